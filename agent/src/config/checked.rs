@@ -1,0 +1,271 @@
+//! The configuration that the program runs on: every default filled in, every pattern compiled, every unit a type.
+//!
+//! Made only by `raw` (from a file) and `cli` (from shorthands) through `Config::check`; what stands here is valid.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use globset::{GlobMatcher, GlobSet};
+use regex::bytes::Regex;
+
+/// Everything the agent does, as configured.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Value of the label `node` on every stream.
+    pub node: String,
+    /// Labels on every stream; `cluster="default"` if nothing else is said.
+    pub labels: BTreeMap<String, String>,
+    /// What is read.
+    pub logs: Logs,
+    /// Where it goes.
+    pub outputs: Outputs,
+    /// Where `/metrics`, `/healthz` and `/readyz` answer; `None` when switched off with `listen: ""`.
+    pub listen: Option<SocketAddr>,
+}
+
+/// The log inputs.
+#[derive(Clone, Debug, Default)]
+pub struct Logs {
+    /// Files named by path or glob.
+    pub files: Vec<FileInput>,
+    /// Pod logs under one root.
+    pub pods: Option<PodInput>,
+    /// Files whose changes are themselves logged.
+    pub changes: Option<ChangesInput>,
+}
+
+/// Files that belong to one job.
+#[derive(Clone, Debug)]
+pub struct FileInput {
+    /// Label `job`.
+    pub job: String,
+    /// Paths or globs of the live files, absolute, as configured (the host's root is prepended when they are opened).
+    pub paths: Vec<String>,
+    /// Live files that match one of these are left out.
+    pub exclude: GlobSet,
+    /// How a line is understood.
+    pub format: Format,
+    /// Further labels of these streams.
+    pub labels: BTreeMap<String, String>,
+    /// Lines that are not shipped, counted by rule.
+    pub drop: Vec<DropRule>,
+    /// How several lines become one entry.
+    pub multiline: Option<Multiline>,
+    /// How far back a first start reads; `None` reads everything.
+    pub max_age: Option<Duration>,
+    /// What happens to a line that is longer than the destination takes (audit formats are reduced instead).
+    pub long_lines: LongLines,
+    /// How many bytes of one line are held in memory at most. What is longer is split or cut here already.
+    pub max_line: usize,
+    /// How long a renamed file is kept open after its last growth.
+    pub rotate_wait: Duration,
+}
+
+/// Pod logs, found from paths alone.
+#[derive(Clone, Debug)]
+pub struct PodInput {
+    /// Usually `/var/log/pods`.
+    pub root: PathBuf,
+    /// `namespace/pod` globs; if not empty, only these are read.
+    pub include: GlobSet,
+    /// `namespace/pod` globs that are left out.
+    pub exclude: GlobSet,
+    /// Lines that are not shipped, counted by rule.
+    pub drop: Vec<DropRule>,
+    /// Containers whose lines are of another format and job.
+    pub routes: Vec<Route>,
+    /// How several lines become one entry.
+    pub multiline: Vec<PodMultiline>,
+    /// Further labels of these streams.
+    pub labels: BTreeMap<String, String>,
+    /// How far back a first start reads; `None` reads everything.
+    pub max_age: Option<Duration>,
+    /// What happens to an entry that is longer than the destination takes.
+    pub long_lines: LongLines,
+    /// How many bytes of one joined entry are held in memory at most.
+    pub max_line: usize,
+    /// How long a renamed file is kept open after its last growth.
+    pub rotate_wait: Duration,
+}
+
+/// One reason not to ship a line.
+#[derive(Clone, Debug)]
+pub struct DropRule {
+    /// How the rule is counted: its `name`, or the expression's text.
+    pub name: String,
+    /// For pods: `namespace/pod` glob that the rule is for; `None` for all.
+    pub pods: Option<GlobMatcher>,
+    /// Matches the entry's text.
+    pub regex: Regex,
+}
+
+/// Lines of a container that belong to another job, if they are of that format; others stay pod logs.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// `namespace/pod` glob.
+    pub pods: GlobMatcher,
+    /// Container name or glob; `None` for all containers.
+    pub container: Option<GlobMatcher>,
+    /// What the lines must be.
+    pub format: Format,
+    /// The job that they then have.
+    pub job: String,
+}
+
+/// Joining for some pods.
+#[derive(Clone, Debug)]
+pub struct PodMultiline {
+    /// `namespace/pod` glob.
+    pub pods: GlobMatcher,
+    /// Container name or glob; `None` for all containers.
+    pub container: Option<GlobMatcher>,
+    /// How.
+    pub join: Multiline,
+}
+
+/// A record begins with a line that matches `first` and holds all that follow until the next such line.
+#[derive(Clone, Debug)]
+pub struct Multiline {
+    /// Matches the first line of a record.
+    pub first: Regex,
+    /// At most so many lines in one record.
+    pub max_lines: usize,
+    /// A record to which nothing was added for so long is complete.
+    pub timeout: Duration,
+}
+
+/// How a line becomes an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The line is the entry; its time is when it was read.
+    Raw,
+    /// A JSON object; its time stands in a field.
+    Json(JsonFormat),
+    /// `<time> <stream> <tags> <message>`, partial lines joined.
+    Cri,
+    /// kube-apiserver's audit log.
+    KubeAudit(KubeAuditFormat),
+    /// Vault's and OpenBao's audit device.
+    VaultAudit(VaultAuditFormat),
+}
+
+/// Options of `json`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonFormat {
+    /// Dotted paths of the field with the time; the first that is there is taken.
+    pub timestamp: Vec<String>,
+    /// Dotted paths that travel as structured metadata, under the name that `| json` would give.
+    pub metadata: Vec<String>,
+}
+
+/// Options of `kube-audit`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KubeAuditFormat {
+    /// Replace the bodies of secrets, config maps and token requests.
+    pub redact: bool,
+    /// Which metadata to add (names as `record::kube_audit` has them).
+    pub metadata: Vec<String>,
+}
+
+/// Options of `vault-audit`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VaultAuditFormat {
+    /// Text that Vault writes before each JSON object (its option `prefix`); taken off.
+    pub prefix: String,
+    /// Which metadata to add.
+    pub metadata: Vec<String>,
+}
+
+/// What happens to an entry that a destination would refuse for its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LongLines {
+    /// Several entries, each marked with `split` metadata.
+    Split,
+    /// One entry, marked with the bytes it lost (`truncated_bytes`).
+    Cut,
+}
+
+/// Files whose content, owner, mode or presence is watched.
+#[derive(Clone, Debug)]
+pub struct ChangesInput {
+    /// Label `job`, `file-changes` if nothing else is said.
+    pub job: String,
+    /// Absolute paths or globs.
+    pub paths: Vec<String>,
+}
+
+/// The destinations.
+#[derive(Clone, Debug, Default)]
+pub struct Outputs {
+    /// Loki, or what speaks its push protocol.
+    pub loki: Vec<LokiOutput>,
+}
+
+/// One Loki destination.
+#[derive(Clone, Debug)]
+pub struct LokiOutput {
+    /// Names this destination in metrics, logs and the position log; the URL's host and port if nothing else is said.
+    /// Positions belong to the name: another name is another destination, which starts anew.
+    pub name: String,
+    /// Full URL of the push endpoint (`/loki/api/v1/push` is added where only a host was given).
+    pub url: String,
+    /// Only these jobs are sent here.
+    pub jobs: GlobSet,
+    /// `X-Scope-OrgID`; empty for none.
+    pub tenant: String,
+    /// How to prove who we are.
+    pub auth: Auth,
+    /// TLS beyond the system's roots.
+    pub tls: Tls,
+    /// How long an entry may wait for company.
+    pub linger: Duration,
+    /// Uncompressed bytes of a batch. Above it, it is sent.
+    pub batch_bytes: usize,
+    /// Entries of a batch. Above it, it is sent; also what a crash repeats at most.
+    pub batch_entries: usize,
+    /// The destination's `max_line_size` in bytes.
+    pub max_line: usize,
+    /// The destination's `reject_old_samples_max_age`; `None` when it takes everything.
+    pub max_entry_age: Option<Duration>,
+    /// Bytes on disk for when the destination is away; 0 for none.
+    pub spool: u64,
+    /// How long an answer may take.
+    pub timeout: Duration,
+}
+
+/// HTTP authentication; secrets are read from files, again whenever these change.
+#[derive(Clone, Debug, Default)]
+pub enum Auth {
+    /// None.
+    #[default]
+    None,
+    /// User name, and the file with the password.
+    Basic {
+        /// User name, as it is.
+        user: String,
+        /// File with the password.
+        password_file: PathBuf,
+    },
+    /// File with a bearer token.
+    Bearer {
+        /// File with the token.
+        token_file: PathBuf,
+    },
+}
+
+/// TLS of a destination; files are read again whenever they change.
+#[derive(Clone, Debug, Default)]
+pub struct Tls {
+    /// PEM file with the authorities to trust; the built-in set of the system if `None`.
+    pub ca_file: Option<PathBuf>,
+    /// PEM file with the client's certificate chain.
+    pub cert_file: Option<PathBuf>,
+    /// PEM file with the client's key.
+    pub key_file: Option<PathBuf>,
+    /// Name to expect in the server's certificate, if not the URL's host.
+    pub server_name: Option<String>,
+    /// Accept any certificate.
+    pub insecure_skip_verify: bool,
+}

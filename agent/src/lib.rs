@@ -1,0 +1,3 @@
+//! The agent: reads a node's logs and ships them, every line once in effect. The modules stand in the order the data flows.
+
+pub mod config;

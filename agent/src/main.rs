@@ -1,0 +1,3 @@
+//! The binary `agent`: arguments in, exit code out.
+
+fn main() {}
