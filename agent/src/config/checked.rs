@@ -1,14 +1,16 @@
 //! The configuration that the program runs on: every default filled in, every pattern compiled, every unit a type.
 //!
-//! Made only by `raw` (from a file) and `cli` (from shorthands) through `Config::check`; what stands here is valid.
+//! Made only by `config::load`, from a file and from arguments; what stands here is valid.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use globset::{GlobMatcher, GlobSet};
+use globset::GlobMatcher;
 use regex::bytes::Regex;
+
+use super::patterns::Globs;
 
 /// Everything the agent does, as configured.
 #[derive(Clone, Debug)]
@@ -44,7 +46,7 @@ pub struct FileInput {
     /// Paths or globs of the live files, absolute, as configured (the host's root is prepended when they are opened).
     pub paths: Vec<String>,
     /// Live files that match one of these are left out.
-    pub exclude: GlobSet,
+    pub exclude: Globs,
     /// How a line is understood.
     pub format: Format,
     /// Further labels of these streams.
@@ -69,9 +71,9 @@ pub struct PodInput {
     /// Usually `/var/log/pods`.
     pub root: PathBuf,
     /// `namespace/pod` globs; if not empty, only these are read.
-    pub include: GlobSet,
+    pub include: Globs,
     /// `namespace/pod` globs that are left out.
-    pub exclude: GlobSet,
+    pub exclude: Globs,
     /// Lines that are not shipped, counted by rule.
     pub drop: Vec<DropRule>,
     /// Containers whose lines are of another format and job.
@@ -212,7 +214,7 @@ pub struct LokiOutput {
     /// Full URL of the push endpoint (`/loki/api/v1/push` is added where only a host was given).
     pub url: String,
     /// Only these jobs are sent here.
-    pub jobs: GlobSet,
+    pub jobs: Globs,
     /// `X-Scope-OrgID`; empty for none.
     pub tenant: String,
     /// How to prove who we are.

@@ -1,0 +1,349 @@
+//! The configuration file, key by key. What is not set stays `None`; defaults and meaning are `check`'s.
+//!
+//! Adding a key is one line here, one in `check`, one in `effective` and one in `deploy/config/agent.yaml`; the tests name
+//! those that were forgotten.
+
+use std::time::Duration;
+
+use super::checked::LongLines;
+use super::problem::Problems;
+use super::read::{Age, Count, Labels, Read, Section, Size, Spanned, one_of};
+use super::yaml::Node;
+
+/// What messages call the whole file.
+pub(super) const ROOT: &str = "configuration";
+
+/// Keys of the contract that this build does not have, and the path that each belongs to.
+const NOT_BUILT: [(&str, &str); 3] = [("journal", "logs"), ("metrics", ROOT), ("remote_write", "outputs")];
+
+/// Declares a map of the file: a struct, its known keys, and how it is read.
+macro_rules! section {
+    ($(#[$doc:meta])* $name:ident { $($(#[$key_doc:meta])* $key:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default)]
+        pub(super) struct $name {
+            $($(#[$key_doc])* pub(super) $key: Option<Spanned<$type>>,)*
+        }
+
+        impl Read for $name {
+            fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
+                let section = Section::read(name, node, &[$(stringify!($key)),*], problems, |key| elsewhere(name, key))?;
+                Some(Self { $($key: section.take(stringify!($key), problems),)* })
+            }
+
+            fn when_empty() -> Option<Self> {
+                Some(Self::default())
+            }
+
+            fn keys(path: &str, keys: &mut Vec<String>) {
+                $(
+                    let key = if path.is_empty() { stringify!($key).to_owned() } else { format!("{path}.{}", stringify!($key)) };
+                    keys.push(key.clone());
+                    <$type as Read>::keys(&key, keys);
+                )*
+            }
+        }
+    };
+}
+
+section! {
+    /// The whole file.
+    Raw {
+        /// Label `node` of every stream. Default: `$NODE_NAME`, then the host name.
+        node: String,
+        /// Labels of every stream. Default: `cluster: default`; an empty value takes the label away.
+        labels: Labels,
+        /// What is read. Default: what `detect` finds.
+        logs: RawLogs,
+        /// Where it goes. No default: one is needed but for a dry run.
+        outputs: RawOutputs,
+        /// Address of /metrics, /healthz and /readyz. Default 127.0.0.1:9102; `""` switches it off.
+        listen: String,
+    }
+}
+
+section! {
+    /// `logs`
+    RawLogs {
+        /// Files by path or glob, one item a job.
+        files: Vec<Spanned<RawFiles>>,
+        /// Pod logs. Default: none are read; `pods: {}` reads all.
+        pods: RawPods,
+        /// Files whose changes are logged.
+        changes: RawChanges,
+    }
+}
+
+section! {
+    /// `logs.files[]`
+    RawFiles {
+        /// Label `job`. Needed. `kubernetes-audit`, `kube-audit` and `vault-audit` set `format` too.
+        job: String,
+        /// Absolute paths or globs. Needed, but for `kubernetes-audit` and `kube-audit`.
+        paths: Vec<Spanned<String>>,
+        /// Globs of files that are left out. Default: none.
+        exclude: Vec<Spanned<String>>,
+        /// How a line is understood. Default: the job's preset, else `raw`.
+        format: FormatName,
+        /// `json`: fields that hold the time, the first that is there is taken.
+        timestamp: Vec<Spanned<String>>,
+        /// `json`, `kube-audit`, `vault-audit`: fields that travel as structured metadata.
+        metadata: Vec<Spanned<String>>,
+        /// `kube-audit`: replace the bodies of secrets, config maps and token requests. Default true.
+        redact: bool,
+        /// `vault-audit`: text that the audit device writes before each object. Default: none.
+        prefix: String,
+        /// Further labels of these streams. Default: none.
+        labels: Labels,
+        /// Lines that are not shipped. Default: none.
+        drop: Vec<Spanned<RawDrop>>,
+        /// How several lines become one entry. Default: each line is one.
+        multiline: RawMultiline,
+        /// How far back a first start reads: a duration, or `all`. Default `all` for audit formats, else 24h.
+        max_age: Age,
+        /// What happens to a line that is too long for the destination: `cut` (default) or `split`.
+        long_lines: LongLines,
+        /// Most bytes of a line that are held. Default 16MiB for audit formats, else 1MiB.
+        max_line: Size,
+        /// How long a renamed file is kept open after its last growth. Default 30s.
+        rotate_wait: Duration,
+    }
+}
+
+section! {
+    /// `logs.files[].drop[]`
+    RawDrop {
+        /// How the rule is counted. Default: its regex.
+        name: String,
+        /// Lines that match are not shipped. Needed.
+        regex: String,
+    }
+}
+
+section! {
+    /// `logs.files[].multiline`
+    RawMultiline {
+        /// Matches the first line of a record. Needed.
+        first: String,
+        /// Most lines of a record. Default 500.
+        max_lines: Count,
+        /// A record that did not grow for so long is complete. Default 3s.
+        timeout: Duration,
+    }
+}
+
+section! {
+    /// `logs.pods`
+    RawPods {
+        /// Where the kubelet writes them. Default /var/log/pods.
+        root: String,
+        /// `namespace/pod` globs; if there are any, only these are read. Default: all.
+        include: Vec<Spanned<String>>,
+        /// `namespace/pod` globs that are left out. Default: none.
+        exclude: Vec<Spanned<String>>,
+        /// Lines that are not shipped. Default: none.
+        drop: Vec<Spanned<RawPodDrop>>,
+        /// Containers whose lines belong to another job. Default: none.
+        routes: Vec<Spanned<RawRoute>>,
+        /// How several lines become one entry. Default: each line is one.
+        multiline: Vec<Spanned<RawPodMultiline>>,
+        /// Further labels of these streams. Default: none.
+        labels: Labels,
+        /// How far back a first start reads: a duration, or `all`. Default 24h.
+        max_age: Age,
+        /// What happens to an entry that is too long for the destination: `cut` (default) or `split`.
+        long_lines: LongLines,
+        /// Most bytes of a joined entry that are held. Default 1MiB.
+        max_line: Size,
+        /// How long a renamed file is kept open after its last growth. Default 30s.
+        rotate_wait: Duration,
+    }
+}
+
+section! {
+    /// `logs.pods.drop[]`
+    RawPodDrop {
+        /// How the rule is counted. Default: its regex.
+        name: String,
+        /// `namespace/pod` glob. Default: all pods.
+        pods: String,
+        /// Lines that match are not shipped. Needed.
+        regex: String,
+    }
+}
+
+section! {
+    /// `logs.pods.routes[]`
+    RawRoute {
+        /// `namespace/pod` glob. Needed.
+        pods: String,
+        /// Container name or glob. Default: all containers.
+        container: String,
+        /// What a line must be to go there. Default: the job's preset; needed for other jobs.
+        format: FormatName,
+        /// Label `job` of these lines. Needed.
+        job: String,
+        /// As in `logs.files`.
+        timestamp: Vec<Spanned<String>>,
+        /// As in `logs.files`.
+        metadata: Vec<Spanned<String>>,
+        /// As in `logs.files`.
+        redact: bool,
+        /// As in `logs.files`.
+        prefix: String,
+    }
+}
+
+section! {
+    /// `logs.pods.multiline[]`
+    RawPodMultiline {
+        /// `namespace/pod` glob. Needed.
+        pods: String,
+        /// Container name or glob. Default: all containers.
+        container: String,
+        /// Matches the first line of a record. Needed.
+        first: String,
+        /// Most lines of a record. Default 500.
+        max_lines: Count,
+        /// A record that did not grow for so long is complete. Default 3s.
+        timeout: Duration,
+    }
+}
+
+section! {
+    /// `logs.changes`
+    RawChanges {
+        /// Label `job`. Default `file-changes`.
+        job: String,
+        /// Absolute paths or globs of the files to watch. Needed.
+        paths: Vec<Spanned<String>>,
+    }
+}
+
+section! {
+    /// `outputs`
+    RawOutputs {
+        /// Loki, or what speaks its push protocol.
+        loki: Vec<Spanned<RawLoki>>,
+    }
+}
+
+section! {
+    /// `outputs.loki[]`
+    RawLoki {
+        /// Names the destination in metrics and in the position log. Default: host and port, then the tenant.
+        name: String,
+        /// Where to push. Needed. `/loki/api/v1/push` is added to a URL without a path.
+        url: String,
+        /// Globs of the jobs that are sent here. Default: all.
+        jobs: Vec<Spanned<String>>,
+        /// `X-Scope-OrgID`. Default: none.
+        tenant: String,
+        /// User name and password. Default: none.
+        basic_auth: RawBasicAuth,
+        /// File with a bearer token. Default: none.
+        bearer_token_file: String,
+        /// TLS beyond the system's authorities.
+        tls: RawTls,
+        /// How long an entry may wait for company. Default 250ms.
+        linger: Duration,
+        /// Uncompressed size at which a batch is sent. Default 1MiB.
+        batch_bytes: Size,
+        /// Entries at which a batch is sent; also what a crash repeats at most. Default 700.
+        batch_entries: Count,
+        /// The destination's `max_line_size`. Default 256KiB.
+        max_line: Size,
+        /// The destination's `reject_old_samples_max_age`. Default 7d; 0 when it takes everything.
+        max_entry_age: Duration,
+        /// Bytes on disk for when the destination is away. Default 1GiB; 0 for none.
+        spool: Size,
+        /// How long an answer may take. Default 75s.
+        timeout: Duration,
+    }
+}
+
+section! {
+    /// `outputs.loki[].basic_auth`
+    RawBasicAuth {
+        /// User name. Needed.
+        username: String,
+        /// File with the password. Needed.
+        password_file: String,
+    }
+}
+
+section! {
+    /// `outputs.loki[].tls`
+    RawTls {
+        /// PEM file with the authorities to trust. Default: the system's.
+        ca_file: String,
+        /// PEM file with the client's certificate chain. Default: none.
+        cert_file: String,
+        /// PEM file with the client's key. Needed with `cert_file`.
+        key_file: String,
+        /// Name to expect in the server's certificate. Default: the URL's host.
+        server_name: String,
+        /// Accept any certificate. Default false.
+        insecure_skip_verify: bool,
+    }
+}
+
+/// The names of the formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FormatName {
+    Raw,
+    Json,
+    Cri,
+    KubeAudit,
+    VaultAudit,
+}
+
+impl FormatName {
+    const WORDS: [(&str, Self); 5] = [
+        ("raw", Self::Raw),
+        ("json", Self::Json),
+        ("cri", Self::Cri),
+        ("kube-audit", Self::KubeAudit),
+        ("vault-audit", Self::VaultAudit),
+    ];
+}
+
+impl Read for FormatName {
+    fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
+        one_of(name, node, problems, &Self::WORDS)
+    }
+}
+
+impl Read for LongLines {
+    fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
+        one_of(name, node, problems, &[("cut", Self::Cut), ("split", Self::Split)])
+    }
+}
+
+impl Raw {
+    /// Whether any input is configured; if not, the agent looks for itself.
+    pub(super) fn has_inputs(&self) -> bool {
+        let Some(logs) = self.logs.as_ref().map(|logs| &logs.value) else { return false };
+        logs.files.as_ref().is_some_and(|files| !files.value.is_empty()) || logs.pods.is_some() || logs.changes.is_some()
+    }
+}
+
+/// The paths of all settings: `logs.files.job`, with lists left out.
+pub(super) fn keys() -> Vec<String> {
+    let mut keys = Vec::new();
+    Raw::keys("", &mut keys);
+    keys
+}
+
+/// What to say of a key that is unknown in one section and known in another, or not yet at all.
+fn elsewhere(section: &str, key: &str) -> Option<String> {
+    if NOT_BUILT.contains(&(key, section)) {
+        return Some(format!("this build does not have `{key}` yet; remove it"));
+    }
+    let keys = keys();
+    if keys.iter().any(|path| path == key) {
+        return Some(format!("unknown key `{key}` in `{section}`; it belongs at the top, without indentation"));
+    }
+    let (place, _) = keys.iter().filter_map(|path| path.rsplit_once('.')).find(|(_, last)| *last == key)?;
+    Some(format!("unknown key `{key}` in `{section}`; it belongs in `{place}`"))
+}

@@ -1,0 +1,56 @@
+//! Arguments as settings: `--loki`, `--file` and `--listen` mean what the same settings in the file would.
+
+use std::path::{Component, Path};
+
+use super::check::Environment;
+use super::problem::{At, Problems, quote};
+use super::raw::{Raw, RawFiles, RawLoki};
+use super::read::Spanned;
+use crate::cli::Settings;
+
+/// Adds the arguments to what the file says; `--listen` replaces it, since there is one only.
+pub(super) fn add(raw: &mut Raw, settings: &Settings, environment: &Environment, problems: &mut Problems) {
+    for url in &settings.loki {
+        let at = At::outside("--loki");
+        let output = RawLoki { url: Some(Spanned { value: url.clone(), at: at.clone() }), ..RawLoki::default() };
+        let outputs = &mut raw.outputs.get_or_insert_default().value;
+        outputs.loki.get_or_insert_default().value.push(Spanned { value: output, at });
+    }
+    for file in &settings.file {
+        let at = At::outside("--file");
+        let Some((job, glob)) = file.split_once('=') else {
+            problems.push(&at, format!("{} is not JOB=GLOB; for example nginx=/var/log/nginx/*.log", quote(file)));
+            continue;
+        };
+        let spanned = |value: String| Spanned { value, at: at.clone() };
+        let path = absolute(&environment.working_directory, glob);
+        let input = RawFiles {
+            job: Some(spanned(job.to_owned())),
+            paths: Some(Spanned { value: vec![spanned(path)], at: at.clone() }),
+            ..RawFiles::default()
+        };
+        let logs = &mut raw.logs.get_or_insert_default().value;
+        logs.files.get_or_insert_default().value.push(Spanned { value: input, at: at.clone() });
+    }
+    for _ in &settings.remote_write {
+        problems.push(&At::outside("--remote-write"), "this build ships logs only, no metrics yet; remove it");
+    }
+    if let Some(listen) = &settings.listen {
+        raw.listen = Some(Spanned { value: listen.clone(), at: At::outside("--listen") });
+    }
+}
+
+/// The glob with the working directory in front, as the shell would mean it.
+fn absolute(working_directory: &Path, glob: &str) -> String {
+    let mut path = working_directory.to_owned();
+    for part in Path::new(glob).components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                path.pop();
+            }
+            part => path.push(part),
+        }
+    }
+    path.to_string_lossy().into_owned()
+}

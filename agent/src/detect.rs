@@ -1,0 +1,158 @@
+//! Looks at the node for what is worth reading. Used when no input is configured; a dry run prints what it saw.
+//!
+//! Answers with configuration text rather than with inputs: what runs is then what could be written down.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::config::patterns;
+
+/// What the agent knows to look for. One more is one row.
+const SOURCES: [Source; 3] = [
+    Source {
+        what: "Kubernetes audit log",
+        section: Section::Files,
+        places: &["/var/log/kubernetes/audit.log", "/var/log/kubernetes/audit/audit.log"],
+        input: |_| "    - job: kubernetes-audit\n".to_owned(),
+    },
+    Source {
+        what: "Vault audit log",
+        section: Section::Files,
+        // In the order of the installations: Helm charts and container images, packages, the documentation's example.
+        places: &[
+            "/vault/audit/*.log",
+            "/vault/logs/audit.log",
+            "/var/log/vault/audit.log",
+            "/var/log/vault_audit.log",
+            "/openbao/audit/*.log",
+            "/var/log/openbao/audit.log",
+            "/var/log/openbao_audit.log",
+        ],
+        input: |places| format!("    - job: vault-audit\n      paths: {places:?}\n"),
+    },
+    Source {
+        what: "pod logs",
+        section: Section::Pods,
+        places: &["/var/log/pods/"],
+        // Vault in a cluster has its audit log in a pod's output, by way of a container that follows the file.
+        input: |_| "    routes: [{pods: \"vault/*\", container: audit-tail, format: vault-audit, job: vault-audit}]\n".to_owned(),
+    },
+];
+
+/// One kind of thing to look for.
+struct Source {
+    what: &'static str,
+    section: Section,
+    /// Paths of the host; `*` in the last part only, a directory with a slash at its end.
+    places: &'static [&'static str],
+    /// The input in YAML, given the places that are there.
+    input: fn(&[&str]) -> String,
+}
+
+/// Where an input stands in the configuration.
+#[derive(Clone, Copy, PartialEq)]
+enum Section {
+    Files,
+    Pods,
+}
+
+/// What was seen of one source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The source, in words.
+    pub what: &'static str,
+    /// Where it is, or all places where it could have been; paths of the host.
+    pub place: String,
+    /// Whether it is there.
+    pub found: Found,
+}
+
+/// Whether a source is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// There, and it will be read.
+    Found,
+    /// Not there.
+    Absent(String),
+    /// There, but it cannot be opened. It is configured all the same, so that it is retried and counted as unreadable.
+    Unreadable(String),
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.found {
+            Found::Found => write!(f, "{}: found, {}", self.what, self.place),
+            Found::Absent(why) => write!(f, "{}: not found, {why}: {}", self.what, self.place),
+            Found::Unreadable(why) => write!(f, "{}: cannot be read, {why}: {}", self.what, self.place),
+        }
+    }
+}
+
+/// What the node has.
+#[derive(Clone, Debug)]
+pub struct Detected {
+    /// One a source, in the order in which they were looked for.
+    pub findings: Vec<Finding>,
+    /// The inputs that follow, as a configuration file.
+    pub inputs: String,
+}
+
+/// Looks for every source under `root`, where the host's file system is mounted.
+pub fn look(root: &Path) -> Detected {
+    let mut findings = Vec::new();
+    let (mut files, mut pods) = (String::new(), String::new());
+    for source in SOURCES {
+        let seen: Vec<(&str, io::Result<()>)> =
+            source.places.iter().filter_map(|&place| Some((place, look_at(root, place)?))).collect();
+        let there: Vec<&str> = seen.iter().map(|(place, _)| *place).collect();
+        let refused = seen.iter().find_map(|(place, opened)| opened.as_ref().err().map(|error| (*place, error)));
+        let (place, found) = match refused {
+            Some((place, error)) => (place.to_owned(), Found::Unreadable(error.to_string())),
+            None if there.is_empty() => (source.places.join(", "), Found::Absent("nothing there".to_owned())),
+            None => (there.join(", "), Found::Found),
+        };
+        findings.push(Finding { what: source.what, place, found });
+        if !there.is_empty() {
+            let section = if source.section == Section::Files { &mut files } else { &mut pods };
+            section.push_str(&(source.input)(&there));
+        }
+    }
+    let mut inputs = String::from("logs:\n");
+    for (name, section) in [("files", files), ("pods", pods)] {
+        if !section.is_empty() {
+            inputs.push_str(&format!("  {name}:\n{section}"));
+        }
+    }
+    Detected { findings, inputs }
+}
+
+/// Nothing if there is nothing; else whether it can be opened.
+fn look_at(root: &Path, place: &str) -> Option<io::Result<()>> {
+    let path = root.join(place.trim_start_matches('/'));
+    let opened = if place.ends_with('/') {
+        fs::read_dir(&path).map(|_| ())
+    } else if place.contains('*') {
+        let files = matching(&path, place).transpose()?;
+        files.and_then(|files| files.iter().try_for_each(|file| File::open(file).map(|_| ())))
+    } else {
+        File::open(&path).map(|_| ())
+    };
+    match opened {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => None,
+        opened => Some(opened),
+    }
+}
+
+/// The files that match the last part of `path`, whose host name is `place`; nothing if there are none.
+fn matching(path: &Path, place: &str) -> io::Result<Option<Vec<PathBuf>>> {
+    let (Some(directory), Some((_, name))) = (path.parent(), place.rsplit_once('/')) else { return Ok(None) };
+    let Ok(glob) = patterns::path_glob(name) else { return Ok(None) };
+    let files: Vec<PathBuf> = fs::read_dir(directory)?
+        .filter_map(Result::ok)
+        .filter(|entry| glob.is_match(entry.file_name()))
+        .map(|entry| entry.path())
+        .collect();
+    Ok(if files.is_empty() { None } else { Some(files) })
+}
