@@ -149,7 +149,7 @@ pub enum Format {
     Cri,
     /// kube-apiserver's audit log.
     KubeAudit(KubeAuditFormat),
-    /// Vault's and OpenBao's audit device.
+    /// Vault's audit device, and `OpenBao`'s.
     VaultAudit(VaultAuditFormat),
 }
 

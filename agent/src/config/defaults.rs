@@ -5,12 +5,15 @@ use std::time::Duration;
 pub(super) const LISTEN: &str = "127.0.0.1:9102";
 pub(super) const CLUSTER: &str = "default";
 
-pub(super) const KUBE_AUDIT_PATHS: [&str; 2] = ["/var/log/kubernetes/audit.log", "/var/log/kubernetes/audit/audit.log"];
+pub(super) const KUBE_AUDIT_PATHS: [&str; 2] = [
+    "/var/log/kubernetes/audit.log",
+    "/var/log/kubernetes/audit/audit.log",
+];
 pub(super) const PODS_ROOT: &str = "/var/log/pods";
 pub(super) const CHANGES_JOB: &str = "file-changes";
 
 /// A node that is new to the agent has weeks of logs, which Loki would refuse for their age. Audit logs are read whole.
-pub(super) const MAX_AGE: Duration = Duration::from_secs(24 * 3600);
+pub(super) const MAX_AGE: Duration = Duration::from_hours(24);
 pub(super) const MAX_LINE: usize = 1 << 20;
 /// An event with request and response bodies can have megabytes; it is parsed whole before it is reduced.
 pub(super) const AUDIT_MAX_LINE: usize = 16 << 20;
@@ -20,10 +23,21 @@ pub(super) const MULTILINE_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) const JSON_TIMESTAMP: [&str; 4] = ["timestamp", "time", "ts", "@timestamp"];
 /// What audit logs are searched by, and what has too many values to be a label.
-pub(super) const KUBE_AUDIT_METADATA: [&str; 6] =
-    ["verb", "user_username", "objectRef_resource", "objectRef_namespace", "responseStatus_code", "source_ip"];
-pub(super) const VAULT_AUDIT_METADATA: [&str; 5] =
-    ["type", "request_operation", "request_path", "auth_display_name", "request_remote_address"];
+pub(super) const KUBE_AUDIT_METADATA: [&str; 6] = [
+    "verb",
+    "user_username",
+    "objectRef_resource",
+    "objectRef_namespace",
+    "responseStatus_code",
+    "source_ip",
+];
+pub(super) const VAULT_AUDIT_METADATA: [&str; 5] = [
+    "type",
+    "request_operation",
+    "request_path",
+    "auth_display_name",
+    "request_remote_address",
+];
 
 pub(super) const LOKI_PATH: &str = "/loki/api/v1/push";
 pub(super) const LINGER: Duration = Duration::from_millis(250);
@@ -33,7 +47,7 @@ pub(super) const BATCH_ENTRIES: usize = 700;
 /// Loki's own default of `max_line_size`.
 pub(super) const LOKI_MAX_LINE: usize = 256 << 10;
 /// Loki's own default of `reject_old_samples_max_age`.
-pub(super) const MAX_ENTRY_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
+pub(super) const MAX_ENTRY_AGE: Duration = Duration::from_hours(7 * 24);
 pub(super) const SPOOL: u64 = 1 << 30;
 /// Longer than the 60 s of most proxies, so that their answer arrives before our patience ends and the batch is sent twice.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(75);

@@ -12,9 +12,9 @@ use regex::bytes::{Regex, RegexBuilder};
 /// Longest pattern in bytes.
 const PATTERN_BYTES_MAX: usize = 4096;
 /// Most memory that one compiled expression may take, in bytes; `\w{1000}` asks for megabytes.
-const REGEX_BYTES_MAX: usize = 256 << 10;
+const REGEX_BYTES_MAX: usize = 1 << 20;
 /// Most memory for the states that one expression builds while it runs, per thread, in bytes.
-const REGEX_CACHE_BYTES_MAX: usize = 256 << 10;
+const REGEX_CACHE_BYTES_MAX: usize = 512 << 10;
 
 /// Several globs, of which one has to match. Used as a `GlobSet`; remembers what was written.
 #[derive(Clone, Default)]
@@ -35,7 +35,9 @@ impl Globs {
         for text in &texts {
             builder.add(glob(text, paths)?);
         }
-        let set = builder.build().map_err(|error| format!("is too much to compile: {}", error.kind()))?;
+        let set = builder
+            .build()
+            .map_err(|error| format!("is too much to compile: {}", error.kind()))?;
         Ok(Self { set, texts })
     }
 }
@@ -81,7 +83,10 @@ fn glob(text: &str, path: bool) -> Result<globset::Glob, String> {
     if text.len() > PATTERN_BYTES_MAX {
         return Err(format!("is longer than {PATTERN_BYTES_MAX} bytes"));
     }
-    let glob = GlobBuilder::new(text).literal_separator(path).backslash_escape(true).build();
+    let glob = GlobBuilder::new(text)
+        .literal_separator(path)
+        .backslash_escape(true)
+        .build();
     glob.map_err(|error| format!("is not a glob: {}", error.kind()))
 }
 
@@ -90,10 +95,13 @@ pub fn regex(text: &str) -> Result<Regex, String> {
     if text.len() > PATTERN_BYTES_MAX {
         return Err(format!("is longer than {PATTERN_BYTES_MAX} bytes"));
     }
-    let regex = RegexBuilder::new(text).size_limit(REGEX_BYTES_MAX).dfa_size_limit(REGEX_CACHE_BYTES_MAX).build();
+    let regex = RegexBuilder::new(text)
+        .size_limit(REGEX_BYTES_MAX)
+        .dfa_size_limit(REGEX_CACHE_BYTES_MAX)
+        .build();
     regex.map_err(|error| match error {
         regex::Error::CompiledTooBig(limit) => {
-            format!("takes more than {limit} bytes of memory compiled; repeat less, or write (?-u) before \\w and \\d")
+            format!("takes more than {limit} bytes when compiled; repeat less, or write (?-u) before \\w and \\d")
         }
         // The message is a drawing over several lines; the last one says what is wrong.
         error => {

@@ -14,6 +14,27 @@ use super::yaml::{Key, Node, Value};
 pub(super) struct Spanned<T> {
     pub(super) value: T,
     pub(super) at: At,
+    /// Something in it was wrong and is noted: what seems to be missing may only be misspelt.
+    pub(super) damaged: bool,
+}
+
+impl<T> Spanned<T> {
+    pub(super) fn new(value: T, at: At) -> Self {
+        Self {
+            value,
+            at,
+            damaged: false,
+        }
+    }
+
+    /// Another value at the same place.
+    pub(super) fn with<U>(&self, value: U) -> Spanned<U> {
+        Spanned {
+            value,
+            at: self.at.clone(),
+            damaged: self.damaged,
+        }
+    }
 }
 
 /// What a setting can be read as.
@@ -34,7 +55,13 @@ pub(super) trait Read: Sized {
 
 impl<T: Read> Read for Spanned<T> {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
-        Some(Self { value: T::read(name, node, problems)?, at: node.at.clone() })
+        let before = problems.count();
+        let value = T::read(name, node, problems)?;
+        Some(Self {
+            value,
+            at: node.at.clone(),
+            damaged: problems.count() > before,
+        })
     }
 
     fn keys(path: &str, keys: &mut Vec<String>) {
@@ -49,10 +76,18 @@ impl<T: Read> Read for Vec<T> {
                 Value::Scalar { text, .. } => format!("; write `{name}: [{text}]`"),
                 _ => format!("; begin each item of `{name}` with a dash"),
             };
-            problems.push(&node.at, format!("`{name}` takes a list, not {}{hint}", node.kind()));
+            problems.push(
+                &node.at,
+                format!("`{name}` takes a list, not {}{hint}", node.kind()),
+            );
             return None;
         };
-        Some(items.iter().filter_map(|item| T::read(name, item, problems)).collect())
+        Some(
+            items
+                .iter()
+                .filter_map(|item| T::read(name, item, problems))
+                .collect(),
+        )
     }
 
     fn keys(path: &str, keys: &mut Vec<String>) {
@@ -72,8 +107,14 @@ impl Read for String {
 impl Read for bool {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
         match &node.value {
-            Value::Scalar { text, quoted: false } if text == "true" => Some(true),
-            Value::Scalar { text, quoted: false } if text == "false" => Some(false),
+            Value::Scalar {
+                text,
+                quoted: false,
+            } if text == "true" => Some(true),
+            Value::Scalar {
+                text,
+                quoted: false,
+            } if text == "false" => Some(false),
             _ => wrong(name, "true or false", node, problems),
         }
     }
@@ -119,7 +160,14 @@ impl Read for Age {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
         match &node.value {
             Value::Scalar { text, .. } if text == "all" => Some(Self(None)),
-            _ => quantity(name, "a duration or `all`", node, problems, quantity::duration).map(|age| Self(Some(age))),
+            _ => quantity(
+                name,
+                "a duration or `all`",
+                node,
+                problems,
+                quantity::duration,
+            )
+            .map(|age| Self(Some(age))),
         }
     }
 }
@@ -132,7 +180,7 @@ impl Read for Labels {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
         let entries = map(name, node, problems)?;
         let labels = entries.iter().filter_map(|(key, node)| {
-            let name = Spanned { value: key.name.clone(), at: key.at.clone() };
+            let name = Spanned::new(key.name.clone(), key.at.clone());
             Some((name, Spanned::read(&key.name, node, problems)?))
         });
         Some(Self(labels.collect()))
@@ -144,12 +192,25 @@ impl Read for Labels {
 }
 
 /// One of a few words.
-pub(super) fn one_of<T: Copy>(name: &str, node: &Node, problems: &mut Problems, words: &[(&str, T)]) -> Option<T> {
+pub(super) fn one_of<T: Copy>(
+    name: &str,
+    node: &Node,
+    problems: &mut Problems,
+    words: &[(&str, T)],
+) -> Option<T> {
     let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
     let Value::Scalar { text, .. } = &node.value else {
-        return wrong(name, &format!("one of {}", names.join(", ")), node, problems);
+        return wrong(
+            name,
+            &format!("one of {}", names.join(", ")),
+            node,
+            problems,
+        );
     };
-    let found = words.iter().find(|(word, _)| word == text).map(|(_, value)| *value);
+    let found = words
+        .iter()
+        .find(|(word, _)| word == text)
+        .map(|(_, value)| *value);
     if found.is_none() {
         let hint = match nearest(text, &names) {
             Some(word) => format!(", did you mean `{word}`?"),
@@ -179,14 +240,28 @@ impl<'a> Section<'a> {
             let key = &entry.0;
             if !known.contains(&key.name.as_str()) {
                 let hint = match nearest(&key.name, known) {
-                    Some(word) => format!("unknown key {}, did you mean `{word}`?", quote(&key.name)),
+                    Some(word) => {
+                        format!("unknown key {}, did you mean `{word}`?", quote(&key.name))
+                    }
                     None => elsewhere(&key.name).unwrap_or_else(|| {
-                        format!("unknown key {}; known here: {}", quote(&key.name), known.join(", "))
+                        format!(
+                            "unknown key {}; known here: {}",
+                            quote(&key.name),
+                            known.join(", ")
+                        )
                     }),
                 };
                 problems.push(&key.at, hint);
-            } else if let Some((first, _)) = entries.iter().find(|(other, _)| other.name == key.name) {
-                problems.push(&key.at, format!("`{}` stands twice, first in line {}", key.name, first.at.line));
+            } else if let Some((first, _)) =
+                entries.iter().find(|(other, _)| other.name == key.name)
+            {
+                problems.push(
+                    &key.at,
+                    format!(
+                        "`{}` stands twice, first in line {}",
+                        key.name, first.at.line
+                    ),
+                );
             } else {
                 entries.push(entry);
             }
@@ -201,10 +276,13 @@ impl<'a> Section<'a> {
             return Spanned::read(name, node, problems);
         }
         let Some(value) = T::when_empty() else {
-            problems.push(&key.at, format!("`{name}` has no value; write one, or remove the line for the default"));
+            problems.push(
+                &key.at,
+                format!("`{name}` has no value; write one, or remove the line for the default"),
+            );
             return None;
         };
-        Some(Spanned { value, at: key.at.clone() })
+        Some(Spanned::new(value, key.at.clone()))
     }
 }
 
@@ -225,21 +303,45 @@ fn quantity<T>(
     let Value::Scalar { text, .. } = &node.value else {
         return wrong(name, what, node, problems);
     };
-    parse(text).map_err(|reason| problems.push(&node.at, format!("`{name}`: {} {reason}", quote(text)))).ok()
+    parse(text)
+        .map_err(|reason| problems.push(&node.at, format!("`{name}`: {} {reason}", quote(text))))
+        .ok()
 }
 
 fn wrong<T>(name: &str, what: &str, node: &Node, problems: &mut Problems) -> Option<T> {
-    problems.push(&node.at, format!("`{name}` takes {what}, not {}", node.kind()));
+    problems.push(
+        &node.at,
+        format!("{} takes {what}, not {}", title(name), node.kind()),
+    );
     None
 }
 
-/// The known word that `word` most likely was meant to be: one slip in three letters, two letters swapped counting as one.
+/// A setting's name in backquotes; what has a space in it is no setting, but words for one.
+fn title(name: &str) -> String {
+    if name.contains(' ') {
+        name.to_owned()
+    } else {
+        format!("`{name}`")
+    }
+}
+
+/// The known word that `word` most likely was meant to be: it begins so, or has one slip in three letters.
 pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let slips_max = (word.chars().count() / 3).max(1);
+    let slips_max = word.chars().count().div_ceil(3);
     // The distance takes time by the product of both lengths, and the word is whatever stands in the file.
     if slips_max > 10 {
         return None;
     }
+    let mut begin_so = known.iter().filter(|candidate| candidate.starts_with(word));
+    if let (Some(candidate), None) = (begin_so.next(), begin_so.next()) {
+        return Some(candidate);
+    }
     let distance = |candidate: &str| strsim::damerau_levenshtein(&word.to_lowercase(), candidate);
-    known.iter().copied().map(|candidate| (distance(candidate), candidate)).filter(|(slips, _)| *slips <= slips_max).min().map(|(_, candidate)| candidate)
+    known
+        .iter()
+        .copied()
+        .map(|candidate| (distance(candidate), candidate))
+        .filter(|(slips, _)| *slips <= slips_max)
+        .min()
+        .map(|(_, candidate)| candidate)
 }
