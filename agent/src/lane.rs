@@ -1,0 +1,558 @@
+//! One destination's reading: a thread that goes from chain to chain, fills batches, and hands them to the sink.
+//!
+//! A lane has its own place in every file, so that a destination that is away holds up only itself: its lane waits for the
+//! sink to take the next batch, and reads on from the files when it does. Within a chain the order is strict.
+
+pub mod chain;
+mod join;
+mod reading;
+pub mod standing;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use globset::GlobSet;
+use proto::labels::Labels;
+use tokio::sync::mpsc::Sender;
+use tracing::{info, warn};
+
+use crate::batch::{Batch, Limits, Sealed};
+use crate::checkpoint::{Announced, Record};
+use crate::ledger::Fate;
+use crate::metrics::LaneCounters;
+use crate::position_log::PositionLog;
+use crate::shape::Workspace;
+use crate::tail::catalog::{Catalog, Origin};
+use crate::tail::rotation::Encoding;
+use crate::tail::scout::siblings;
+use crate::tail::segment::SegmentNumber;
+use crate::wake::{Order, Wake, Woken};
+use chain::ChainLane;
+use reading::{Reading, Step, Surroundings};
+use standing::Replay;
+
+/// After some work: writers go on writing, and the kernel folds their events meanwhile.
+const REST: Duration = Duration::from_millis(15);
+/// How often the lag is measured, and memory given back.
+const TIDY_EVERY: Duration = Duration::from_secs(5);
+
+/// What a lane needs to know of its destination.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The destination's name.
+    pub destination: String,
+    /// Jobs that it wants.
+    pub jobs: GlobSet,
+    /// Labels on every stream.
+    pub labels: Labels,
+    /// Value of the label `node`.
+    pub node: String,
+    /// When a batch is full.
+    pub limits: Limits,
+    /// Bytes of the longest line that it takes.
+    pub line_max: usize,
+    /// The oldest entry that it takes.
+    pub entry_age_max: Option<Duration>,
+    /// Read to the present end of every source, then finish.
+    pub once: bool,
+    /// Show a last line without newline.
+    pub show_unterminated: bool,
+}
+
+impl Settings {
+    /// Whether the destination wants a job.
+    pub fn wants(&self, job: &str) -> bool {
+        self.jobs.is_match(job)
+    }
+}
+
+/// A lane, before and while it runs.
+pub struct Lane {
+    settings: Settings,
+    /// In the position log.
+    number: u32,
+    catalog: Arc<Catalog>,
+    wake: Arc<Wake>,
+    log: Arc<Mutex<PositionLog>>,
+    counters: Arc<LaneCounters>,
+    settled: Arc<AtomicU64>,
+    outlet: Sender<Sealed>,
+    used_bodies: std::sync::mpsc::Receiver<Vec<u8>>,
+    chains: Vec<Option<Box<ChainLane>>>,
+    ready: VecDeque<usize>,
+    batch: Batch,
+    work: Workspace,
+    reading: Reading,
+    touched: Vec<usize>,
+    touched_since: Option<Instant>,
+    sequence: u64,
+    /// When the destination last moved before this run, nanoseconds since the epoch; `None` on its first start.
+    resumed: Option<i64>,
+    started_at: i64,
+    closed: bool,
+}
+
+/// What a lane is connected to.
+pub struct Connections {
+    /// All chains.
+    pub catalog: Arc<Catalog>,
+    /// Its bell.
+    pub wake: Arc<Wake>,
+    /// Positions and accounts.
+    pub log: Arc<Mutex<PositionLog>>,
+    /// What it counts.
+    pub counters: Arc<LaneCounters>,
+    /// The last batch that the sink settled.
+    pub settled: Arc<AtomicU64>,
+    /// Batches, to the sink.
+    pub outlet: Sender<Sealed>,
+    /// Bodies that the sink no longer needs.
+    pub used_bodies: std::sync::mpsc::Receiver<Vec<u8>>,
+}
+
+impl Lane {
+    /// Prepares a lane for the destination that `settings` name.
+    pub fn new(settings: Settings, with: Connections) -> Self {
+        let mut log = lock(&with.log);
+        let number = log.destination(&settings.destination);
+        let standing = log.standing(number).cloned().unwrap_or_default();
+        drop(log);
+        let resumed = (standing.seen > 0).then(|| i64::try_from(standing.seen).unwrap_or(0).saturating_mul(1_000_000_000));
+        Self {
+            number,
+            catalog: with.catalog,
+            wake: with.wake,
+            log: with.log,
+            counters: with.counters,
+            settled: with.settled,
+            outlet: with.outlet,
+            used_bodies: with.used_bodies,
+            chains: Vec::new(),
+            ready: VecDeque::new(),
+            batch: Batch::new(settings.limits),
+            work: Workspace::default(),
+            reading: Reading::default(),
+            touched: Vec::new(),
+            touched_since: None,
+            sequence: standing.sequence,
+            resumed,
+            started_at: wall(),
+            closed: false,
+            settings,
+        }
+    }
+
+    /// Runs until it is told to stop, or, with `once`, until everything was read.
+    pub fn run(mut self) {
+        let mut woken = Woken::default();
+        while !woken.started && !woken.stop {
+            self.wake.wait(None, &mut woken);
+            self.ready.extend(woken.dirty.iter().copied());
+        }
+        if woken.stop {
+            return;
+        }
+        for chain in self.catalog.chains() {
+            self.meet(chain.index);
+        }
+        self.repeat_announced();
+        let mut tidy = Instant::now() + TIDY_EVERY;
+        while !self.closed {
+            let worked = self.work_off();
+            if self.settings.once {
+                self.seal();
+                return;
+            }
+            if woken.stop {
+                self.seal();
+                return;
+            }
+            if worked {
+                self.wake.rest(REST);
+            }
+            let now = Instant::now();
+            if now >= tidy {
+                self.tidy();
+                tidy = now + TIDY_EVERY;
+            }
+            if self.due().is_some_and(|due| due <= now) {
+                self.seal();
+            }
+            let wait = [self.due(), self.next_look(), (!self.ready.is_empty()).then_some(now), self.has_unread().then_some(tidy)];
+            self.wake.wait(wait.into_iter().flatten().min(), &mut woken);
+            self.obey(&woken);
+            for index in woken.dirty.iter().copied() {
+                if !self.ready.contains(&index) {
+                    self.ready.push_back(index);
+                }
+            }
+            self.look_again();
+        }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let moved = self.touched_since.map(|since| since + TIDY_EVERY);
+        self.batch.due().or(moved)
+    }
+
+    /// When some chain has to be looked at though nothing was written to it.
+    fn next_look(&self) -> Option<Instant> {
+        self.chains.iter().flatten().filter_map(|chain| chain.next_look()).min()
+    }
+
+    fn look_again(&mut self) {
+        let now = Instant::now();
+        for chain in self.chains.iter_mut().flatten() {
+            chain.finish(self.settled.load(Ordering::Acquire));
+            if chain.next_look().is_some_and(|look| look <= now) && !self.ready.contains(&chain.index) {
+                self.ready.push_back(chain.index);
+            }
+        }
+    }
+
+    fn has_unread(&self) -> bool {
+        !self.touched.is_empty() || self.chains.iter().flatten().any(|chain| !chain.finishing.is_empty())
+    }
+
+    /// Reads what is ready, one turn a chain, until nothing is. Says whether anything was read.
+    fn work_off(&mut self) -> bool {
+        let mut worked = false;
+        while let Some(index) = self.ready.pop_front() {
+            self.meet(index);
+            let before = self.counters.entries.value();
+            if self.turn(index) {
+                self.ready.push_back(index);
+            }
+            worked |= self.counters.entries.value() != before;
+            if self.batch.due().is_some_and(|due| due <= Instant::now()) {
+                self.seal();
+            }
+            if self.closed || (self.wake.is_stopped() && !self.settings.once) {
+                return worked;
+            }
+        }
+        worked
+    }
+
+    /// One chain's turn. True if it has more.
+    fn turn(&mut self, index: usize) -> bool {
+        let Some(mut chain) = self.chains.get_mut(index).and_then(Option::take) else { return false };
+        let gone = chain.follow();
+        for open in &gone {
+            self.lost(&chain, &format!("{} is gone", open.segment.path().display()));
+        }
+        let mut more = false;
+        loop {
+            let now = Instant::now();
+            let wall = wall();
+            let oldest = self.settings.entry_age_max.map_or(i64::MIN, |age| wall.saturating_sub(nanos(age)));
+            let mut around = Surroundings {
+                batch: &mut self.batch,
+                work: &mut self.work,
+                counters: &self.counters,
+                now,
+                wall,
+                oldest,
+                once: self.settings.once,
+                show_unterminated: self.settings.show_unterminated,
+            };
+            let step = self.reading.advance(&mut chain, &mut around);
+            if chain.touched && !self.touched.contains(&index) {
+                self.touched.push(index);
+                self.touched_since.get_or_insert(now);
+            }
+            match step {
+                Ok(Step::Full) => {
+                    self.seal_with(Some(&mut chain));
+                    if self.closed {
+                        break;
+                    }
+                }
+                Ok(Step::More) => {
+                    more = true;
+                    break;
+                }
+                Ok(Step::Dry) => break,
+                Ok(Step::Truncated(place)) => self.truncated(&mut chain, place),
+                Err(error) => {
+                    self.reading.abandon();
+                    self.unreadable(&mut chain, &error);
+                    break;
+                }
+            }
+        }
+        self.chains[index] = Some(chain);
+        more
+    }
+
+    /// A file lost bytes that were read. Its copy, if there is one, takes its place; the file itself begins anew.
+    fn truncated(&mut self, chain: &mut ChainLane, place: usize) {
+        self.counters.truncations.add(1);
+        let Some(open) = chain.open.get_mut(place) else { return };
+        let number = open.segment.number;
+        let (cursor, path) = (open.cursor(chain.parts), open.segment.path());
+        if usize::from(open.fingerprint.len) == 0 || open.identified {
+            // The fingerprint that is known was taken when the bytes were still there; a fresh one would be of the new content.
+        }
+        let others = siblings(&self.catalog, &path, None, None);
+        chain.chain.truncated(&self.catalog.root, number, cursor.at, open.fingerprint, cursor.marker, &others);
+        let copied = |chain: &ChainLane| chain.open.iter().any(|open| open.segment.number == number);
+        let gone = chain.follow();
+        chain.touched = true;
+        if !gone.is_empty() || !copied(chain) {
+            warn!(path = %path.display(), read_up_to = cursor.at, "file was truncated before it was read to its end, and no copy of it was found: what was written between the last read and the truncation is lost");
+            self.lost(chain, "truncated");
+        }
+    }
+
+    fn unreadable(&mut self, chain: &mut ChainLane, error: &std::io::Error) {
+        self.counters.read_errors.add(1);
+        let Some(open) = chain.open.iter_mut().find(|open| !open.done) else { return };
+        let path = open.segment.path();
+        if open.segment.encoding == Encoding::Plain {
+            warn!(path = %path.display(), %error, "cannot read; trying again");
+            return;
+        }
+        warn!(path = %path.display(), %error, "cannot be decompressed to its end: the rest of it is lost");
+        open.done = true;
+        chain.touched = true;
+        self.lost(chain, "cannot be decompressed");
+        if !self.ready.contains(&chain.index) {
+            self.ready.push_back(chain.index);
+        }
+    }
+
+    /// Notes a gap of unknown size.
+    fn lost(&mut self, chain: &ChainLane, why: &str) {
+        let source = chain.streams[0].source.to_string();
+        warn!(source = %source, destination = %self.settings.destination, why, "a gap: bytes that nobody can count were never read");
+        let reason = why.split(' ').next_back().map_or("gone", |last| if last == "gone" { "gone" } else { why });
+        let mut log = lock(&self.log);
+        let delta = log.delta(&source, Fate::Unknown, reason, 0, 1);
+        let record = Record::Moved { destination: self.number, seen: seconds(), moves: Vec::new(), ledger: vec![delta] };
+        log.append(&[record]);
+    }
+
+    /// Makes acquaintance with a chain that may be new.
+    fn meet(&mut self, index: usize) {
+        if self.chains.len() <= index {
+            self.chains.resize_with(index + 1, || None);
+        }
+        if self.chains[index].is_some() {
+            return;
+        }
+        let Some(chain) = self.catalog.get(index) else { return };
+        if !chain::jobs(&chain.origin).iter().any(|job| self.settings.wants(job)) {
+            return;
+        }
+        let mut log = lock(&self.log);
+        let number = log.chain(&chain.key);
+        let standing = log.standing(self.number).cloned().unwrap_or_default();
+        drop(log);
+        let mut lane = match ChainLane::new(&chain, number, &self.settings) {
+            Ok(Some(lane)) => Box::new(lane),
+            Ok(None) => return,
+            Err(error) => {
+                warn!(chain = %chain.key, error, "cannot be read as configured");
+                return;
+            }
+        };
+        lane.follow();
+        if let Some(cursors) = standing.cursors.get(&number) {
+            let oldest = cursors.iter().map(|cursor| cursor.segment).min();
+            let finished: Vec<SegmentNumber> = lane.open.iter().map(|open| open.segment.number).filter(|number| oldest.is_some_and(|oldest| *number < oldest)).collect();
+            self.skip(&mut lane, &finished);
+            for cursor in cursors {
+                let found = lane.open.iter().any(|open| open.segment.number == cursor.segment);
+                // An older segment than one that was read already had been read to its end: its removal is rotation.
+                let was_over = cursors.iter().any(|other| other.segment > cursor.segment && other.at > 0);
+                if !found && !was_over {
+                    self.lost(&lane, "its file is gone");
+                }
+            }
+            let known = cursors.clone();
+            for open in &mut lane.open {
+                if let Some(cursor) = known.iter().find(|cursor| cursor.segment == open.segment.number) {
+                    open.go_to(cursor, None);
+                    open.identified = true;
+                }
+            }
+        } else {
+            self.begin(&mut lane);
+        }
+        self.chains[index] = Some(lane);
+        if !self.ready.contains(&index) {
+            self.ready.push_back(index);
+        }
+    }
+
+    /// A chain without a position: where its reading begins.
+    fn begin(&mut self, lane: &mut ChainLane) {
+        let max_age = match &lane.chain.origin {
+            Origin::File { input, .. } => input.max_age,
+            Origin::Pod { input, .. } => input.max_age,
+        };
+        let Some(age) = max_age.filter(|_| lane.chain.found_at_start) else { return };
+        // What came since the last run is new, however long ago that was.
+        let floor = self.started_at.saturating_sub(nanos(age)).min(self.resumed.unwrap_or(i64::MAX));
+        lane.floor = Some(floor);
+        let newest = lane.open.last().map(|open| open.segment.number);
+        let mut old = Vec::new();
+        for open in &lane.open {
+            if let Ok(stat) = open.segment.stat()
+                && stat.mtime_ns < floor
+                && Some(open.segment.number) != newest
+            {
+                old.push(open.segment.number);
+                let source = lane.streams[0].source.to_string();
+                let len = i64::try_from(stat.len).unwrap_or(i64::MAX);
+                info!(path = %open.segment.path().display(), bytes = len, "left out: last written before max_age");
+                let mut log = lock(&self.log);
+                let delta = log.delta(&source, Fate::Filtered, "older than max_age", len, 0);
+                log.ledger_mut().read(&self.settings.destination, &source, len, 0);
+                let record = Record::Moved { destination: self.number, seen: seconds(), moves: Vec::new(), ledger: vec![delta] };
+                log.append(&[record]);
+            }
+        }
+        self.skip(lane, &old);
+    }
+
+    /// Leaves segments out for good.
+    fn skip(&self, lane: &mut ChainLane, numbers: &[SegmentNumber]) {
+        lane.open.retain(|open| !numbers.contains(&open.segment.number));
+        for number in numbers {
+            lane.chain.settle(*number);
+        }
+    }
+
+    /// A batch was announced and its answer never came: the same is read and sent again, byte for byte.
+    fn repeat_announced(&mut self) {
+        let standing = lock(&self.log).standing(self.number).cloned().unwrap_or_default();
+        let Some(Announced { sequence, moves }) = standing.announced else { return };
+        let mut repeated = Vec::new();
+        for step in moves {
+            let place = self.chains.iter().position(|chain| chain.as_ref().is_some_and(|chain| chain.number == step.chain));
+            let Some(place) = place else { continue };
+            if let Some(chain) = &mut self.chains[place] {
+                let before = standing.cursors.get(&step.chain).into_iter().flatten().map(|cursor| cursor.segment).collect();
+                chain.replay = Some(Replay { stamps: step.stamps, ends: step.cursors, before });
+                chain.touched = true;
+            }
+            if !self.touched.contains(&place) {
+                self.touched.push(place);
+            }
+            while self.turn(place) && !self.closed {}
+            if let Some(chain) = &mut self.chains[place] {
+                chain.replay = None;
+                chain.touched = true;
+            }
+            repeated.push(place);
+        }
+        info!(destination = %self.settings.destination, sequence, chains = repeated.len(), "repeating the batch that was under way when the agent ended");
+        self.sequence = sequence.saturating_sub(1);
+        self.seal();
+        for place in repeated {
+            self.ready.push_back(place);
+        }
+    }
+
+    fn seal(&mut self) {
+        self.seal_with(None);
+    }
+
+    /// Hands the open batch to the sink and waits until it is taken. `current` is the chain that is being read.
+    fn seal_with(&mut self, mut current: Option<&mut ChainLane>) {
+        if self.batch.is_empty() && self.touched.is_empty() {
+            return;
+        }
+        self.sequence += 1;
+        let (mut moves, mut segments) = (Vec::new(), Vec::new());
+        let mut read: Vec<(Arc<str>, u64, u64)> = Vec::new();
+        for index in std::mem::take(&mut self.touched) {
+            let chain = match &mut current {
+                Some(chain) if chain.index == index => Some(&mut **chain),
+                _ => self.chains.get_mut(index).and_then(Option::as_deref_mut),
+            };
+            let Some(chain) = chain else { continue };
+            moves.push(chain.take_move(self.sequence, &mut segments));
+            for stream in &chain.streams {
+                let (bytes, lines) = stream.take_read();
+                if lines > 0 || bytes > 0 {
+                    read.push((Arc::clone(&stream.source), bytes, lines));
+                }
+            }
+        }
+        self.touched_since = None;
+        let body = self.used_bodies.try_recv().unwrap_or_default();
+        let sealed = self.batch.seal(self.sequence, Instant::now(), body, moves, segments);
+        let mut log = lock(&self.log);
+        let destination = &self.settings.destination;
+        for (source, bytes, lines) in read {
+            log.ledger_mut().read(destination, &source, bytes as i64, lines as i64);
+        }
+        for share in &sealed.streams {
+            log.ledger_mut().pending(destination, &share.source, share.bytes as i64, share.lines as i64);
+        }
+        for withheld in &sealed.withheld {
+            log.ledger_mut().pending(destination, &withheld.source, withheld.bytes as i64, withheld.lines as i64);
+        }
+        drop(log);
+        // The sink has gone only when everything ends; what is not sent is read again at the next start.
+        self.closed = self.outlet.blocking_send(sealed).is_err();
+    }
+
+    /// What the sink asks for.
+    fn obey(&mut self, woken: &Woken) {
+        for order in &woken.orders {
+            let (index, part, parked) = match order {
+                Order::Park { chain, part } => (*chain, *part, true),
+                Order::Resume { chain, part } => (*chain, *part, false),
+            };
+            let standing = lock(&self.log).standing(self.number).cloned().unwrap_or_default();
+            let Some(Some(chain)) = self.chains.get_mut(index) else { continue };
+            self.reading.abandon();
+            if parked {
+                let settled = standing.cursors.get(&chain.number).cloned().unwrap_or_default();
+                chain.go_to(&settled, Some(part));
+            }
+            chain.parked.set(part, parked);
+            self.ready.push_back(index);
+        }
+    }
+
+    /// Measures the lag, and gives memory back when nothing is being read.
+    fn tidy(&mut self) {
+        let mut lag: BTreeMap<String, (u64, i64)> = BTreeMap::new();
+        for chain in self.chains.iter().flatten() {
+            let (unread, newest) = chain.unread();
+            let entry = lag.entry(chain.streams[0].source.to_string()).or_default();
+            entry.0 += unread;
+            entry.1 = entry.1.max(newest);
+        }
+        self.counters.set_lag(lag);
+        if self.batch.is_empty() {
+            self.batch.shrink();
+            self.reading.shrink();
+        }
+    }
+}
+
+/// The log, whatever happened to another thread: it is changed in whole records.
+pub fn lock(log: &Mutex<PositionLog>) -> MutexGuard<'_, PositionLog> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn wall() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, nanos)
+}
+
+/// Seconds since the epoch, now.
+pub fn seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}

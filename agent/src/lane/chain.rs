@@ -1,0 +1,342 @@
+//! One chain as one lane sees it: where it stands, what its lines mean, and which streams they go to.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proto::labels::Labels;
+
+use super::standing::{Mark, OpenSegment, PARTS, Parked, Replay, follow};
+use super::Settings;
+use crate::batch::{CachedSlot, Extent};
+use crate::checkpoint::{Cursor, Move, SegmentIdentity, Stamp};
+use crate::config::checked::{Format, LongLines, Multiline};
+use crate::metrics::Counter;
+use crate::shape::Shaper;
+use crate::tail::catalog::{Chain, Origin};
+use crate::tail::discovery::pod_directory;
+use crate::tail::segment::SegmentNumber;
+
+/// How a file's lines are put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// A line is a record.
+    Plain,
+    /// A line says which output it came from and whether it is a fragment: CRI, or Docker's JSON.
+    Container,
+}
+
+/// The streams of one job of a chain.
+pub struct StreamSet {
+    /// The account that its bytes belong to: the job.
+    pub source: Arc<str>,
+    /// How its records are understood.
+    pub shaper: Shaper,
+    /// Whether the destination wants this job.
+    pub wanted: bool,
+    /// Labels by part.
+    pub labels: [Arc<str>; PARTS],
+    /// For a route: whether a record belongs to it.
+    pub takes: Option<fn(&[u8]) -> bool>,
+    read_bytes: Counter,
+    read_lines: Counter,
+}
+
+impl StreamSet {
+    /// Counts a record that was read, whatever becomes of it.
+    #[inline]
+    pub fn count(&self, extent: Extent) {
+        self.read_bytes.add(extent.bytes);
+        self.read_lines.add(extent.lines);
+    }
+
+    /// Bytes and lines that were read since it was asked last.
+    pub fn take_read(&self) -> (u64, u64) {
+        (self.read_bytes.take(), self.read_lines.take())
+    }
+}
+
+/// A chain in a lane.
+pub struct ChainLane {
+    /// Place in the catalog.
+    pub index: usize,
+    /// Number in the position log.
+    pub number: u32,
+    /// The files.
+    pub chain: Arc<Chain>,
+    /// Of the files' list, when it was last followed.
+    pub generation: u64,
+    /// What is read or may still grow, oldest first.
+    pub open: Vec<OpenSegment>,
+    /// The newest segment ever opened.
+    pub newest: Option<SegmentNumber>,
+    /// How many parts it has.
+    pub parts: usize,
+    /// Which of them are left alone.
+    pub parked: Parked,
+    /// Records before that time are not wanted, nanoseconds since the epoch; only in the first reading of old files.
+    pub floor: Option<i64>,
+    /// Times given in the open batch.
+    pub stamps: Vec<Stamp>,
+    /// The batch that is being repeated.
+    pub replay: Option<Replay>,
+    /// Segments read to their end, with the batch that says so.
+    pub finishing: Vec<(SegmentNumber, u64)>,
+    /// When a group of lines is complete if nothing is added.
+    pub flush_at: Option<Instant>,
+    /// Something of it is in the open batch.
+    pub touched: bool,
+    /// How lines are put together.
+    pub lines: Lines,
+    /// How records are joined.
+    pub multiline: Option<Arc<Multiline>>,
+    /// What happens to lines that memory does not hold.
+    pub long_lines: LongLines,
+    /// Bytes of a line that memory holds.
+    pub max_line: usize,
+    /// How long a rotated file is waited for.
+    pub rotate_wait: Duration,
+    /// Its own job first, then routes.
+    pub streams: Vec<Arc<StreamSet>>,
+    /// Their places in the open batch.
+    pub slots: Vec<[CachedSlot; PARTS]>,
+    metadata: Vec<(SegmentNumber, Vec<(&'static str, Arc<str>)>)>,
+}
+
+impl ChainLane {
+    /// `None` when the destination wants nothing of the chain. Errors are configuration that was not checked, in words.
+    pub fn new(chain: &Arc<Chain>, number: u32, settings: &Settings) -> Result<Option<Self>, String> {
+        let (lines, multiline, long_lines, max_line) = match &chain.origin {
+            Origin::File { input, .. } => {
+                let lines = if input.format == Format::Cri { Lines::Container } else { Lines::Plain };
+                (lines, input.multiline.clone(), input.long_lines, input.max_line)
+            }
+            Origin::Pod { input, container } => {
+                let pod = format!("{}/{}", container.namespace, container.pod);
+                let join = input.multiline.iter().find(|join| {
+                    join.pods.is_match(&pod) && join.container.as_ref().is_none_or(|glob| glob.is_match(&container.container))
+                });
+                (Lines::Container, join.map(|join| join.join.clone()), input.long_lines, input.max_line)
+            }
+        };
+        let streams = streams(&chain.origin, settings)?;
+        if streams.iter().all(|stream| !stream.wanted) {
+            return Ok(None);
+        }
+        let slots = vec![[CachedSlot::default(); PARTS]; streams.len()];
+        Ok(Some(Self {
+            index: chain.index,
+            number,
+            chain: Arc::clone(chain),
+            generation: u64::MAX,
+            open: Vec::new(),
+            newest: None,
+            parts: if lines == Lines::Container { PARTS } else { 1 },
+            parked: Parked::default(),
+            floor: None,
+            stamps: Vec::new(),
+            replay: None,
+            finishing: Vec::new(),
+            flush_at: None,
+            touched: false,
+            lines,
+            multiline: multiline.map(Arc::new),
+            long_lines,
+            max_line,
+            rotate_wait: chain.origin.rotate_wait(),
+            streams: streams.into_iter().map(Arc::new).collect(),
+            slots,
+            metadata: Vec::new(),
+        }))
+    }
+
+    /// Brings the open segments up to the chain's. Gives those that are gone unread.
+    pub fn follow(&mut self) -> Vec<OpenSegment> {
+        let generation = self.chain.generation();
+        if generation == self.generation {
+            return Vec::new();
+        }
+        self.generation = generation;
+        let gone = follow(&mut self.open, &self.chain, &mut self.newest);
+        let metadata = |open: &OpenSegment| (open.segment.number, self.metadata_of(open));
+        self.metadata = self.open.iter().map(metadata).collect();
+        gone
+    }
+
+    /// Where reading begins in an open segment: at the first part that is not left alone. `None` if all are.
+    pub fn start_of(&self, place: usize) -> Option<Mark> {
+        let marks = self.open[place].marks.iter().take(self.parts).enumerate();
+        marks.filter(|(part, _)| !self.parked.is(*part)).map(|(_, mark)| *mark).min_by_key(|mark| mark.at)
+    }
+
+    /// Goes back to what is settled, with one part or all.
+    pub fn go_to(&mut self, cursors: &[Cursor], only: Option<crate::checkpoint::Part>) {
+        for open in &mut self.open {
+            let number = open.segment.number;
+            if let Some(cursor) = cursors.iter().find(|cursor| cursor.segment == number) {
+                open.go_to(cursor, only);
+                open.done = false;
+            } else if cursors.iter().all(|cursor| cursor.segment < number) {
+                open.go_to(&Cursor { segment: number, ..Cursor::default() }, only);
+                open.done = false;
+            }
+        }
+    }
+
+    /// Which of the streams a record belongs to.
+    pub fn route(&self, text: &[u8]) -> usize {
+        let takes = |stream: &Arc<StreamSet>| stream.takes.is_some_and(|takes| takes(text));
+        self.streams.iter().position(takes).unwrap_or(0)
+    }
+
+    /// What the open batch does to the chain, and what the position log must know first. Begins anew with the next batch.
+    pub fn take_move(&mut self, sequence: u64, segments: &mut Vec<(u32, SegmentNumber, SegmentIdentity)>) -> Move {
+        self.touched = false;
+        let mut cursors = Vec::new();
+        for open in &mut self.open {
+            if open.done {
+                if !self.finishing.iter().any(|(number, _)| *number == open.segment.number) {
+                    self.finishing.push((open.segment.number, sequence));
+                }
+                continue;
+            }
+            if let Some(identity) = open.identify(self.parts) {
+                segments.push((self.number, open.segment.number, identity));
+            }
+            cursors.push(open.cursor(self.parts));
+        }
+        Move { chain: self.number, cursors, stamps: std::mem::take(&mut self.stamps) }
+    }
+
+    /// Lets go of segments whose end is settled.
+    pub fn finish(&mut self, settled: u64) {
+        let (over, waiting): (Vec<_>, Vec<_>) = self.finishing.iter().partition(|(_, sequence)| *sequence <= settled);
+        self.finishing = waiting;
+        for (number, _) in over {
+            let is_done = self.open.iter().any(|open| open.segment.number == number && open.done);
+            if is_done {
+                self.open.retain(|open| open.segment.number != number);
+                self.chain.settle(number);
+            }
+        }
+    }
+
+    /// When it has to be looked at though nothing was written: a group is complete, or a rotated file was waited for.
+    pub fn next_look(&self) -> Option<Instant> {
+        let over = |open: &&OpenSegment| !open.done && (open.segment.is_superseded() || open.segment.is_deleted());
+        let waited = self.open.iter().filter(over).filter_map(|open| open.quiet.map(|(since, _)| since + self.rotate_wait)).min();
+        self.flush_at.into_iter().chain(waited).min()
+    }
+
+    /// Bytes that stand in the files and were not read, and the newest of the files' last changes (nanoseconds since the epoch).
+    pub fn unread(&self) -> (u64, i64) {
+        let unread = self.open.iter().filter(|open| !open.done).filter_map(|open| {
+            let stat = open.segment.stat().ok()?;
+            let at = open.marks.iter().take(self.parts).map(|mark| mark.at).min()?;
+            Some((stat.len.saturating_sub(at), stat.mtime_ns))
+        });
+        unread.fold((0, 0), |(bytes, newest), (unread, mtime)| (bytes + unread, newest.max(mtime)))
+    }
+
+    /// Constant metadata of the file in which a record begins.
+    pub fn file_metadata(&self, place: usize) -> &[(&'static str, Arc<str>)] {
+        self.metadata.get(place).map_or(&[], |(_, metadata)| metadata)
+    }
+
+    fn metadata_of(&self, open: &OpenSegment) -> Vec<(&'static str, Arc<str>)> {
+        let Origin::Pod { .. } = &self.chain.origin else { return Vec::new() };
+        let path = open.segment.path();
+        let mut metadata: Vec<(&'static str, Arc<str>)> = Vec::new();
+        let pod = path.ancestors().nth(2).and_then(|directory| directory.file_name()).and_then(|name| name.to_str());
+        if let Some((_, _, uid)) = pod.and_then(pod_directory) {
+            metadata.push(("pod_uid", uid.into()));
+        }
+        let restart = path.file_name().and_then(|name| name.to_str()).and_then(crate::tail::discovery::restart_of);
+        if let Some(restart) = restart {
+            metadata.push(("restart", restart.to_string().into()));
+        }
+        metadata
+    }
+}
+
+/// The jobs that a chain of that origin can have: its own, and those of its routes.
+pub fn jobs(origin: &Origin) -> Vec<String> {
+    match origin {
+        Origin::File { input, .. } => vec![input.job.clone()],
+        Origin::Pod { input, container } => {
+            let pod = format!("{}/{}", container.namespace, container.pod);
+            let routes = input.routes.iter().filter(|route| route.pods.is_match(&pod));
+            let routes = routes.filter(|route| route.container.as_ref().is_none_or(|glob| glob.is_match(&container.container)));
+            std::iter::once(format!("{}/{}", container.namespace, container.container)).chain(routes.map(|route| route.job.clone())).collect()
+        }
+    }
+}
+
+fn streams(origin: &Origin, settings: &Settings) -> Result<Vec<StreamSet>, String> {
+    let mut base = Labels::new();
+    for (name, value) in settings.labels.iter() {
+        base.set(name, value);
+    }
+    base.set("node", &settings.node);
+    match origin {
+        Origin::File { input, path, path_is_label } => {
+            for (name, value) in &input.labels {
+                base.set(name, value);
+            }
+            if *path_is_label {
+                base.set("filename", &path.to_string_lossy());
+            }
+            base.set("job", &input.job);
+            let drop = input.drop.iter().map(|rule| (rule.name.as_str().into(), rule.regex.clone())).collect();
+            let shaper = Shaper::new(&input.format, drop, input.long_lines, settings.line_max)?;
+            let labels = if input.format == Format::Cri { by_output(&base) } else { [text(&base), text(&base)] };
+            Ok(vec![StreamSet { source: input.job.as_str().into(), shaper, wanted: settings.wants(&input.job), labels, takes: None, read_bytes: Counter::default(), read_lines: Counter::default() }])
+        }
+        Origin::Pod { input, container } => {
+            let pod = format!("{}/{}", container.namespace, container.pod);
+            for (name, value) in &input.labels {
+                base.set(name, value);
+            }
+            base.set("namespace", &container.namespace);
+            base.set("pod", &container.pod);
+            base.set("container", &container.container);
+            let own = format!("{}/{}", container.namespace, container.container);
+            let rules = input.drop.iter().filter(|rule| rule.pods.as_ref().is_none_or(|glob| glob.is_match(&pod)));
+            let drop: Vec<_> = rules.map(|rule| (Arc::<str>::from(rule.name.as_str()), rule.regex.clone())).collect();
+            let mut set = |job: &str, format: &Format, takes: Option<fn(&[u8]) -> bool>| -> Result<StreamSet, String> {
+                base.set("job", job);
+                let shaper = Shaper::new(format, drop.clone(), input.long_lines, settings.line_max)?;
+                Ok(StreamSet { source: job.into(), shaper, wanted: settings.wants(job), labels: by_output(&base), takes, read_bytes: Counter::default(), read_lines: Counter::default() })
+            };
+            let mut streams = vec![set(&own, &Format::Raw, None)?];
+            for route in &input.routes {
+                let applies = route.pods.is_match(&pod) && route.container.as_ref().is_none_or(|glob| glob.is_match(&container.container));
+                if applies {
+                    streams.push(set(&route.job, &route.format, Some(belongs(&route.format)))?);
+                }
+            }
+            Ok(streams)
+        }
+    }
+}
+
+/// How a route knows its lines.
+fn belongs(format: &Format) -> fn(&[u8]) -> bool {
+    match format {
+        Format::VaultAudit(_) => record::vault_audit::is_vault_audit,
+        Format::KubeAudit(_) => |line| line.first() == Some(&b'{') && memchr::memmem::find(line, b"\"auditID\"").is_some(),
+        Format::Json(_) => |line| line.first() == Some(&b'{') && line.last() == Some(&b'}'),
+        Format::Raw | Format::Cri => |_| true,
+    }
+}
+
+fn by_output(base: &Labels) -> [Arc<str>; PARTS] {
+    ["stdout", "stderr"].map(|output| {
+        let mut labels = base.clone();
+        labels.set("stream", output);
+        text(&labels)
+    })
+}
+
+fn text(labels: &Labels) -> Arc<str> {
+    labels.to_string().into()
+}

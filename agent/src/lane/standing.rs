@@ -1,0 +1,173 @@
+//! Where a lane stands in one chain: the open segments, and for each of the chain's parts how far it was read in them.
+//!
+//! A position here is one of reading; it becomes one of the position log when the batch that leads to it is settled. Going
+//! back to what is settled is always possible, since nothing is kept but positions.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::checkpoint::{Cursor, Part, SegmentIdentity, Stamp, Ties};
+use crate::tail::catalog::Chain;
+use crate::tail::identity::{FINGERPRINT_BYTES, Fingerprint, Marker};
+use crate::tail::segment::{Segment, SegmentNumber};
+
+/// Stdout and stderr of a container; files have the first only.
+pub const PARTS: usize = 2;
+
+/// A place in a segment, and what is needed to go on from there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// The byte.
+    pub at: u64,
+    /// The bytes before it.
+    pub marker: Marker,
+    /// Tie state there.
+    pub ties: Ties,
+    /// Within a line that is too long for memory.
+    pub mid_line: bool,
+}
+
+/// A segment that is read or may still grow.
+#[derive(Debug)]
+pub struct OpenSegment {
+    /// The file.
+    pub segment: Arc<Segment>,
+    /// How far each part was read.
+    pub marks: [Mark; PARTS],
+    /// Of the bytes before the marks.
+    pub fingerprint: Fingerprint,
+    /// The position log knows the fingerprint.
+    pub identified: bool,
+    /// Since when it was found at its end, with how many bytes.
+    pub quiet: Option<(Instant, u64)>,
+    /// Read to the end that it will have; kept until that is settled.
+    pub done: bool,
+}
+
+impl OpenSegment {
+    /// Begins at the start of a segment.
+    pub fn new(segment: Arc<Segment>) -> Self {
+        Self { segment, marks: [Mark::default(); PARTS], fingerprint: Fingerprint::default(), identified: false, quiet: None, done: false }
+    }
+
+    /// Where the parts stand, as the position log has it.
+    pub fn cursor(&self, parts: usize) -> Cursor {
+        let marks = &self.marks[..parts];
+        let low = marks.iter().min_by_key(|mark| mark.at).copied().unwrap_or_default();
+        let ahead = marks.iter().enumerate().filter(|(_, mark)| mark.at > low.at).map(|(part, mark)| (Part(part as u16), mark.at));
+        Cursor { segment: self.segment.number, at: low.at, marker: low.marker, ties: low.ties, mid_line: low.mid_line, ahead: ahead.collect() }
+    }
+
+    /// Goes to where a cursor of the position log is, with all parts or with one.
+    pub fn go_to(&mut self, cursor: &Cursor, only: Option<Part>) {
+        let low = Mark { at: cursor.at, marker: cursor.marker, ties: cursor.ties, mid_line: cursor.mid_line };
+        for (part, mark) in self.marks.iter_mut().enumerate() {
+            let part = Part(part as u16);
+            if only.is_none_or(|only| only == part) {
+                *mark = low;
+                if let Some((_, at)) = cursor.ahead.iter().find(|(ahead, _)| *ahead == part) {
+                    // Reading starts at the lowest part; what this one needs is only to know what it has already.
+                    mark.at = *at;
+                }
+            }
+        }
+    }
+
+    /// What makes it known again; `None` if the position log knows it already.
+    pub fn identify(&mut self, parts: usize) -> Option<SegmentIdentity> {
+        let at = self.marks[..parts].iter().map(|mark| mark.at).max().unwrap_or(0);
+        let want = usize::try_from(at).unwrap_or(FINGERPRINT_BYTES).min(FINGERPRINT_BYTES);
+        if self.identified && usize::from(self.fingerprint.len) >= want {
+            return None;
+        }
+        if let Ok(head) = self.segment.head() {
+            self.fingerprint = Fingerprint::of(&head[..want.min(head.len())]);
+        }
+        self.identified = true;
+        let name = self.segment.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Some(SegmentIdentity { id: self.segment.id, fingerprint: self.fingerprint, name })
+    }
+}
+
+/// An announced batch of an earlier run, as one chain has it: the times it gave to lines, and where it ended.
+#[derive(Debug, Default)]
+pub struct Replay {
+    /// The times, in order.
+    pub stamps: Vec<Stamp>,
+    /// Where each segment ended.
+    pub ends: Vec<Cursor>,
+    /// Segments that were open before it; of these, the ones without an end were read to their own end.
+    pub before: Vec<SegmentNumber>,
+}
+
+impl Replay {
+    /// Whether the batch read the segment to its end.
+    pub fn was_finished(&self, segment: SegmentNumber) -> bool {
+        let newest = self.ends.iter().map(|cursor| cursor.segment).max();
+        let named = self.ends.iter().any(|cursor| cursor.segment == segment);
+        !named && (self.before.contains(&segment) || newest.is_some_and(|newest| segment < newest))
+    }
+
+    /// The byte at which a part of a segment ends; 0 for a segment that came later.
+    pub fn end(&self, segment: SegmentNumber, part: usize) -> u64 {
+        match self.ends.iter().find(|cursor| cursor.segment == segment) {
+            Some(cursor) => cursor.ahead.iter().find(|(ahead, _)| usize::from(ahead.0) == part).map_or(cursor.at, |(_, at)| *at),
+            None if self.was_finished(segment) => u64::MAX,
+            None => 0,
+        }
+    }
+
+    /// The byte at which all parts of a segment have ended.
+    pub fn last(&self, segment: SegmentNumber) -> u64 {
+        (0..PARTS).map(|part| self.end(segment, part)).max().unwrap_or(0)
+    }
+}
+
+/// Parts of a chain that a destination refuses for now.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Parked([bool; PARTS]);
+
+impl Parked {
+    /// Leaves a part alone, or takes it up again.
+    pub fn set(&mut self, part: Part, parked: bool) {
+        if let Some(slot) = self.0.get_mut(usize::from(part.0)) {
+            *slot = parked;
+        }
+    }
+
+    /// Whether a part is left alone.
+    pub fn is(self, part: usize) -> bool {
+        self.0.get(part).copied().unwrap_or(false)
+    }
+
+    /// Whether any is.
+    pub fn any(self) -> bool {
+        self.0.iter().any(|parked| *parked)
+    }
+}
+
+/// Brings the open segments up to the chain's list: new ones are added, and one whose file was exchanged (a copy was found
+/// after a truncation) gets the new file. Gives the segments that are gone.
+pub fn follow(open: &mut Vec<OpenSegment>, chain: &Chain, newest_known: &mut Option<SegmentNumber>) -> Vec<OpenSegment> {
+    let segments = chain.segments();
+    for segment in &segments {
+        match open.iter_mut().find(|known| known.segment.number == segment.number) {
+            Some(known) if !Arc::ptr_eq(&known.segment, segment) => {
+                known.segment = Arc::clone(segment);
+                known.identified = false;
+                known.quiet = None;
+                known.done = false;
+            }
+            Some(_) => {}
+            None if newest_known.is_none_or(|newest| segment.number > newest) => {
+                open.push(OpenSegment::new(Arc::clone(segment)));
+                *newest_known = Some(segment.number);
+            }
+            None => {}
+        }
+    }
+    let is_gone = |known: &OpenSegment| !known.done && !segments.iter().any(|segment| segment.number == known.segment.number);
+    let (gone, kept) = std::mem::take(open).into_iter().partition(is_gone);
+    *open = kept;
+    gone
+}

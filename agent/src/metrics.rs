@@ -1,0 +1,239 @@
+//! What the agent says of itself: counters that one thread writes and the listener reads, in Prometheus' text format.
+//!
+//! Names begin with `picket_agent_`. Text exposition format 0.0.4.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::shape::Marks;
+
+/// A number that one thread raises and others read: no locked instruction on the hot path.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Raises it. Only ever called by the one thread that owns it.
+    #[inline]
+    pub fn add(&self, more: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
+    }
+
+    /// Sets it.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// Its value.
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Its value, and back to 0. Only by the owner.
+    pub fn take(&self) -> u64 {
+        let value = self.value();
+        self.set(0);
+        value
+    }
+}
+
+/// What a lane counts.
+#[derive(Debug, Default)]
+pub struct LaneCounters {
+    /// Bytes read from files, some of them more than once.
+    pub read_bytes: Counter,
+    /// Entries put into batches.
+    pub entries: Counter,
+    /// Records that were not of their format.
+    pub malformed: Counter,
+    /// Records with bytes that were not UTF-8.
+    pub invalid_utf8: Counter,
+    /// Events whose bodies were redacted.
+    pub redacted: Counter,
+    /// Events that were reduced.
+    pub reduced: Counter,
+    /// Entries that were cut.
+    pub cut: Counter,
+    /// Records that were split.
+    pub split: Counter,
+    /// Lines that memory did not hold.
+    pub overlong: Counter,
+    /// NUL bytes that were stepped over.
+    pub nul_bytes: Counter,
+    /// Files found truncated.
+    pub truncations: Counter,
+    /// Reads that failed.
+    pub read_errors: Counter,
+    newest: AtomicI64,
+    lag: Mutex<BTreeMap<String, (u64, i64)>>,
+}
+
+impl LaneCounters {
+    /// What happened to a record on its way.
+    #[inline]
+    pub fn mark(&self, marks: Marks) {
+        if marks == Marks::default() {
+            return;
+        }
+        self.malformed.add(u64::from(marks.malformed));
+        self.invalid_utf8.add(u64::from(marks.invalid_utf8));
+        self.redacted.add(u64::from(marks.redacted));
+        self.reduced.add(u64::from(marks.reduced));
+        self.cut.add(u64::from(marks.cut));
+        self.split.add(u64::from(marks.split));
+    }
+
+    /// An entry of that time, nanoseconds since the epoch, was put into a batch.
+    #[inline]
+    pub fn newest(&self, time: i64) {
+        if time > self.newest.load(Ordering::Relaxed) {
+            self.newest.store(time, Ordering::Relaxed);
+        }
+    }
+
+    /// Per source: bytes that stand unread in its files, and the time of the file's last change where there are any.
+    pub fn set_lag(&self, lag: BTreeMap<String, (u64, i64)>) {
+        *self.lag.lock().unwrap_or_else(PoisonError::into_inner) = lag;
+    }
+
+    /// As it was set last.
+    pub fn lag(&self) -> BTreeMap<String, (u64, i64)> {
+        self.lag.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The counters by name, with what each means.
+    pub fn rows(&self) -> [(&'static str, &'static str, u64); 12] {
+        [
+            ("read_bytes_total", "Bytes read from files; re-reading counts again.", self.read_bytes.value()),
+            ("entries_total", "Entries put into batches.", self.entries.value()),
+            ("malformed_records_total", "Records that were not of their format; shipped as they are.", self.malformed.value()),
+            ("invalid_utf8_records_total", "Records in which bytes that are not UTF-8 were replaced.", self.invalid_utf8.value()),
+            ("redacted_events_total", "Audit events whose bodies were redacted.", self.redacted.value()),
+            ("reduced_events_total", "Audit events that were reduced to the destination's line limit.", self.reduced.value()),
+            ("cut_entries_total", "Entries whose end was cut off.", self.cut.value()),
+            ("split_records_total", "Records that became several entries.", self.split.value()),
+            ("overlong_lines_total", "Lines longer than max_line.", self.overlong.value()),
+            ("nul_bytes_total", "NUL bytes at the beginning of lines, stepped over.", self.nul_bytes.value()),
+            ("truncations_total", "Files found truncated.", self.truncations.value()),
+            ("read_errors_total", "Reads that failed.", self.read_errors.value()),
+        ]
+    }
+}
+
+/// What a sink counts.
+#[derive(Debug, Default)]
+pub struct SinkCounters {
+    /// Requests that were answered or broke.
+    pub requests: Counter,
+    /// Bodies sent, bytes.
+    pub sent_bytes: Counter,
+    /// Requests that have to be made again.
+    pub retries: Counter,
+    /// Batches that were acknowledged.
+    pub batches: Counter,
+    /// Seconds from the first read of the last acknowledged batch to its acknowledgement, in milliseconds.
+    pub last_delay_ms: Counter,
+    /// Unix seconds of the last acknowledgement.
+    pub last_success: Counter,
+    /// 1 while the destination takes nothing.
+    pub away: Counter,
+    /// 1 while only a person can mend it.
+    pub held: Counter,
+    /// Streams that are parked.
+    pub parked: Counter,
+    /// Bytes in the spool.
+    pub spool_bytes: Counter,
+    /// Times that the spool was full.
+    pub spool_full: Counter,
+    /// Damaged spool records.
+    pub spool_damaged: Counter,
+    answers: Mutex<BTreeMap<String, u64>>,
+}
+
+impl SinkCounters {
+    /// An answer of that kind came.
+    pub fn answer(&self, kind: &str) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        *answers.entry(kind.to_owned()).or_default() += 1;
+    }
+
+    /// Answers by kind.
+    pub fn answers(&self) -> BTreeMap<String, u64> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The counters and gauges by name, with their type and what each means.
+    pub fn rows(&self) -> [(&'static str, &'static str, &'static str, f64); 12] {
+        [
+            ("requests_total", "counter", "Requests that were answered or broke.", self.requests.value() as f64),
+            ("sent_bytes_total", "counter", "Bytes of request bodies.", self.sent_bytes.value() as f64),
+            ("retries_total", "counter", "Requests that had to be made again.", self.retries.value() as f64),
+            ("batches_total", "counter", "Batches that were acknowledged.", self.batches.value() as f64),
+            ("batch_delay_seconds", "gauge", "From the first read of the last acknowledged batch to its acknowledgement.", self.last_delay_ms.value() as f64 / 1000.0),
+            ("last_success_timestamp_seconds", "gauge", "When a batch was acknowledged last.", self.last_success.value() as f64),
+            ("away", "gauge", "1 while the destination takes nothing.", self.away.value() as f64),
+            ("held", "gauge", "1 while the destination refuses for a reason that only a person can mend.", self.held.value() as f64),
+            ("parked_streams", "gauge", "Streams that the destination refuses for now.", self.parked.value() as f64),
+            ("spool_bytes", "gauge", "Bytes in the spool on disk.", self.spool_bytes.value() as f64),
+            ("spool_full_total", "counter", "Times that a batch found no room in the spool.", self.spool_full.value() as f64),
+            ("spool_damaged_total", "counter", "Spool records that were damaged and left out.", self.spool_damaged.value() as f64),
+        ]
+    }
+}
+
+/// Paths that exist and cannot be read.
+#[derive(Debug, Default)]
+pub struct Unreadable(Mutex<BTreeMap<PathBuf, bool>>);
+
+impl Unreadable {
+    /// It cannot be read.
+    pub fn set(&self, path: &Path) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), true);
+    }
+
+    /// It can.
+    pub fn clear(&self, path: &Path) {
+        if let Some(unreadable) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(path) {
+            *unreadable = false;
+        }
+    }
+
+    /// Those that ever could not be read, and whether that is so now.
+    pub fn rows(&self) -> Vec<(String, bool)> {
+        let paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        paths.iter().map(|(path, unreadable)| (path.display().to_string(), *unreadable)).collect()
+    }
+}
+
+/// Text exposition, metric by metric.
+#[derive(Debug, Default)]
+pub struct Exposition {
+    text: String,
+    last: String,
+}
+
+impl Exposition {
+    /// One sample. Samples of one metric are given one after the other.
+    pub fn sample(&mut self, name: &str, kind: &str, help: &str, labels: &[(&str, &str)], value: f64) {
+        // Writing into a String cannot fail.
+        if self.last != name {
+            let _ = writeln!(self.text, "# HELP picket_agent_{name} {help}\n# TYPE picket_agent_{name} {kind}");
+            name.clone_into(&mut self.last);
+        }
+        let _ = write!(self.text, "picket_agent_{name}");
+        for (place, (label, value)) in labels.iter().enumerate() {
+            let open = if place == 0 { '{' } else { ',' };
+            let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let _ = write!(self.text, "{open}{label}=\"{value}\"");
+        }
+        let close = if labels.is_empty() { "" } else { "}" };
+        let _ = writeln!(self.text, "{close} {value}");
+    }
+
+    /// All of it.
+    pub fn finish(self) -> String {
+        self.text
+    }
+}

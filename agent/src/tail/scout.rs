@@ -1,0 +1,450 @@
+//! Looks for log files: at the start, when a directory says that it changed, and every few seconds in any case.
+//!
+//! In: the configured inputs. Out: the catalog's chains brought up to date, and lanes woken where a file has grown. It
+//! reads no log; it has a thread of its own, since a dead network mount may hold it for ever, and nothing else then.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+
+use tracing::warn;
+
+use super::catalog::{Candidate, Catalog, Chain, Origin, directory_of};
+use super::discovery::{Container, PathGlob, pod_directory, restart_of};
+use super::identity::FileId;
+use super::rotation::{self, Encoding};
+use super::segment::{self, file_id, mtime_ns};
+use super::watch::{Targets, Watch};
+use crate::config::checked::{FileInput, PodInput};
+use crate::metrics::Unreadable;
+use crate::wake::Wake;
+
+/// Without any event.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// Where some directory cannot be watched.
+const LOOK_OFTEN: Duration = Duration::from_secs(1);
+/// Events of one rotation come together.
+const SETTLE: Duration = Duration::from_millis(20);
+/// However busy a directory is.
+const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(100);
+/// One warning about a file that cannot be read.
+const WARN_EVERY: Duration = Duration::from_secs(3600);
+
+/// What to look for.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    /// Files, with their patterns compiled.
+    pub files: Vec<(Arc<FileInput>, Vec<PathGlob>)>,
+    /// Pod logs.
+    pub pods: Option<Arc<PodInput>>,
+}
+
+/// The thread that looks.
+pub struct Scout {
+    catalog: Arc<Catalog>,
+    inputs: Inputs,
+    lanes: Vec<Arc<Wake>>,
+    watch: Watch,
+    targets: Arc<Targets>,
+    look: Receiver<()>,
+    unreadable: Arc<Unreadable>,
+    warned: HashMap<PathBuf, Instant>,
+    sizes: Vec<u64>,
+    first_times: HashMap<FileId, i64>,
+    stop: Arc<std::sync::atomic::AtomicBool>,
+}
+
+/// What one look gathers for the next events.
+#[derive(Default)]
+struct Round {
+    directories: HashSet<PathBuf>,
+    targets: HashMap<PathBuf, usize>,
+    first_times: HashMap<FileId, i64>,
+}
+
+/// Wakes the scout from elsewhere.
+#[derive(Clone)]
+pub struct Bell {
+    look: std::sync::mpsc::SyncSender<()>,
+    stop: Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl Bell {
+    /// Ends the thread.
+    pub fn stop(&self) {
+        self.stop.store(true, std::sync::atomic::Ordering::Release);
+        let _ = self.look.try_send(());
+    }
+}
+
+impl Scout {
+    /// Prepares to look; `inotify` false looks at everything once a second instead.
+    pub fn new(catalog: Arc<Catalog>, inputs: Inputs, lanes: Vec<Arc<Wake>>, unreadable: Arc<Unreadable>, inotify: bool) -> (Self, Bell) {
+        let (sender, look) = sync_channel(1);
+        let targets = Arc::new(Targets::default());
+        let watch = Watch::new(Arc::clone(&targets), lanes.clone(), sender.clone(), inotify);
+        let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let scout = Self {
+            catalog,
+            inputs,
+            lanes,
+            watch,
+            targets,
+            look,
+            unreadable,
+            warned: HashMap::new(),
+            sizes: Vec::new(),
+            first_times: HashMap::new(),
+            stop: Arc::clone(&stop),
+        };
+        (scout, Bell { look: sender, stop })
+    }
+
+    /// Looks once, tells the lanes that the start is over, and goes on until told to stop.
+    pub fn run(mut self, once: bool) {
+        self.look_around();
+        self.catalog.started();
+        self.lanes.iter().for_each(|lane| lane.started());
+        if once {
+            return;
+        }
+        // What happened between the first listing and its watch is seen now.
+        self.look_around();
+        loop {
+            let wait = if self.watch.unwatched() > 0 { LOOK_OFTEN } else { LOOK_EVERY };
+            match self.look.recv_timeout(wait) {
+                Ok(()) => {
+                    if self.stop.load(std::sync::atomic::Ordering::Acquire) {
+                        return;
+                    }
+                    let _ = self.look.recv_timeout(SETTLE);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            let begun = Instant::now();
+            self.look_around();
+            // At most every so often, unless it is time to stop.
+            while begun.elapsed() < LOOK_AT_MOST_EVERY {
+                if self.stop.load(std::sync::atomic::Ordering::Acquire) {
+                    return;
+                }
+                let Err(RecvTimeoutError::Timeout) = self.look.recv_timeout(LOOK_AT_MOST_EVERY - begun.elapsed()) else {
+                    // Something changed meanwhile: remember it by looking again at once after the pause.
+                    self.pause_rest(begun);
+                    self.look_around();
+                    break;
+                };
+            }
+        }
+    }
+
+    fn pause_rest(&self, begun: Instant) {
+        while let Some(rest) = LOOK_AT_MOST_EVERY.checked_sub(begun.elapsed()) {
+            if let Err(RecvTimeoutError::Disconnected) = self.look.recv_timeout(rest) {
+                return;
+            }
+        }
+    }
+
+    /// One look at everything.
+    fn look_around(&mut self) {
+        let mut round = Round::default();
+        for (input, globs) in self.inputs.files.clone() {
+            self.look_at_files(&input, &globs, &mut round);
+        }
+        if let Some(input) = self.inputs.pods.clone() {
+            self.look_at_pods(&input, &mut round);
+        }
+        self.first_times = std::mem::take(&mut round.first_times);
+        self.targets.replace(round.targets);
+        self.watch.set(&round.directories);
+    }
+
+    fn look_at_files(&mut self, input: &Arc<FileInput>, globs: &[PathGlob], round: &mut Round) {
+        let catalog = Arc::clone(&self.catalog);
+        let mut seen = HashSet::new();
+        let path_is_label = globs.iter().any(PathGlob::is_pattern);
+        for glob in globs {
+            self.watch_directory(glob.watch_directory(), round);
+            let paths = glob.expand(&catalog.root);
+            for path in live_paths(&paths, glob.is_pattern()) {
+                if input.exclude.is_match(&path) || !seen.insert(path.clone()) {
+                    continue;
+                }
+                self.watch_directory(directory_of(&path), round);
+                let origin = Origin::File { input: Arc::clone(input), path: path.clone(), path_is_label };
+                self.look_at_file(&origin, &path, round);
+            }
+        }
+        // Files that no pattern finds any more are still read to their end.
+        for chain in catalog.chains() {
+            if let Origin::File { input: of, path, .. } = &chain.origin
+                && Arc::ptr_eq(of, input)
+                && !seen.contains(path)
+            {
+                self.bring_up(&chain, &[], round);
+            }
+        }
+    }
+
+    fn look_at_file(&mut self, origin: &Origin, path: &Path, round: &mut Round) {
+        let catalog = Arc::clone(&self.catalog);
+        let live = match self.see(path) {
+            Ok(live) => live,
+            Err(error) => {
+                self.complain(path, &error);
+                None
+            }
+        };
+        let resolved = live.as_ref().map_or_else(|| path.to_owned(), |(_, real)| real.clone());
+        if live.is_some() {
+            self.watch_directory(directory_of(&resolved), round);
+        }
+        let ordered = siblings(&catalog, &resolved, live.as_ref().map(|(candidate, _)| candidate.clone()), None);
+        let known = ordered.iter().any(|candidate| candidate.len > 0) || live.is_some() || catalog.has_saved(origin);
+        if !known {
+            return;
+        }
+        let chain = catalog.chain(origin);
+        if live.is_some() {
+            round.targets.insert(catalog.root.locate(&resolved), chain.index);
+        }
+        self.bring_up(&chain, &ordered, round);
+    }
+
+    fn look_at_pods(&mut self, input: &Arc<PodInput>, round: &mut Round) {
+        let catalog = Arc::clone(&self.catalog);
+        self.watch_directory(&input.root, round);
+        let mut containers: HashMap<Container, Vec<PathBuf>> = HashMap::new();
+        let pods = match fs::read_dir(catalog.root.locate(&input.root)) {
+            Ok(pods) => pods,
+            Err(error) => {
+                self.complain(&input.root.clone(), &error);
+                return;
+            }
+        };
+        for pod_entry in pods.flatten() {
+            let name = pod_entry.file_name();
+            let Some((namespace, pod, _uid)) = name.to_str().and_then(pod_directory) else { continue };
+            let path = format!("{namespace}/{pod}");
+            if input.exclude.is_match(&path) || (!input.include.is_empty() && !input.include.is_match(&path)) {
+                continue;
+            }
+            let directory = input.root.join(&name);
+            self.watch_directory(&directory, round);
+            let Ok(entries) = fs::read_dir(pod_entry.path()) else { continue };
+            for entry in entries.flatten() {
+                let Ok(container) = entry.file_name().into_string() else { continue };
+                if entry.path().is_dir() {
+                    let key = Container { namespace: namespace.to_owned(), pod: pod.to_owned(), container };
+                    containers.entry(key).or_default().push(directory.join(entry.file_name()));
+                }
+            }
+        }
+        let mut seen = HashSet::new();
+        for (container, directories) in containers {
+            let origin = Origin::Pod { input: Arc::clone(input), container };
+            let mut found = Vec::new();
+            for directory in &directories {
+                self.watch_directory(directory, round);
+                self.see_container(directory, &mut found, round);
+            }
+            if found.is_empty() && !catalog.has_saved(&origin) {
+                continue;
+            }
+            found.sort_by_key(|(order, _)| order.clone());
+            let ordered: Vec<Candidate> = found.into_iter().map(|(_, candidate)| candidate).collect();
+            let chain = catalog.chain(&origin);
+            for candidate in &ordered {
+                if candidate.encoding == Encoding::Plain {
+                    round.targets.insert(catalog.root.locate(&candidate.path), chain.index);
+                }
+            }
+            seen.insert(chain.index);
+            self.bring_up(&chain, &ordered, round);
+        }
+        for chain in catalog.chains() {
+            if matches!(chain.origin, Origin::Pod { .. }) && !seen.contains(&chain.index) {
+                self.bring_up(&chain, &[], round);
+            }
+        }
+    }
+
+    /// A container's files, each with what orders it: the time of its first line, then restart count, live file last.
+    fn see_container(&mut self, directory: &Path, found: &mut Vec<((i64, u64, bool, String), Candidate)>, round: &mut Round) {
+        let catalog = Arc::clone(&self.catalog);
+        let Ok(entries) = fs::read_dir(catalog.root.locate(directory)) else { return };
+        for entry in entries.flatten() {
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let (encoding, plain) = Encoding::of_name(&name);
+            let Some(restart) = restart_of(plain) else { continue };
+            if rotation::is_temporary(&name) || encoding == Encoding::Unreadable {
+                continue;
+            }
+            let path = directory.join(&name);
+            let (mut candidate, real) = match self.see(&path) {
+                Ok(Some(seen)) => seen,
+                Ok(None) => continue,
+                Err(error) => {
+                    self.complain(&path, &error);
+                    continue;
+                }
+            };
+            candidate.encoding = encoding;
+            if real != path {
+                // Docker: the file is a link to the runtime's own directory, where it is written and rotated.
+                self.watch_directory(directory_of(&real), round);
+                candidate.path.clone_from(&real);
+                if encoding == Encoding::Plain {
+                    for older in siblings(&catalog, &real, None, Some(candidate.id)) {
+                        let time = self.first_time(&older, round);
+                        found.push(((time, restart, false, older.path.display().to_string()), older));
+                    }
+                }
+            }
+            let time = self.first_time(&candidate, round);
+            found.push(((time, restart, plain.ends_with(".log"), name), candidate));
+        }
+    }
+
+    /// The time of a pod file's first line, nanoseconds since the epoch; the far future while it has none.
+    fn first_time(&mut self, candidate: &Candidate, round: &mut Round) -> i64 {
+        let known = self.first_times.get(&candidate.id).copied();
+        let time = known.or_else(|| {
+            let file = self.catalog.root.open(&candidate.path).ok()?;
+            let head = segment::head(&file, candidate.encoding).ok()?;
+            let line = head.split(|byte| *byte == b'\n').next()?;
+            let cri = line.split(|byte| *byte == b' ').next().and_then(record::time::parse_rfc3339);
+            let time = cri.or_else(|| record::docker::parse(line, &mut Vec::new()).map(|docker| docker.time))?;
+            Some(time.0)
+        });
+        if let Some(time) = time {
+            round.first_times.insert(candidate.id, time);
+        }
+        time.unwrap_or(i64::MAX)
+    }
+
+    /// Updates a chain and wakes the lanes if there is anything new in it.
+    fn bring_up(&mut self, chain: &Arc<Chain>, ordered: &[Candidate], round: &mut Round) {
+        let changed = chain.update(&self.catalog.root, ordered);
+        let segments = chain.segments();
+        let mut size = 0_u64;
+        for segment in &segments {
+            if let Ok(stat) = segment.stat() {
+                // Any change counts, shrinking too.
+                size = size.wrapping_mul(31).wrapping_add(stat.len).wrapping_add(u64::from(stat.names == 0));
+            }
+            if segment.encoding == Encoding::Plain {
+                round.targets.insert(self.catalog.root.locate(&segment.path()), chain.index);
+            }
+        }
+        if self.sizes.len() <= chain.index {
+            self.sizes.resize(chain.index + 1, 0);
+        }
+        let grown = std::mem::replace(&mut self.sizes[chain.index], size) != size;
+        if changed || grown {
+            self.lanes.iter().for_each(|lane| lane.mark(chain.index));
+        }
+    }
+
+    /// Looks at one path: the file and its name without links. `None` if there is no regular file.
+    fn see(&self, path: &Path) -> io::Result<Option<(Candidate, PathBuf)>> {
+        let file = match self.catalog.root.open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            // ENXIO: a FIFO or socket without the other side. ELOOP and ENOTDIR: not a file that can be read now.
+            Err(error) if matches!(error.raw_os_error(), Some(6 | 20 | 40)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Ok(None);
+        }
+        let link = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
+        let real = fs::read_link(link).map_or_else(|_| path.to_owned(), |real| self.catalog.root.name(&real));
+        // A file that was deleted or is seen through another mount keeps the name it was asked for.
+        let real = if self.catalog.root.locate(&real).exists() { real } else { path.to_owned() };
+        self.unreadable.clear(path);
+        let candidate = Candidate {
+            path: real.clone(),
+            id: file_id(&metadata),
+            encoding: Encoding::Plain,
+            len: metadata.len(),
+            mtime_ns: mtime_ns(&metadata),
+        };
+        Ok(Some((candidate, real)))
+    }
+
+    fn watch_directory(&self, directory: &Path, round: &mut Round) {
+        let located = self.catalog.root.locate(directory);
+        // A directory that does not exist yet: its nearest ancestor tells when it comes.
+        let existing = located.ancestors().find(|ancestor| ancestor.is_dir());
+        if let Some(existing) = existing.and_then(|existing| existing.canonicalize().ok()) {
+            round.directories.insert(existing);
+        }
+    }
+
+    fn complain(&mut self, path: &Path, error: &io::Error) {
+        if error.kind() == io::ErrorKind::NotFound {
+            return;
+        }
+        self.unreadable.set(path);
+        let due = self.warned.get(path).is_none_or(|at| at.elapsed() >= WARN_EVERY);
+        if due {
+            self.warned.insert(path.to_owned(), Instant::now());
+            warn!(path = %path.display(), %error, "cannot read; trying again every few seconds, saying so once an hour");
+        }
+    }
+}
+
+/// The log's rotated files beside `live_path`, oldest first, and the live one last.
+pub fn siblings(catalog: &Catalog, live_path: &Path, live: Option<Candidate>, leave_out: Option<FileId>) -> Vec<Candidate> {
+    let directory = directory_of(live_path);
+    let Some(live_name) = live_path.file_name().and_then(|name| name.to_str()) else { return live.into_iter().collect() };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(catalog.root.locate(directory)).into_iter().flatten().flatten() {
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let Some((age, encoding)) = rotation::rotated(live_name, &name) else { continue };
+        let Ok(metadata) = entry.metadata() else { continue };
+        let id = file_id(&metadata);
+        if !metadata.is_file() || Some(id) == leave_out || live.as_ref().is_some_and(|live| live.id == id) {
+            continue;
+        }
+        found.push((age, Candidate { path: directory.join(&name), id, encoding, len: metadata.len(), mtime_ns: mtime_ns(&metadata) }));
+    }
+    found.sort_by(|one, two| one.0.older_first(&two.0).then(one.1.mtime_ns.cmp(&two.1.mtime_ns)).then_with(|| one.1.path.cmp(&two.1.path)));
+    found.into_iter().map(|(_, candidate)| candidate).chain(live).collect()
+}
+
+/// Leaves out what is a rotated, compressed or unfinished part of another match.
+fn live_paths(paths: &[PathBuf], is_pattern: bool) -> Vec<PathBuf> {
+    if !is_pattern {
+        return paths.to_vec();
+    }
+    let names: HashSet<(&Path, &str)> = paths.iter().filter_map(|path| Some((directory_of(path), path.file_name()?.to_str()?))).collect();
+    let is_live = |path: &&PathBuf| {
+        let (Some(name), directory) = (path.file_name().and_then(|name| name.to_str()), directory_of(path)) else { return false };
+        if rotation::is_temporary(name) || Encoding::of_name(name).0 != Encoding::Plain {
+            return false;
+        }
+        !names.iter().any(|(other_directory, other)| *other_directory == directory && rotation::rotated(other, name).is_some())
+    };
+    paths.iter().filter(is_live).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_yields_live_files_and_not_their_remains() {
+        let paths: Vec<PathBuf> = ["/l/a.log", "/l/a.log.1", "/l/a.log.2.gz", "/l/b.log", "/l/b.log.tmp", "/l/c.log.1", "/m/a.log.1"].map(PathBuf::from).to_vec();
+        let live = live_paths(&paths, true);
+        assert_eq!(live, ["/l/a.log", "/l/b.log", "/l/c.log.1", "/m/a.log.1"].map(PathBuf::from));
+    }
+}

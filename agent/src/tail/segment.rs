@@ -1,0 +1,201 @@
+//! One file of a log, open: its identity, its bytes, and what the scout has learned of its fate.
+//!
+//! A segment stays open until every lane has settled it, whatever happens to its name. Its number orders the segments of
+//! one chain: a smaller number was written earlier.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::compressed::Decompressor;
+use super::identity::{FINGERPRINT_BYTES, FileId, Fingerprint, MARKER_BYTES, Marker};
+use super::rotation::Encoding;
+
+/// Orders the segments of one chain; never used twice in a chain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentNumber(pub u64);
+
+/// One open file of a chain.
+#[derive(Debug)]
+pub struct Segment {
+    /// Its place in the chain.
+    pub number: SegmentNumber,
+    /// Device and inode.
+    pub id: FileId,
+    /// How its bytes are to be read.
+    pub encoding: Encoding,
+    file: File,
+    path: Mutex<PathBuf>,
+    superseded: AtomicBool,
+    deleted: AtomicBool,
+    released: AtomicU64,
+}
+
+impl Segment {
+    /// Takes over an open file, known under the host's `path`.
+    pub fn new(number: SegmentNumber, file: File, id: FileId, encoding: Encoding, path: PathBuf) -> Self {
+        Self {
+            number,
+            id,
+            encoding,
+            file,
+            path: Mutex::new(path),
+            superseded: AtomicBool::new(false),
+            deleted: AtomicBool::new(false),
+            released: AtomicU64::new(0),
+        }
+    }
+
+    /// The name under which it was seen last.
+    pub fn path(&self) -> PathBuf {
+        self.path.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// It has another name now.
+    pub fn renamed(&self, path: &Path) {
+        let mut known = self.path.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known != path {
+            path.clone_into(&mut known);
+        }
+    }
+
+    /// Whether a newer file of the log exists and has content: this one may be closed when it no longer grows.
+    pub fn is_superseded(&self) -> bool {
+        self.superseded.load(Ordering::Acquire)
+    }
+
+    /// Says that a newer file exists and has content.
+    pub fn supersede(&self) {
+        self.superseded.store(true, Ordering::Release);
+    }
+
+    /// Whether no name leads to it any more.
+    pub fn is_deleted(&self) -> bool {
+        self.deleted.load(Ordering::Acquire)
+    }
+
+    /// Says whether a name leads to it.
+    pub fn set_deleted(&self, deleted: bool) {
+        self.deleted.store(deleted, Ordering::Release);
+    }
+
+    /// Bytes on disk (compressed ones, where it is compressed) and the number of names.
+    pub fn stat(&self) -> io::Result<Stat> {
+        let metadata = self.file.metadata()?;
+        Ok(Stat { len: metadata.len(), names: metadata.nlink(), mtime_ns: mtime_ns(&metadata) })
+    }
+
+    /// Reads plain bytes; 0 at the present end.
+    pub fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+        loop {
+            match self.file.read_at(buffer, at) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Begins to read a compressed segment.
+    pub fn decompress(&self) -> io::Result<Decompressor> {
+        Decompressor::new(&self.file, self.encoding)
+    }
+
+    /// The content's first bytes, [`FINGERPRINT_BYTES`] or all.
+    pub fn head(&self) -> io::Result<Vec<u8>> {
+        head(&self.file, self.encoding)
+    }
+
+    /// Tells the kernel that the bytes before `at` will not be read again, in steps worth a system call.
+    pub fn release_before(&self, at: u64, at_least: u64) {
+        let from = self.released.load(Ordering::Relaxed);
+        if self.encoding != Encoding::Plain || at < from.saturating_add(at_least) {
+            return;
+        }
+        self.released.store(at, Ordering::Relaxed);
+        if let Some(length) = std::num::NonZeroU64::new(at - from) {
+            // Advice only: a failure changes nothing but memory.
+            let _ = rustix::fs::fadvise(&self.file, from, Some(length), rustix::fs::Advice::DontNeed);
+        }
+    }
+}
+
+/// What `fstat` says of a segment.
+#[derive(Clone, Copy, Debug)]
+pub struct Stat {
+    /// Bytes.
+    pub len: u64,
+    /// Hard links; 0 when deleted.
+    pub names: u64,
+    /// Last change of content, nanoseconds since the epoch.
+    pub mtime_ns: i64,
+}
+
+/// Last change of content in nanoseconds since the epoch.
+pub fn mtime_ns(metadata: &std::fs::Metadata) -> i64 {
+    metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec())
+}
+
+/// Device and inode of an open file's metadata.
+pub fn file_id(metadata: &std::fs::Metadata) -> FileId {
+    FileId { dev: metadata.dev(), ino: metadata.ino() }
+}
+
+/// A file's first content bytes, [`FINGERPRINT_BYTES`] or all, decompressed.
+pub fn head(file: &File, encoding: Encoding) -> io::Result<Vec<u8>> {
+    let mut head = vec![0; FINGERPRINT_BYTES];
+    let mut filled = 0;
+    let mut decompressor = match encoding {
+        Encoding::Plain => None,
+        _ => Some(Decompressor::new(file, encoding)?),
+    };
+    while filled < head.len() {
+        let read = match &mut decompressor {
+            Some(decompressor) => decompressor.read(&mut head[filled..])?,
+            None => file.read_at(&mut head[filled..], filled as u64)?,
+        };
+        if read == 0 {
+            break;
+        }
+        filled += read;
+    }
+    head.truncate(filled);
+    Ok(head)
+}
+
+/// Whether a file's content begins as `fingerprint` says and has, just before `at`, what `marker` says.
+///
+/// A compressed file is decompressed up to `at`, but only if its beginning fits.
+pub fn content_matches(file: &File, encoding: Encoding, fingerprint: Fingerprint, at: u64, marker: Marker) -> io::Result<bool> {
+    if !fingerprint.is_prefix_of(&head(file, encoding)?) {
+        return Ok(false);
+    }
+    let mut before = vec![0; Marker::len_at(at)];
+    let from = at - before.len() as u64;
+    if encoding == Encoding::Plain {
+        if file.metadata()?.len() < at {
+            return Ok(false);
+        }
+        if let Err(error) = file.read_exact_at(&mut before, from) {
+            return if error.kind() == io::ErrorKind::UnexpectedEof { Ok(false) } else { Err(error) };
+        }
+    } else {
+        let mut decompressor = Decompressor::new(file, encoding)?;
+        let mut scratch = vec![0; 64 * 1024];
+        if !decompressor.skip_to(from, &mut scratch)? {
+            return Ok(false);
+        }
+        let mut filled = 0;
+        while filled < before.len() {
+            match decompressor.read(&mut before[filled..])? {
+                0 => return Ok(false),
+                read => filled += read,
+            }
+        }
+    }
+    Ok(at == 0 || Marker::of(&before) == marker)
+}
+
+const _: () = assert!(MARKER_BYTES <= FINGERPRINT_BYTES);
