@@ -231,16 +231,15 @@ impl<'a> Parser<'a> {
     }
 
     fn pair(&mut self) -> Result<(String, String), LabelsError> {
-        let name = match self.take_name(|_| false) {
-            Some(name) => name.to_owned(),
-            None => {
-                let quoted = self.quoted("a name or `}`")?;
-                self.skip_space();
-                if !self.next_is('=') {
-                    return Ok((METRIC_NAME.to_owned(), quoted));
-                }
-                quoted
+        let name = if let Some(name) = self.take_name(|_| false) {
+            name.to_owned()
+        } else {
+            let quoted = self.quoted("a name or `}`")?;
+            self.skip_space();
+            if !self.next_is('=') {
+                return Ok((METRIC_NAME.to_owned(), quoted));
             }
+            quoted
         };
         self.skip_space();
         self.take('=', "`=`")?;

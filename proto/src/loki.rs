@@ -3,10 +3,10 @@
 //! In the order of use: `push` builds requests on the hot path, `decode` reads and splits them again, `answer` says what
 //! to do after the server spoke, `attribution` says which entries it refused.
 
-//pub mod answer;
-//pub mod attribution;
+pub mod answer;
+pub mod attribution;
 pub mod decode;
 pub mod limits;
 pub mod push;
-//mod text;
+mod text;
 pub mod wire;

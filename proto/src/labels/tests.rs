@@ -75,7 +75,7 @@ fn says_where_a_text_is_broken() {
         ("a=1", "`{`", 1),
         (r#"{a="1"} x"#, "the end", 8),
         (r#"{a="1" b="2"}"#, "`,` or `}`", 7),
-        (r#"{,}"#, "a name or `}`", 1),
+        ("{,}", "a name or `}`", 1),
         ("{a=1}", "a quoted value", 3),
         (r#"{a~"1"}"#, "`=`", 2),
         (r#"{a="1}"#, "a closing quote", 6),

@@ -117,9 +117,9 @@ pub fn decode(
     decode_json(body)
 }
 
-fn read_to_end(unpacker: impl Read, max: usize) -> Result<Vec<u8>, DecodeError> {
+fn read_to_end(stream: impl Read, max: usize) -> Result<Vec<u8>, DecodeError> {
     let mut unpacked = Vec::new();
-    unpacker
+    stream
         .take(max as u64 + 1)
         .read_to_end(&mut unpacked)
         .map_err(|error| DecodeError::Compression(error.to_string()))?;
@@ -171,9 +171,9 @@ pub fn decode_json(body: &[u8]) -> Result<Push, DecodeError> {
     let request: json::Push = serde_json::from_slice(body)?;
     let streams = request.streams.unwrap_or_default().into_iter().map(|stream| {
         let mut text = String::new();
-        #[expect(clippy::expect_used, reason = "writing to a String cannot fail")]
-        labels::write_text(&mut text, stream.stream.iter().map(|(name, value)| (name.as_str(), value.as_str())))
-            .expect("text is written");
+        let pairs = stream.stream.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        // Writing to a String cannot fail.
+        let _ = labels::write_text(&mut text, pairs);
         let values = stream.values.unwrap_or_default().into_iter().flatten();
         Ok(PushStream { labels: text, entries: values.map(PushEntry::try_from).collect::<Result<_, _>>()? })
     });

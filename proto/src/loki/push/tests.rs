@@ -80,9 +80,10 @@ proptest! {
 
 #[test]
 fn a_request_of_many_blocks_equals_prosts() {
+    const BASE: i64 = 1_700_000_000_000_000_000;
     let labels: Vec<String> = (0..50).map(|i| format!("{{pod=\"{i}\"}}")).collect();
     let entries: Vec<Given> = (0..20_000usize)
-        .map(|i| (i * i % 50, 1_700_000_000_000_000_000 - (i * 7919 % 997) as i64, format!("line {i}"), vec![]))
+        .map(|i| (i * i % 50, BASE - i64::try_from(i * 7919 % 997).unwrap(), format!("line {i}"), vec![]))
         .collect();
     check(&mut PushBuilder::new(), &labels, &entries);
 }
@@ -110,7 +111,7 @@ fn metadata_that_loki_would_answer_with_500_is_left_out() {
 #[test]
 fn nothing_is_allocated_once_the_buffers_are_warm() {
     let labels = ["{a=\"b\"}".to_owned(), "{a=\"c\"}".to_owned()];
-    let entries: Vec<Given> = (0..1000).map(|i| (i % 2, -(i as i64), "some line".to_owned(), vec![])).collect();
+    let entries: Vec<Given> = (0..1000).zip((0..1000).rev()).map(|(i, time)| (i % 2, time, "some line".to_owned(), vec![])).collect();
     let mut builder = PushBuilder::new();
     let capacities = |builder: &PushBuilder| -> Vec<usize> {
         let streams = builder.streams.iter().flat_map(|s| [s.labels.capacity(), s.entries.capacity()]);
