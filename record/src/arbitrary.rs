@@ -9,7 +9,8 @@ pub(crate) fn value(names: &'static [&'static str]) -> impl Strategy<Value = Val
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
+        // Few digits, since serde_json rounds some doubles when it reads them back.
+        any::<i32>().prop_map(|number| Value::from(f64::from(number) / 4.0)),
         any::<String>().prop_map(Value::from),
         prop::sample::select(names).prop_map(Value::from),
     ];

@@ -13,7 +13,7 @@ mod validate;
 mod tests;
 
 pub use fields::{InvalidPath, JsonFields};
-pub use string::{Sink, unescape};
+pub use string::{Sink, boundary, unescape};
 pub use validate::validate;
 
 /// How deep containers may nest.
@@ -122,6 +122,32 @@ impl<'a> Scanner<'a> {
             None => return Err(self.incomplete()),
         };
         Ok(Raw(&self.text[start..self.at]))
+    }
+
+    /// The next token of a text that [`validate`] has passed; commas and colons are left out. `None` at its end.
+    pub(crate) fn token(&mut self) -> Option<Token<'a>> {
+        self.blank();
+        while self.next_is(b',') {
+            self.blank();
+        }
+        let start = self.at;
+        let byte = *self.text.get(start)?;
+        if matches!(byte, b'{' | b'}' | b'[' | b']') {
+            self.at += 1;
+            return Some(match byte {
+                b'{' | b'[' => Token::Open(byte),
+                _ => Token::Close(byte),
+            });
+        }
+        let value = self.value().ok()?;
+        match value.string() {
+            Some(raw) if self.next_is(b':') => Some(Token::Key(Key {
+                raw,
+                escaped: true,
+                start,
+            })),
+            _ => Some(Token::Scalar(value)),
+        }
     }
 
     /// Whether an object comes next.
@@ -280,6 +306,18 @@ impl<'a> Key<'a> {
     }
 }
 
+/// A piece of a JSON text.
+pub(crate) enum Token<'a> {
+    /// `{` or `[`
+    Open(u8),
+    /// `}` or `]`
+    Close(u8),
+    /// A name and its colon.
+    Key(Key<'a>),
+    /// A string, number, boolean or null.
+    Scalar(Raw<'a>),
+}
+
 /// A value, as it stands in the text: never empty, with its quotes or brackets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Raw<'a>(&'a [u8]);
@@ -302,6 +340,11 @@ pub enum Kind {
 }
 
 impl<'a> Raw<'a> {
+    /// The one value of a text that [`validate`] has passed.
+    pub(crate) fn of(text: &'a [u8]) -> Self {
+        Self(text.trim_ascii())
+    }
+
     /// What it is, by its first byte.
     pub fn kind(&self) -> Kind {
         match self.0.first() {

@@ -3,8 +3,20 @@
 //! What a line gives depends on nothing but the line and the options, so a line that is read again after a crash is
 //! sent again byte for byte. No function panics on any input, none allocates once its buffers are warm.
 
-#[cfg(test)]
-mod arbitrary;
+// What all formats stand on.
 pub mod json;
 pub mod metadata;
 pub mod time;
+
+// What a structured line gives, then the formats.
+pub mod cri;
+pub mod docker;
+pub mod event;
+pub mod json_line;
+pub mod kube_audit;
+pub mod vault_audit;
+
+#[cfg(test)]
+mod arbitrary;
+#[cfg(test)]
+mod fixtures;

@@ -37,6 +37,29 @@ pub fn unescape(raw: &[u8], sink: &mut impl Sink) {
     }
 }
 
+/// The length of the longest start of `raw` of at most `max` bytes that ends between two characters, escapes being one.
+pub fn boundary(raw: &[u8], max: usize) -> usize {
+    if raw.len() <= max {
+        return raw.len();
+    }
+    let mut at = 0;
+    loop {
+        let length = match raw[at] {
+            b'\\' => escape(&raw[at..]).1,
+            _ => {
+                1 + raw[at + 1..]
+                    .iter()
+                    .take_while(|byte| **byte & 0xC0 == 0x80)
+                    .count()
+            }
+        };
+        if at + length > max {
+            return at;
+        }
+        at += length;
+    }
+}
+
 /// Whether `raw` means exactly `expected`.
 pub(super) fn means(raw: &[u8], expected: &[u8]) -> bool {
     let mut comparison = Comparison {
