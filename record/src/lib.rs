@@ -16,6 +16,9 @@ pub mod json_line;
 pub mod kube_audit;
 pub mod vault_audit;
 
+// What becomes of an event that is too long for where it goes.
+pub mod reduce;
+
 #[cfg(test)]
 mod arbitrary;
 #[cfg(test)]
