@@ -1,6 +1,7 @@
 //! Random JSON for property tests: whole trees, their texts, and texts with a few bytes changed.
 
 use proptest::prelude::*;
+use proptest::sample::Index;
 use serde_json::Value;
 
 /// A tree, with names that tests look for mixed into it.
@@ -46,8 +47,11 @@ pub(crate) fn text(value: &Value, pretty: bool) -> Vec<u8> {
     }
 }
 
-/// Changes to the bytes of a text: where (as a share of its length), what to take out, what to put in.
-pub(crate) fn edits() -> impl Strategy<Value = Vec<(f64, usize, Vec<u8>)>> {
+/// A change to the bytes of a text: where, how many to take out, what to put in.
+pub(crate) type Edit = (Index, usize, Vec<u8>);
+
+/// A few changes.
+pub(crate) fn edits() -> impl Strategy<Value = Vec<Edit>> {
     let put = prop_oneof![
         prop::collection::vec(
             prop::sample::select(&b"{}[]\",:\\u0e.-tnf \n\0\xFF"[..]),
@@ -55,13 +59,13 @@ pub(crate) fn edits() -> impl Strategy<Value = Vec<(f64, usize, Vec<u8>)>> {
         ),
         prop::collection::vec(any::<u8>(), 0..3),
     ];
-    prop::collection::vec((0.0..1.0, 0_usize..3, put), 0..4)
+    prop::collection::vec((any::<Index>(), 0_usize..3, put), 0..4)
 }
 
 /// Applies what [`edits`] says.
-pub(crate) fn edited(mut text: Vec<u8>, edits: &[(f64, usize, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn edited(mut text: Vec<u8>, edits: &[Edit]) -> Vec<u8> {
     for (place, n_taken, put) in edits {
-        let at = (text.len() as f64 * place) as usize;
+        let at = place.index(text.len() + 1);
         let end = (at + n_taken).min(text.len());
         text.splice(at..end, put.iter().copied());
     }

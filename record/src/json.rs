@@ -238,7 +238,7 @@ impl<'a> Scanner<'a> {
                     at = string::end(self.text, at)
                         .ok_or_else(|| self.incomplete())?
                         .at
-                        + 1
+                        + 1;
                 }
                 Class::Open if depth == MAX_DEPTH => {
                     return Err(Error {

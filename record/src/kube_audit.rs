@@ -146,7 +146,7 @@ impl KubeAudit {
             RESOURCE => secret |= SECRET_RESOURCES.iter().any(|resource| value.is(resource)),
             SUBRESOURCE => secret |= value.is("token"),
             REQUEST_KIND | RESPONSE_KIND => {
-                secret |= SECRET_KINDS.iter().any(|kind| value.is(kind))
+                secret |= SECRET_KINDS.iter().any(|kind| value.is(kind));
             }
             REQUEST | RESPONSE => body = true,
             KIND => list |= value.is("EventList"),

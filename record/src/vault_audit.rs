@@ -1,4 +1,4 @@
-//! Entries of Vault's audit log (and OpenBao's), one JSON object a line.
+//! Entries of Vault's audit log (and of `OpenBao`), one JSON object a line.
 //!
 //! A line in; its time, metadata and the text to ship out. Metadata has the names and values that Loki's `json` stage would
 //! give; of a member that occurs twice the last scalar counts. Nothing is taken out: Vault replaces what is

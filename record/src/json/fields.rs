@@ -44,21 +44,20 @@ impl JsonFields {
             }
             let mut node = 0;
             for name in names {
-                node = match nodes[node]
+                node = if let Some(child) = nodes[node]
                     .children
                     .iter()
                     .find(|child| *child.name == *name.as_bytes())
                 {
-                    Some(child) => child.node,
-                    None => {
-                        nodes.push(Node::default());
-                        let child = nodes.len() - 1;
-                        nodes[node].children.push(Child {
-                            name: name.into_bytes().into(),
-                            node: child,
-                        });
-                        child
-                    }
+                    child.node
+                } else {
+                    nodes.push(Node::default());
+                    let child = nodes.len() - 1;
+                    nodes[node].children.push(Child {
+                        name: name.into_bytes().into(),
+                        node: child,
+                    });
+                    child
                 };
             }
             nodes[node].fields.push(field);

@@ -154,7 +154,7 @@ fn scalar(value: Raw<'_>, cut: Cut, out: &mut Vec<u8>) {
         }
         // A number without its end would be another number.
         None if value.is_scalar() && value.bytes().len() <= cut.string_bytes => {
-            out.extend_from_slice(value.bytes())
+            out.extend_from_slice(value.bytes());
         }
         None => {}
     }

@@ -53,7 +53,7 @@ fn expected_metadata(entry: &Value) -> Vec<(String, String)> {
         {
             Some(Value::String(text)) => expected.push(name, &text.replace('\0', "\u{FFFD}")),
             Some(scalar @ (Value::Number(_) | Value::Bool(_))) => {
-                expected.push(name, &scalar.to_string())
+                expected.push(name, &scalar.to_string());
             }
             _ => {}
         }
