@@ -1,0 +1,198 @@
+//! Strings of JSON: where one ends, and what its escapes mean.
+//!
+//! The end is found eight bytes at a time. Reading a string never fails: an escape that means nothing, and half of a surrogate
+//! pair, become U+FFFD.
+
+/// Takes the pieces of a string while its escapes are resolved.
+pub trait Sink {
+    /// Bytes as they stand in the text; not always UTF-8.
+    fn push_bytes(&mut self, bytes: &[u8]);
+    /// What an escape stands for.
+    fn push_char(&mut self, character: char);
+}
+
+impl Sink for Vec<u8> {
+    fn push_bytes(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+
+    fn push_char(&mut self, character: char) {
+        self.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+}
+
+/// Writes what the string `raw` (without its quotes) means.
+pub fn unescape(raw: &[u8], sink: &mut impl Sink) {
+    let mut rest = raw;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        if at > 0 {
+            sink.push_bytes(&rest[..at]);
+        }
+        let (character, length) = escape(&rest[at..]);
+        sink.push_char(character);
+        rest = &rest[at + length..];
+    }
+    if !rest.is_empty() {
+        sink.push_bytes(rest);
+    }
+}
+
+/// The length of the longest start of `raw` of at most `max` bytes that ends between two characters, escapes being one.
+pub fn boundary(raw: &[u8], max: usize) -> usize {
+    if raw.len() <= max {
+        return raw.len();
+    }
+    let mut at = 0;
+    loop {
+        let length = match raw[at] {
+            b'\\' => escape(&raw[at..]).1,
+            _ => {
+                1 + raw[at + 1..]
+                    .iter()
+                    .take_while(|byte| **byte & 0xC0 == 0x80)
+                    .count()
+            }
+        };
+        if at + length > max {
+            return at;
+        }
+        at += length;
+    }
+}
+
+/// Whether `raw` means exactly `expected`.
+pub(super) fn means(raw: &[u8], expected: &[u8]) -> bool {
+    let mut comparison = Comparison {
+        expected,
+        equal: true,
+    };
+    unescape(raw, &mut comparison);
+    comparison.equal && comparison.expected.is_empty()
+}
+
+/// Whether the meaning of `raw` begins with `expected`.
+pub(super) fn begins_with(raw: &[u8], expected: &[u8]) -> bool {
+    let mut comparison = Comparison {
+        expected,
+        equal: true,
+    };
+    unescape(raw, &mut comparison);
+    // Text beyond the expected one is a difference only after all of that was found.
+    comparison.expected.is_empty()
+}
+
+/// Compares a string with the expected one while it is read, so that nothing needs to be stored.
+struct Comparison<'a> {
+    expected: &'a [u8],
+    equal: bool,
+}
+
+impl Sink for Comparison<'_> {
+    fn push_bytes(&mut self, bytes: &[u8]) {
+        let n_common = bytes.len().min(self.expected.len());
+        if self.equal && bytes[..n_common] == self.expected[..n_common] {
+            self.expected = &self.expected[n_common..];
+            self.equal = n_common == bytes.len();
+        } else {
+            self.equal = false;
+        }
+    }
+
+    fn push_char(&mut self, character: char) {
+        self.push_bytes(character.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+}
+
+/// Where a string ends.
+pub(super) struct End {
+    /// The offset of the closing quote.
+    pub(super) at: usize,
+    /// Whether a backslash stands in the string.
+    pub(super) escaped: bool,
+}
+
+/// The end of the string whose first byte (after its quote) is at `at`, if it has one.
+#[inline]
+pub(super) fn end(text: &[u8], mut at: usize) -> Option<End> {
+    const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
+    const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
+    let mut escaped = false;
+    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*chunk);
+        let found = zero_bytes(word ^ QUOTES) | zero_bytes(word ^ BACKSLASHES);
+        if found == 0 {
+            at += 8;
+            continue;
+        }
+        at += found.trailing_zeros() as usize / 8;
+        if text[at] == b'"' {
+            return Some(End { at, escaped });
+        }
+        escaped = true;
+        at += 2;
+    }
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'"' => return Some(End { at, escaped }),
+            b'\\' => {
+                escaped = true;
+                at += 2;
+            }
+            _ => at += 1,
+        }
+    }
+    None
+}
+
+/// The high bit of the lowest byte of `word` that is zero; bits above it may be set by mistake, none below it is.
+#[inline]
+fn zero_bytes(word: u64) -> u64 {
+    const LOW: u64 = u64::from_le_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    word.wrapping_sub(LOW) & !word & HIGH
+}
+
+/// What the escape at the start of `text` stands for, and its length. `text` begins with a backslash.
+fn escape(text: &[u8]) -> (char, usize) {
+    let character = match text.get(1) {
+        Some(b'"') => '"',
+        Some(b'\\') => '\\',
+        Some(b'/') => '/',
+        Some(b'b') => '\u{8}',
+        Some(b'f') => '\u{c}',
+        Some(b'n') => '\n',
+        Some(b'r') => '\r',
+        Some(b't') => '\t',
+        Some(b'u') => return unicode_escape(text),
+        // The byte after it may begin a longer character: it stays for the next piece.
+        _ => return (char::REPLACEMENT_CHARACTER, 1),
+    };
+    (character, 2)
+}
+
+/// The same for `\uXXXX`, and for the pair of them that a character beyond U+FFFF needs.
+fn unicode_escape(text: &[u8]) -> (char, usize) {
+    let Some(first) = hex4(text, 2) else {
+        return (char::REPLACEMENT_CHARACTER, 2);
+    };
+    if let (0xD800..=0xDBFF, Some(b"\\u")) = (first, text.get(6..8))
+        && let Some(second @ 0xDC00..=0xDFFF) = hex4(text, 8)
+    {
+        let code = 0x1_0000 + ((first - 0xD800) << 10) + (second - 0xDC00);
+        return (
+            char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER),
+            12,
+        );
+    }
+    // Surrogates that are alone are no characters.
+    (
+        char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER),
+        6,
+    )
+}
+
+fn hex4(text: &[u8], at: usize) -> Option<u32> {
+    text.get(at..at + 4)?.iter().try_fold(0, |value, byte| {
+        Some(value * 16 + char::from(*byte).to_digit(16)?)
+    })
+}
