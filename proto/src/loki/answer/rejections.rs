@@ -14,8 +14,9 @@ use crate::time::UnixNanos;
 pub struct Rejections {
     /// One for each message and stream, in the order of the text.
     pub groups: Vec<Rejection>,
-    /// Whether all that broke a limit is listed. Not if an ingester answered: it speaks of one stream, and what else was
-    /// refused of the request is not told. Never told beside others: entries refused because ingestion is blocked.
+    /// Whether this is the distributor's list, so that all that broke one of its limits is in it. An ingester speaks of
+    /// one stream instead, and what else was refused is not told. Neither tells what an ingester refused of a stream
+    /// before the last, nor what is gone because ingestion is blocked: see [`answer`](super).
     pub complete: bool,
 }
 
