@@ -111,8 +111,8 @@ pub fn decompress(body: &[u8], max: usize) -> Result<Vec<u8>, SnappyError> {
     Ok(snap::raw::Decoder::new().decompress_vec(body)?)
 }
 
-/// Appends a protobuf varint; snappy's length is one too.
-pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+/// Appends a varint as protobuf has it; snappy's length is one, too.
+fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;

@@ -12,6 +12,7 @@
 //!   last one is fine. So a sender must not let it come to this. It keeps the times of a stream within
 //!   [`BEHIND`](super::limits::BEHIND) of the newest it sent, and puts a stream that Loki may not know yet last in its
 //!   request, one at most (streams stand in the order of [`PushBuilder::stream`](super::push::PushBuilder::stream)).
+//!   A stream above 1.5 MB/s, which Loki shards by default, counts as so many streams: one shard's number is told.
 //! - Streams are named with what Loki added: `service_name`, and shards' labels; [`same_stream`](super::attribution::same_stream) sees through it.
 //! - A 429 for the tenant's rate stores nothing. A 429 for a stream's rate stores the other streams and, where Loki
 //!   shards streams (its default), nothing of that stream. To send the same bytes again is right for both.

@@ -21,7 +21,8 @@ pub struct Attribution {
     pub refused: Vec<Refused>,
     /// What the text lists of streams that are not in the request, or of none.
     pub unmatched: Vec<Rejection>,
-    /// Whether all that Loki says it refused is in `refused`. Otherwise any stream that is not may have lost entries.
+    /// Whether all that broke a limit of the distributor is in `refused`. If not, any stream that is not there may have
+    /// lost entries. Of what ingesters refuse there is never more certainty than [`answer`](super::answer) says.
     pub complete: bool,
 }
 
@@ -39,7 +40,7 @@ pub struct Refused {
 }
 
 impl Attribution {
-    /// Refused entries of all streams. Exact if the text tells all.
+    /// Refused entries of all streams; exact as far as `complete` is.
     pub fn count(&self) -> Count {
         let counts = || self.refused.iter().map(|r| r.count).chain(self.unmatched.iter().map(|r| r.count));
         let n = counts().map(Count::known).sum();

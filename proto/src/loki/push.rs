@@ -3,7 +3,7 @@
 //! An entry is encoded once, when it comes, behind the others of its stream; a body is the concatenation of the
 //! streams' headers and entries. Once the buffers are as large as the traffic needs, nothing is allocated any more.
 
-use crate::snappy::{Compressor, put_varint, varint_len};
+use crate::snappy::{Compressor, varint_len};
 use crate::time::UnixNanos;
 
 /// Field tags: number and wire type 2 (length-delimited), or 0 (varint).
@@ -105,14 +105,16 @@ impl PushBuilder {
             + text_len(line)
             + metadata.clone().map(|(name, value)| message_len(text_len(name) + text_len(value))).sum::<usize>();
         out.reserve(message_len(entry_len));
-        put_message(out, tag::STREAM_ENTRY, entry_len);
-        put_message(out, tag::ENTRY_TIME, time.len());
-        time.put(out);
-        put_text(out, tag::ENTRY_LINE, line);
+        let mut prefix = Prefix::new();
+        prefix.put_field(tag::STREAM_ENTRY, entry_len);
+        prefix.put_field(tag::ENTRY_TIME, time.len());
+        prefix.put_time(time);
+        prefix.put_text_into(out, tag::ENTRY_LINE, line);
         for (name, value) in metadata {
-            put_message(out, tag::ENTRY_METADATA, text_len(name) + text_len(value));
-            put_text(out, tag::PAIR_NAME, name);
-            put_text(out, tag::PAIR_VALUE, value);
+            let mut prefix = Prefix::new();
+            prefix.put_field(tag::ENTRY_METADATA, text_len(name) + text_len(value));
+            prefix.put_text_into(out, tag::PAIR_NAME, name);
+            Prefix::new().put_text_into(out, tag::PAIR_VALUE, value);
         }
         self.len_bytes += out.len() - len_before;
         self.n_entries += 1;
@@ -139,10 +141,13 @@ impl PushBuilder {
         let Self { streams, n_streams, in_order, compressor, .. } = self;
         let streams = streams[..*n_streams].iter().filter(|stream| !stream.entries.is_empty());
         let mut request = compressor.begin(streams.clone().map(|s| message_len(s.len())).sum(), body);
-        let mut header = [0; 2 * STREAM_HEADER_BYTES];
         for stream in streams {
-            let header_len = stream.header(&mut header);
-            request.write(&header[..header_len]);
+            let mut prefix = Prefix::new();
+            prefix.put_field(tag::REQUEST_STREAM, stream.len());
+            if !stream.labels.is_empty() {
+                prefix.put_field(tag::STREAM_LABELS, stream.labels.len());
+            }
+            request.write(prefix.bytes());
             request.write(stream.labels.as_bytes());
             if stream.out_of_order {
                 stream.sort_into(in_order);
@@ -202,27 +207,6 @@ impl StreamBuffer {
         text_len(&self.labels) + self.entries.len()
     }
 
-    /// Writes what stands before the labels' own bytes, and returns how long it is.
-    fn header(&self, header: &mut [u8; 2 * STREAM_HEADER_BYTES]) -> usize {
-        let mut at = 0;
-        let mut put = |tag: u8, mut len: usize| {
-            header[at] = tag;
-            at += 1;
-            while len >= 0x80 {
-                header[at] = len as u8 | 0x80;
-                at += 1;
-                len >>= 7;
-            }
-            header[at] = len as u8;
-            at += 1;
-        };
-        put(tag::REQUEST_STREAM, self.len());
-        if !self.labels.is_empty() {
-            put(tag::STREAM_LABELS, self.labels.len());
-        }
-        at
-    }
-
     /// Where each entry begins, in the order of the entries' times. Starts are unique, so an unstable sort, which needs
     /// no memory, keeps the order of equal times.
     fn sort_into(&self, in_order: &mut Vec<(UnixNanos, usize)>) {
@@ -259,15 +243,6 @@ impl Time {
         let field_len = |value: i64| if value == 0 { 0 } else { 1 + varint_len(value.cast_unsigned()) };
         field_len(self.seconds) + field_len(self.nanos)
     }
-
-    fn put(self, out: &mut Vec<u8>) {
-        for (tag, value) in [(tag::TIME_SECONDS, self.seconds), (tag::TIME_NANOS, self.nanos)] {
-            if value != 0 {
-                out.push(tag);
-                put_varint(out, value.cast_unsigned());
-            }
-        }
-    }
 }
 
 /// Bytes of a field that holds a message of `len` bytes.
@@ -280,14 +255,60 @@ const fn text_len(text: &str) -> usize {
     if text.is_empty() { 0 } else { message_len(text.len()) }
 }
 
-fn put_message(out: &mut Vec<u8>, tag: u8, len: usize) {
-    out.push(tag);
-    put_varint(out, len as u64);
+/// Tags and lengths that stand before a text, gathered first, so that the buffer grows once and not byte by byte.
+struct Prefix {
+    /// Enough for the longest: an entry's, of four lengths and a time.
+    bytes: [u8; 64],
+    len: usize,
 }
 
-fn put_text(out: &mut Vec<u8>, tag: u8, text: &str) {
-    if !text.is_empty() {
-        put_message(out, tag, text.len());
+impl Prefix {
+    #[inline]
+    const fn new() -> Self {
+        Self { bytes: [0; 64], len: 0 }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    #[inline]
+    fn put(&mut self, byte: u8) {
+        self.bytes[self.len] = byte;
+        self.len += 1;
+    }
+
+    #[inline]
+    fn put_varint(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.put(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.put(value as u8);
+    }
+
+    #[inline]
+    fn put_field(&mut self, tag: u8, len: usize) {
+        self.put(tag);
+        self.put_varint(len as u64);
+    }
+
+    fn put_time(&mut self, time: Time) {
+        for (tag, value) in [(tag::TIME_SECONDS, time.seconds), (tag::TIME_NANOS, time.nanos)] {
+            if value != 0 {
+                self.put(tag);
+                self.put_varint(value.cast_unsigned());
+            }
+        }
+    }
+
+    /// Writes itself, and the text behind it; an empty text is left out.
+    #[inline]
+    fn put_text_into(mut self, out: &mut Vec<u8>, tag: u8, text: &str) {
+        if !text.is_empty() {
+            self.put_field(tag, text.len());
+        }
+        out.extend_from_slice(self.bytes());
         out.extend_from_slice(text.as_bytes());
     }
 }

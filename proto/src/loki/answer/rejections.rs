@@ -14,8 +14,9 @@ use crate::time::UnixNanos;
 pub struct Rejections {
     /// One for each message and stream, in the order of the text.
     pub groups: Vec<Rejection>,
-    /// Whether all that broke a limit is listed. Not if an ingester answered: it speaks of one stream, and what else was
-    /// refused of the request is not told. Never told beside others: entries refused because ingestion is blocked.
+    /// Whether this is the distributor's list, so that all that broke one of its limits is in it. An ingester speaks of
+    /// one stream instead, and what else was refused is not told. Neither tells what an ingester refused of a stream
+    /// before the last, nor what is gone because ingestion is blocked: see [`answer`](super).
     pub complete: bool,
 }
 
@@ -150,14 +151,16 @@ impl Rejections {
         let mut is_list = counted(body).is_some();
         let mut rest = body;
         loop {
-            let (counted, message) = counted(rest).map_or((None, rest), |(n, message)| (Some(n), message));
-            let n = counted.unwrap_or(1);
+            let (n, message) = counted(rest).unwrap_or((1, rest));
             let (group, end) = match known_message(message, n) {
                 Some((group, end)) if end.is_empty() || is_next_group(end) => {
                     is_list = true;
                     (group, end)
                 }
-                _ => unknown_message(message, n),
+                _ => {
+                    is_list |= message.starts_with(UNPARSABLE_LABELS);
+                    unknown_message(message, n)
+                }
             };
             groups.push(group);
             match end.strip_prefix("; ") {
@@ -179,11 +182,15 @@ fn is_next_group(text: &str) -> bool {
     text.strip_prefix("; ").is_some_and(|text| counted(text).is_some())
 }
 
+/// Begins a message that quotes labels which it could not read, so nothing in it can be read for sure.
+const UNPARSABLE_LABELS: &str = "error parsing labels '";
+
 /// A message that is not known ends where the next group begins, or with the body.
 fn unknown_message(message: &str, n: u64) -> (Rejection, &str) {
     let end = message.match_indices("; ").map(|(at, _)| at).find(|at| is_next_group(&message[*at..]));
     let end = &message[end.unwrap_or(message.len())..];
-    (Rejection { reason: Reason::Other, stream: None, count: Count::AtLeast(n), which: Which::NotTold }, end)
+    let reason = if message.starts_with(UNPARSABLE_LABELS) { Reason::Labels } else { Reason::Other };
+    (Rejection { reason, stream: None, count: Count::AtLeast(n), which: Which::NotTold }, end)
 }
 
 /// A message of the distributor. `n` is how often it came.

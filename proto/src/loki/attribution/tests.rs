@@ -1,7 +1,14 @@
-//! Requests and the texts that Loki would answer them with.
+//! Requests, the texts that Loki answers them with, and, where recorded, what was really lost.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::Path;
+
+use expect_test::expect_file;
 
 use super::*;
 use crate::loki::answer::{Answer, read_answer};
+use crate::loki::decode::decode_json;
 use crate::time::UnixNanos;
 
 /// 2026-11-16T00:30:15Z.
@@ -126,4 +133,34 @@ fn labels_that_loki_adds_do_not_make_another_stream() {
     ] {
         assert_eq!(same_stream(sent, named), same, "{sent} {named}");
     }
+}
+
+/// Walks `fixtures/proto/loki-attribution`.
+#[test]
+fn nothing_that_was_stored_is_said_to_be_refused() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/proto/loki-attribution");
+    let mut n_cases = 0;
+    for case in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+        n_cases += 1;
+        let read = |name: &str| std::fs::read_to_string(case.join(name)).unwrap();
+        let sent = decode_json(read("sent.json").as_bytes()).unwrap();
+        let lost: BTreeSet<(usize, usize)> = read("lost.txt")
+            .lines()
+            .map(|line| line.split_once(' ').unwrap())
+            .map(|(stream, entry)| (stream.parse().unwrap(), entry.parse().unwrap()))
+            .collect();
+        let Answer::Partly { rejected } = read_answer(400, None, &read("body.txt"), UnixNanos(0)) else { panic!() };
+        let attribution = attribute(&rejected, &sent);
+
+        let told: BTreeSet<(usize, usize)> =
+            attribution.refused.iter().flat_map(|r| r.entries.iter().map(|entry| (r.stream, *entry))).collect();
+        assert!(told.is_subset(&lost), "{}: stored: {:?}", case.display(), told.difference(&lost));
+        let mut text = format!("complete: {}, {:?} of {} lost\n", attribution.complete, attribution.count(), lost.len());
+        for Refused { stream, reason, count, entries } in &attribution.refused {
+            writeln!(text, "stream {stream}: {reason}, {count:?}: {entries:?}").unwrap();
+        }
+        writeln!(text, "lost and not told which: {:?}", lost.difference(&told).collect::<Vec<_>>()).unwrap();
+        expect_file![case.join("expected.txt")].assert_eq(&text);
+    }
+    assert!(n_cases >= 4, "{n_cases} cases");
 }
