@@ -1,6 +1,6 @@
 //! Strings of JSON: where one ends, and what its escapes mean.
 //!
-//! The end is found eight bytes at a time. Reading a string never fails: an escape that means nothing, and half of a surrogate
+//! The end is found sixteen bytes at a time. Reading a string never fails: an escape that means nothing, and half of a surrogate
 //! pair, become U+FFFD.
 
 /// Takes the pieces of a string while its escapes are resolved.
@@ -117,11 +117,15 @@ pub(super) fn end(text: &[u8], mut at: usize) -> Option<End> {
     const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
     const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
     let mut escaped = false;
-    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(*chunk);
-        let found = zero_bytes(word ^ QUOTES) | zero_bytes(word ^ BACKSLASHES);
+    // Two words a step: most names and many values end in the first step, so that the branch is well predicted.
+    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
+        let word = u128::from_le_bytes(*chunk);
+        let (low, high) = (word as u64, (word >> 64) as u64);
+        let found_low = zero_bytes(low ^ QUOTES) | zero_bytes(low ^ BACKSLASHES);
+        let found_high = zero_bytes(high ^ QUOTES) | zero_bytes(high ^ BACKSLASHES);
+        let found = u128::from(found_low) | u128::from(found_high) << 64;
         if found == 0 {
-            at += 8;
+            at += 16;
             continue;
         }
         at += found.trailing_zeros() as usize / 8;
