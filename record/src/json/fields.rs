@@ -35,7 +35,7 @@ impl std::error::Error for InvalidPath {}
 impl JsonFields {
     /// Compiles `paths`; fields are known by their index in it. A path may occur twice, and may be the start of another one.
     pub fn new<P: AsRef<str>>(paths: impl IntoIterator<Item = P>) -> Result<Self, InvalidPath> {
-        let mut nodes = vec![Node::default()];
+        let mut nodes = vec![Node::new()];
         for (field, path) in paths.into_iter().enumerate() {
             let path = path.as_ref();
             let names = split(path);
@@ -51,7 +51,7 @@ impl JsonFields {
                 {
                     child.node
                 } else {
-                    nodes.push(Node::default());
+                    nodes.push(Node::new());
                     let child = nodes.len() - 1;
                     nodes[node].children.push(Child {
                         name: name.into_bytes().into(),
@@ -116,12 +116,12 @@ impl JsonFields {
 }
 
 /// A name of a path: what is below it, and the fields that end at it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Node {
-    /// Sorted by length.
+    /// Sorted by shape.
     children: Vec<Child>,
-    /// Of every length of name, the children that have it; the last range is for all longer ones.
-    by_length: [Range<u16>; 24],
+    /// Of every shape of name, the children that have it: rarely more than one.
+    by_shape: [Range<u16>; SHAPES],
     fields: Vec<usize>,
 }
 
@@ -131,17 +131,33 @@ struct Child {
     node: usize,
 }
 
+const SHAPES: usize = 64;
+
+/// A number that most names of one object differ in, for two instructions.
+#[inline]
+fn shape(name: &[u8]) -> usize {
+    let first = name.first().copied().unwrap_or_default();
+    (name.len() ^ usize::from(first)) % SHAPES
+}
+
 impl Node {
+    fn new() -> Self {
+        Self {
+            children: Vec::new(),
+            by_shape: [const { 0..0 }; SHAPES],
+            fields: Vec::new(),
+        }
+    }
+
     fn index(&mut self) {
-        self.children.sort_by_key(|child| child.name.len());
-        let last = self.by_length.len() - 1;
-        for (length, range) in self.by_length.iter_mut().enumerate() {
+        self.children.sort_by_key(|child| shape(&child.name));
+        for (wanted, range) in self.by_shape.iter_mut().enumerate() {
             let start = self
                 .children
-                .partition_point(|child| child.name.len() < length);
+                .partition_point(|child| shape(&child.name) < wanted);
             let end = self
                 .children
-                .partition_point(|child| length == last || child.name.len() <= length);
+                .partition_point(|child| shape(&child.name) <= wanted);
             *range = start as u16..end as u16;
         }
     }
@@ -149,20 +165,16 @@ impl Node {
     /// The node below this one that `key` leads to.
     #[inline]
     fn child(&self, key: &Key<'_>) -> Option<usize> {
-        let candidates = if key.escaped {
-            &self.children[..]
+        let child = if key.escaped {
+            self.children
+                .iter()
+                .find(|child| super::string::means(key.raw, &child.name))
         } else {
-            let range = &self.by_length[key.raw.len().min(self.by_length.len() - 1)];
-            &self.children[usize::from(range.start)..usize::from(range.end)]
+            let range = &self.by_shape[shape(key.raw)];
+            let candidates = &self.children[usize::from(range.start)..usize::from(range.end)];
+            candidates.iter().find(|child| *child.name == *key.raw)
         };
-        let matches = |child: &&Child| {
-            if key.escaped {
-                super::string::means(key.raw, &child.name)
-            } else {
-                *child.name == *key.raw
-            }
-        };
-        candidates.iter().find(matches).map(|child| child.node)
+        child.map(|child| child.node)
     }
 }
 
