@@ -9,7 +9,13 @@ use serde::de::IgnoredAny;
 fuzz_target!(|input: &[u8]| {
     let valid = serde_json::from_slice::<IgnoredAny>(input).is_ok();
     let checked = json::validate(input);
-    if !matches!(checked, Err(json::Error { reason: json::Reason::TooDeep, .. })) {
+    if !matches!(
+        checked,
+        Err(json::Error {
+            reason: json::Reason::TooDeep,
+            ..
+        })
+    ) {
         assert_eq!(checked.is_ok(), valid);
     }
     // Inputs are short: strings of x are made longer, so that there is something to reduce.

@@ -8,7 +8,10 @@ use serde_json::Value;
 use std::sync::LazyLock;
 
 static AUDIT: LazyLock<KubeAudit> = LazyLock::new(|| {
-    let names: Vec<String> = KubeAudit::METADATA.iter().map(|name| (*name).to_owned()).collect();
+    let names: Vec<String> = KubeAudit::METADATA
+        .iter()
+        .map(|name| (*name).to_owned())
+        .collect();
     KubeAudit::new(true, &names).expect("all of these names exist")
 });
 
@@ -26,11 +29,17 @@ fuzz_target!(|line: &[u8]| {
         assert!(contains(line, b"EventList") || contains(line, b"\\u"));
         return;
     };
-    let resource = event.get("objectRef").and_then(|object| object.get("resource"));
-    if resource.is_some_and(|resource| resource == "secrets") && event.contains_key("requestObject") {
+    let resource = event
+        .get("objectRef")
+        .and_then(|object| object.get("resource"));
+    if resource.is_some_and(|resource| resource == "secrets") && event.contains_key("requestObject")
+    {
         assert_eq!(scanned.text, Text::Rewritten);
         let shipped: Value = serde_json::from_slice(&rewritten).expect("a redacted event is valid");
-        assert_eq!(shipped["requestObject"], serde_json::json!({"picket_redacted": true}));
+        assert_eq!(
+            shipped["requestObject"],
+            serde_json::json!({"picket_redacted": true})
+        );
     }
 });
 

@@ -9,7 +9,10 @@ use serde_json::Value;
 use std::sync::LazyLock;
 
 static AUDIT: LazyLock<VaultAudit> = LazyLock::new(|| {
-    let names: Vec<String> = VaultAudit::METADATA.iter().map(|name| (*name).to_owned()).collect();
+    let names: Vec<String> = VaultAudit::METADATA
+        .iter()
+        .map(|name| (*name).to_owned())
+        .collect();
     VaultAudit::new("@cee: ", &names).expect("all of these names exist")
 });
 
@@ -25,7 +28,12 @@ fuzz_target!(|line: &[u8]| {
     let is_audit = is_vault_audit(line);
     if let Ok(Value::Object(entry)) = serde_json::from_slice(line) {
         assert!(audit.is_ok() && lines.is_ok());
-        let kind = entry.get("type").is_some_and(|kind| kind == "request" || kind == "response");
-        assert_eq!(is_audit, kind && entry.get("time").is_some_and(Value::is_string));
+        let kind = entry
+            .get("type")
+            .is_some_and(|kind| kind == "request" || kind == "response");
+        assert_eq!(
+            is_audit,
+            kind && entry.get("time").is_some_and(Value::is_string)
+        );
     }
 });

@@ -400,9 +400,14 @@ impl<'a> Raw<'a> {
     }
 
     /// Whether it is the string `text`, however it is escaped.
+    #[inline]
     pub fn is(&self, text: &str) -> bool {
-        self.string()
-            .is_some_and(|raw| raw == text.as_bytes() || string::means(raw, text.as_bytes()))
+        let Some(raw) = self.string() else {
+            return false;
+        };
+        // Only a longer one can mean the same, and only with an escape in it.
+        raw == text.as_bytes()
+            || raw.len() > text.len() && raw.contains(&b'\\') && string::means(raw, text.as_bytes())
     }
 
     /// The text of a string, a number or a boolean, into `sink`: what Loki's `json` stage makes a label of.
