@@ -1,8 +1,8 @@
 //! Lines of containers as the container runtime writes them (CRI): `2026-11-23T09:10:00.021Z stdout F message`.
 //!
-//! One line in, without its newline; its time, output and message out. Joining the parts of a long line is not done here: it
-//! needs memory between lines. The format is Kubernetes' `design-proposals-archive`, `node/kubelet-cri-logging.md`; exactly one blank
-//! stands between fields, as the kubelet and the runtimes have it.
+//! One line in, without its newline; its time, output and message out. Joining the parts of a long line is not done
+//! here: it needs memory between lines. The format is Kubernetes' `design-proposals-archive`,
+//! `node/kubelet-cri-logging.md`; exactly one blank stands between fields, as the kubelet and the runtimes have it.
 
 use crate::time;
 use proto::time::UnixNanos;
@@ -44,8 +44,8 @@ pub struct CriLine<'a> {
 
 /// Reads one line. `None` if it is no CRI line.
 ///
-/// Tags are a list separated by `:`, of which the first counts: `P` (partial) or `F` (full). A line that ends after its
-/// tags, without the blank before the message, is refused, as the kubelet refuses it.
+/// Tags are a list separated by `:`, of which the first counts: `P` (partial) or `F` (full). A line that ends after
+/// its tags, without the blank before the message, is refused, as the kubelet refuses it.
 pub fn parse(line: &[u8]) -> Option<CriLine<'_>> {
     let (time, rest) = time::split_rfc3339(line)?;
     // A blank is no `T` here, since it separates the fields.

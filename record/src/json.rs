@@ -1,8 +1,8 @@
 //! A scanner for one JSON text: walks members of objects, skips what nobody asked for, builds no tree.
 //!
 //! Every byte is looked at once. What is read (keys, the values asked for) is checked; what is skipped is not, beyond
-//! strings and nesting: `[1 2}` passes as a skipped value. So the scanner takes every valid text and some invalid ones;
-//! [`validate`] is the strict check, for where the output must be valid. Nesting is bounded by [`MAX_DEPTH`].
+//! strings and nesting: `[1 2}` passes as a skipped value. So the scanner takes every valid text and some invalid
+//! ones; [`validate`] is the strict check, for where the output must be valid. Nesting is bounded by [`MAX_DEPTH`].
 //! The grammar is RFC 8259.
 
 mod fields;
@@ -270,8 +270,8 @@ impl<'a> Scanner<'a> {
         Err(self.incomplete())
     }
 
-    /// Just past the string whose content begins at `at`, and past those that follow it with nothing but a colon or a comma
-    /// between, as most do: names and texts of one object.
+    /// Just past the string whose content begins at `at`, and past those that follow it with nothing but a colon or a
+    /// comma between, as most do: names and texts of one object.
     #[inline]
     fn strings_end(&self, mut at: usize) -> Result<usize, Error> {
         loop {

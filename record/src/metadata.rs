@@ -1,7 +1,7 @@
 //! The structured metadata of one entry: a list of names and values that is filled again for every line.
 //!
-//! All text lies in one buffer, so a list that is warm allocates nothing. A value is never empty, since Loki leaves empty
-//! ones out, and never longer than [`MAX_VALUE_BYTES`]: longer ones are cut at a character, and counted.
+//! All text lies in one buffer, so a list that is warm allocates nothing. A value is never empty, since Loki leaves
+//! empty ones out, and never longer than [`MAX_VALUE_BYTES`]: longer ones are cut at a character, and counted.
 
 use crate::json::Sink;
 

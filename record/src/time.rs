@@ -13,9 +13,9 @@ const SECONDS_PER_DAY: i64 = 86_400;
 
 /// Reads a time such as `2026-11-23T09:10:00.021Z` (RFC 3339, section 5.6).
 ///
-/// Taken as well: lower-case `t` and `z`, a blank in place of `T`, and second 60, which becomes the last nanosecond of
-/// its minute, since a Unix time has no place for it. Digits of a fraction after the ninth are cut. `None` for anything else, and for times
-/// that do not fit in [`UnixNanos`].
+/// Taken as well: lower-case `t` and `z`, a blank in place of `T`, and second 60, which becomes the last nanosecond
+/// of its minute, since a Unix time has no place for it. Digits of a fraction after the ninth are cut. `None` for
+/// anything else, and for times that do not fit in [`UnixNanos`].
 pub fn parse_rfc3339(text: &[u8]) -> Option<UnixNanos> {
     match split_rfc3339(text)? {
         (time, []) => Some(time),
@@ -85,8 +85,9 @@ pub fn format_rfc3339(time: UnixNanos, out: &mut String) {
 /// Reads a number since the Unix epoch, such as `1700000000` or `1700000000.25`, in the unit that its size tells.
 ///
 /// Below 10^11 it counts seconds (until the year 5138, of which [`UnixNanos`] holds what is before 2262), below 10^14
-/// milliseconds, below 10^17 microseconds, and nanoseconds from there on. So a count of milliseconds is misread only before
-/// March 1973. Fraction digits below the nanosecond are cut. `None` for a sign, an exponent, or any other byte.
+/// milliseconds, below 10^17 microseconds, and nanoseconds from there on. So a count of milliseconds is misread only
+/// before March 1973. Fraction digits below the nanosecond are cut. `None` for a sign, an exponent, or any other
+/// byte.
 pub fn parse_number(text: &[u8]) -> Option<UnixNanos> {
     let n_whole = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (whole, rest) = text.split_at(n_whole);
@@ -188,8 +189,8 @@ fn nanoseconds(seconds: i64, nanos: i64) -> Option<UnixNanos> {
     i64::try_from(total).ok().map(UnixNanos)
 }
 
-// The two functions below count years from March, so that the leap day is the last of its year and the days before a month
-// are a straight line: 153 days for every five months. Years and days are of the proleptic Gregorian calendar.
+// The two functions below count years from March, so that the leap day is the last of its year and the days before a
+// month are a straight line: 153 days for every five months. Years and days are of the proleptic Gregorian calendar.
 
 /// Days from the first of March of the year 0 to 1970-01-01.
 const EPOCH_DAY: i64 = 719_468;

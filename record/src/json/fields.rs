@@ -1,7 +1,7 @@
 //! Finds a fixed set of members in a JSON text, however deep, in one pass.
 //!
-//! The paths are compiled once into a tree of names; a line is then walked along that tree, and whatever is not on it is
-//! skipped unread. Names are compared exactly, as the programs that write these logs do.
+//! The paths are compiled once into a tree of names; a line is then walked along that tree, and whatever is not on it
+//! is skipped unread. Names are compared exactly, as the programs that write these logs do.
 
 use super::{Error, Key, Raw, Scanner};
 use std::ops::Range;
@@ -9,8 +9,8 @@ use std::ops::Range;
 /// How many names a path may have.
 const MAX_NAMES: usize = 16;
 
-/// A compiled list of paths. A path is the names of nested members joined by dots: `objectRef.resource`; `\.` stands for a dot
-/// inside a name.
+/// A compiled list of paths. A path is the names of nested members joined by dots: `objectRef.resource`; `\.` stands
+/// for a dot inside a name.
 #[derive(Clone, Debug)]
 pub struct JsonFields {
     nodes: Vec<Node>,
@@ -33,7 +33,8 @@ impl std::fmt::Display for InvalidPath {
 impl std::error::Error for InvalidPath {}
 
 impl JsonFields {
-    /// Compiles `paths`; fields are known by their index in it. A path may occur twice, and may be the start of another one.
+    /// Compiles `paths`; fields are known by their index in it. A path may occur twice, and may be the start of
+    /// another one.
     pub fn new<P: AsRef<str>>(paths: impl IntoIterator<Item = P>) -> Result<Self, InvalidPath> {
         let mut nodes = vec![Node::new()];
         for (field, path) in paths.into_iter().enumerate() {
@@ -78,8 +79,8 @@ impl JsonFields {
         scanner.finish()
     }
 
-    /// Fills `found` with the field of each index, of those that fit in it. Of a member that occurs twice the last one
-    /// counts, and null, objects and arrays do not: so do Go's `encoding/json` and Loki's `json` stage.
+    /// Fills `found` with the field of each index, of those that fit in it. Of a member that occurs twice the last
+    /// one counts, and null, objects and arrays do not: so do Go's `encoding/json` and Loki's `json` stage.
     pub fn scalars<'a>(&self, text: &'a [u8], found: &mut [Option<Raw<'a>>]) -> Result<(), Error> {
         self.visit(text, |field, value| {
             if let Some(slot) = found.get_mut(field)

@@ -1,7 +1,7 @@
 //! Strings of JSON: where one ends, and what its escapes mean.
 //!
-//! The end is found sixteen bytes at a time. Reading a string never fails: an escape that means nothing, and half of a surrogate
-//! pair, become U+FFFD.
+//! The end is found sixteen bytes at a time. Reading a string never fails: an escape that means nothing, and half of
+//! a surrogate pair, become U+FFFD.
 
 /// Takes the pieces of a string while its escapes are resolved.
 pub trait Sink {
@@ -37,7 +37,8 @@ pub fn unescape(raw: &[u8], sink: &mut impl Sink) {
     }
 }
 
-/// The length of the longest start of `raw` of at most `max` bytes that ends between two characters, escapes being one.
+/// The length of the longest start of `raw` of at most `max` bytes that ends between two characters, escapes being
+/// one.
 pub fn boundary(raw: &[u8], max: usize) -> usize {
     if raw.len() <= max {
         return raw.len();
@@ -144,16 +145,16 @@ pub(super) fn end(text: &[u8], mut at: usize) -> Option<End> {
     None
 }
 
-/// The high bit of the lowest byte of `word` that is a quote or a backslash. Bits above it may be set by mistake, none below
-/// it is.
+/// The high bit of the lowest byte of `word` that is a quote or a backslash. Bits above it may be set by mistake,
+/// none below it is.
 #[inline]
 fn special_bytes(word: u64) -> u64 {
     const LOW: u64 = u64::from_le_bytes([0x01; 8]);
     const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
     const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
     const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
-    // A byte is zero after the exclusive or if it is the one looked for, and taking one from it sets its high bit. Bytes that
-    // have that bit anyway are not ASCII, before as after.
+    // A byte is zero after the exclusive or if it is the one looked for, and taking one from it sets its high bit.
+    // Bytes that have that bit anyway are not ASCII, before as after.
     let below_zero = (word ^ QUOTES).wrapping_sub(LOW) | (word ^ BACKSLASHES).wrapping_sub(LOW);
     below_zero & !word & HIGH
 }
