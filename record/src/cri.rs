@@ -1,8 +1,8 @@
 //! Lines of containers as the container runtime writes them (CRI): `2026-11-23T09:10:00.021Z stdout F message`.
 //!
-//! One line in, without its newline; its time, output and message out. Joining the parts of a long line is not done here: it
-//! needs memory between lines. The format is Kubernetes' `design-proposals-archive`, `node/kubelet-cri-logging.md`; exactly one blank
-//! stands between fields, as the kubelet and the runtimes have it.
+//! One line in, without its newline; its time, output and message out. Joining the parts of a long line is not done
+//! here: it needs memory between lines. The format is Kubernetes' `design-proposals-archive`,
+//! `node/kubelet-cri-logging.md`; exactly one blank stands between fields, as the kubelet and the runtimes have it.
 
 use crate::time;
 use proto::time::UnixNanos;
@@ -44,12 +44,14 @@ pub struct CriLine<'a> {
 
 /// Reads one line. `None` if it is no CRI line.
 ///
-/// Tags are a list separated by `:`, of which the first counts: `P` (partial) or `F` (full). A line that ends after its
-/// tags, without the blank before the message, is refused, as the kubelet refuses it.
+/// Tags are a list separated by `:`, of which the first counts: `P` (partial) or `F` (full). A line that ends after
+/// its tags, without the blank before the message, is refused, as the kubelet refuses it.
 pub fn parse(line: &[u8]) -> Option<CriLine<'_>> {
-    // No time is longer than 35 bytes: nine digits of fraction and an offset.
-    let time_length = line.iter().take(40).position(|byte| *byte == b' ')?;
-    let (time_text, rest) = line.split_at(time_length);
+    let (time, rest) = time::split_rfc3339(line)?;
+    // A blank is no `T` here, since it separates the fields.
+    if line[10] == b' ' {
+        return None;
+    }
     let (output, rest) = match rest.split_first_chunk::<8>()? {
         (b" stdout ", rest) => (Output::Stdout, rest),
         (b" stderr ", rest) => (Output::Stderr, rest),
@@ -64,7 +66,7 @@ pub fn parse(line: &[u8]) -> Option<CriLine<'_>> {
         _ => return None,
     };
     Some(CriLine {
-        time: time::parse_rfc3339(time_text)?,
+        time,
         output,
         partial,
         message,

@@ -1,7 +1,7 @@
-//! Lines of containers as Docker's `json-file` driver writes them: `{"log":"message\n","stream":"stdout","time":"…"}`.
+//! Lines of containers as Docker's `json-file` driver writes them: `{"log":"text\n","stream":"stdout","time":"…"}`.
 //!
-//! One line in, without its newline; its time, output and message out. Docker splits long lines too: a line of the container is
-//! complete when its `log` ends with a newline. Other members (`attrs`) are ignored.
+//! One line in, without its newline; its time, output and message out. Docker splits long lines too: a line of the
+//! container is complete when its `log` ends with a newline. Other members (`attrs`) are ignored.
 
 use crate::cri::Output;
 use crate::json::{Raw, Scanner, unescape};

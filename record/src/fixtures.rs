@@ -60,7 +60,8 @@ pub(crate) fn show(
     shown
 }
 
-/// Lines of the recorded samples in a folder that stands beside the project, with their files; none where it is not there.
+/// Lines of the recorded samples in a folder that stands beside the project, with their files; none where it is not
+/// there.
 pub(crate) fn samples(folder: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../shared/data")

@@ -1,7 +1,7 @@
 //! Any log that is one JSON object a line: its time and metadata by the paths that the configuration names.
 //!
-//! A line in; time and metadata out, the text stays as it is. Metadata is named as Loki's `json` stage names it: the names
-//! of a path joined by `_`, every character that is no letter, digit or `_` replaced by `_`. Of a member that
+//! A line in; time and metadata out, the text stays as it is. Metadata is named as Loki's `json` stage names it: the
+//! names of a path joined by `_`, every character that is no letter, digit or `_` replaced by `_`. Of a member that
 //! occurs twice the last scalar counts.
 
 use crate::event;
@@ -66,7 +66,8 @@ impl JsonLine {
 
     /// Reads one line without its newline; `metadata` and `rewritten` are emptied, and the text is always the source.
     ///
-    /// A time is a string in RFC 3339, or a number since the epoch, as a number or as a string; see [`time::parse_number`].
+    /// A time is a string in RFC 3339, or a number since the epoch, as a number or as a string; see
+    /// [`time::parse_number`].
     pub fn scan(
         &self,
         line: &[u8],

@@ -1,13 +1,13 @@
 //! Audit events of the Kubernetes API server, one JSON object a line (`audit.k8s.io/v1` and its betas).
 //!
-//! A line in; its time, the metadata that rules and people search by, and the text to ship out. Metadata has the names and
-//! values that Loki's `json` stage would give, so that a query means the same with and without it; of a member that occurs twice the last
-//! scalar counts, as it does there and in Go.
+//! A line in; its time, the metadata that rules and people search by, and the text to ship out. Metadata has the
+//! names and values that Loki's `json` stage would give, so that a query means the same with and without it; of a
+//! member that occurs twice the last scalar counts, as it does there and in Go.
 //!
-//! Bodies that may hold secrets are taken out of the text, unless that is switched off. What is decided upon, the object
-//! that the request is about, may stand after the bodies: so the line is walked to its end first. The format is
-//! `staging/src/k8s.io/apiserver/pkg/apis/audit/v1/types.go` of kubernetes/kubernetes; names are matched exactly, as the API server
-//! writes them.
+//! Bodies that may hold secrets are taken out of the text, unless that is switched off. What is decided upon, the
+//! object that the request is about, may stand after the bodies: so the line is walked to its end first. The format
+//! is `staging/src/k8s.io/apiserver/pkg/apis/audit/v1/types.go` of kubernetes/kubernetes; names are matched exactly,
+//! as the API server writes them.
 
 use crate::event::{self, Field};
 use crate::json::{self, JsonFields, Raw, Scanner};
@@ -40,8 +40,8 @@ const FIELDS: [Field; 16] = [
 
 const SOURCE_IPS: &str = "sourceIPs";
 
-/// Members that hold the time, the best first. The last two are what events had before Kubernetes 1.8, and still have where they came through
-/// a webhook of that time.
+/// Members that hold the time, the best first. The last two are what events had before Kubernetes 1.8, and still have
+/// where they came through a webhook of that time.
 const TIMES: [&str; 4] = [
     "stageTimestamp",
     "requestReceivedTimestamp",
@@ -86,9 +86,9 @@ const PATCH_ANNOTATION: &str = "patch.webhook.admission.k8s.io/";
 
 /// Reads audit events.
 ///
-/// With redaction, `requestObject` and `responseObject` (and the patches that admission webhooks made, among the annotations) give way to
-/// [`REDACTED`] when the request is about secrets, config maps or token reviews, or asks for a token (subresource `token`),
-/// or when the kind of a body is one of those. Nothing of a body stays then.
+/// With redaction, `requestObject` and `responseObject` (and the patches that admission webhooks made, among the
+/// annotations) give way to [`REDACTED`] when the request is about secrets, config maps or token reviews, or asks for
+/// a token (subresource `token`), or when the kind of a body is one of those. Nothing of a body stays then.
 #[derive(Clone, Debug)]
 pub struct KubeAudit {
     fields: JsonFields,
@@ -128,8 +128,9 @@ impl KubeAudit {
 
     /// Reads one line without its newline. `metadata` and `rewritten` are emptied first.
     ///
-    /// A malformed line has no metadata. With redaction its text ends before its first body, since where that body ends and
-    /// whose it is cannot be known; and nothing stays of one that does not begin as an event does, or is a list of events.
+    /// A malformed line has no metadata. With redaction its text ends before its first body, since where that body
+    /// ends and whose it is cannot be known; and nothing stays of one that does not begin as an event does, or is a
+    /// list of events.
     pub fn scan(
         &self,
         line: &[u8],
@@ -204,7 +205,8 @@ impl KubeAudit {
     }
 }
 
-/// The last address of `sourceIPs`: the one that connected. Those before it come from headers that any client may set.
+/// The last address of `sourceIPs`: the one that connected. Those before it come from headers that any client may
+/// set.
 fn last_string(array: Raw<'_>) -> Option<Raw<'_>> {
     let mut last = None;
     let walked = Scanner::new(array.bytes()).array(|scanner| {
@@ -246,7 +248,8 @@ fn redact(line: &[u8], out: &mut Vec<u8>) -> Result<(), json::Error> {
 /// Copies what stands before the first body of a line that cannot be read, and says whether anything was left out.
 fn cut_before_body(line: &[u8], out: &mut Vec<u8>) -> bool {
     let begins_as_event = line.trim_ascii_start().starts_with(b"{\"");
-    // Also bodies in a list of events, and patches: whatever may hold a piece of an object comes with one of these words.
+    // Also bodies in a list of events, and patches: whatever may hold a piece of an object comes with one of these
+    // words.
     let words = ["requestObject", "responseObject", "patch.webhook"];
     let body = words
         .iter()

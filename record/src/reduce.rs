@@ -1,8 +1,9 @@
 //! Makes an event fit that is longer than a destination takes, as one valid JSON object that still says who did what.
 //!
-//! What is long and of little use goes first, and no more goes than must: the steps of each format are in its file below.
-//! The result is a function of line and limit alone, marked with `"picket_truncated":true` and `"picket_original_bytes"`.
-//! Works on spans of the line; beside it and the output, memory is a few words for each member at the top.
+//! What is long and of little use goes first, and no more goes than must: the steps of each format are in its file
+//! below. The result is a function of line and limit alone, marked with `"picket_truncated":true` and
+//! `"picket_original_bytes"`. Works on spans of the line; beside it and the output, memory is a few words for each
+//! member at the top.
 
 mod kube_audit;
 mod vault_audit;
@@ -34,7 +35,8 @@ pub enum Kind {
 pub struct Reduced {
     /// Length of the line before, in bytes.
     pub original: usize,
-    /// Whether even what matters most had to be cut: long lists to their last elements, long strings to their start with `…`.
+    /// Whether even what matters most had to be cut: long lists to their last elements, long strings to their start
+    /// with `…`.
     pub core_cut: bool,
 }
 
@@ -77,8 +79,8 @@ const CUTS: [Cut; 3] = [
 
 /// Writes `line` to `out`, whose content is replaced, in at most `limit` bytes.
 ///
-/// A line that fits already is copied unchanged and unmarked. `None` when the line is no valid JSON object in UTF-8 nested
-/// at most [`json::MAX_DEPTH`] deep, or `limit` is below [`MIN_LIMIT`]; `out` is empty then.
+/// A line that fits already is copied unchanged and unmarked. `None` when the line is no valid JSON object in UTF-8
+/// nested at most [`json::MAX_DEPTH`] deep, or `limit` is below [`MIN_LIMIT`]; `out` is empty then.
 pub fn reduce(kind: Kind, line: &[u8], limit: usize, out: &mut Vec<u8>) -> Option<Reduced> {
     out.clear();
     let is_object = line.trim_ascii_start().starts_with(b"{");

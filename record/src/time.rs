@@ -13,10 +13,18 @@ const SECONDS_PER_DAY: i64 = 86_400;
 
 /// Reads a time such as `2026-11-23T09:10:00.021Z` (RFC 3339, section 5.6).
 ///
-/// Taken as well: lower-case `t` and `z`, a blank in place of `T`, and second 60, which becomes the last nanosecond of
-/// its minute, since a Unix time has no place for it. Digits of a fraction after the ninth are cut. `None` for anything else, and for times
-/// that do not fit in [`UnixNanos`].
+/// Taken as well: lower-case `t` and `z`, a blank in place of `T`, and second 60, which becomes the last nanosecond
+/// of its minute, since a Unix time has no place for it. Digits of a fraction after the ninth are cut. `None` for
+/// anything else, and for times that do not fit in [`UnixNanos`].
 pub fn parse_rfc3339(text: &[u8]) -> Option<UnixNanos> {
+    match split_rfc3339(text)? {
+        (time, []) => Some(time),
+        _ => None,
+    }
+}
+
+/// The same at the start of a text, and what follows it.
+pub(crate) fn split_rfc3339(text: &[u8]) -> Option<(UnixNanos, &[u8])> {
     let (date_time, rest) = text.split_first_chunk::<19>()?;
     let year = number::<4>(date_time, 0)?;
     let month = number::<2>(date_time, 5)?;
@@ -45,7 +53,8 @@ pub fn parse_rfc3339(text: &[u8]) -> Option<UnixNanos> {
     }
     let seconds =
         days_since_epoch(year, month, day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second;
-    nanoseconds(seconds - offset_seconds(rest)?, nanos)
+    let (offset_seconds, rest) = offset_seconds(rest)?;
+    Some((nanoseconds(seconds - offset_seconds, nanos)?, rest))
 }
 
 /// Appends `time` in RFC 3339, in UTC with `Z`, with as many fraction digits of 0, 3, 6 and 9 as it needs.
@@ -76,8 +85,9 @@ pub fn format_rfc3339(time: UnixNanos, out: &mut String) {
 /// Reads a number since the Unix epoch, such as `1700000000` or `1700000000.25`, in the unit that its size tells.
 ///
 /// Below 10^11 it counts seconds (until the year 5138, of which [`UnixNanos`] holds what is before 2262), below 10^14
-/// milliseconds, below 10^17 microseconds, and nanoseconds from there on. So a count of milliseconds is misread only before
-/// March 1973. Fraction digits below the nanosecond are cut. `None` for a sign, an exponent, or any other byte.
+/// milliseconds, below 10^17 microseconds, and nanoseconds from there on. So a count of milliseconds is misread only
+/// before March 1973. Fraction digits below the nanosecond are cut. `None` for a sign, an exponent, or any other
+/// byte.
 pub fn parse_number(text: &[u8]) -> Option<UnixNanos> {
     let n_whole = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (whole, rest) = text.split_at(n_whole);
@@ -116,34 +126,59 @@ fn number<const N: usize>(text: &[u8; 19], at: usize) -> Option<i64> {
 
 /// An optional `.` with one digit or more, as billionths, and what follows it.
 fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
-    let Some((b'.', digits)) = text.split_first() else {
+    let Some((b'.', mut digits)) = text.split_first() else {
         return Some((0, text));
     };
-    let (mut billionths, mut scale, mut n_digits) = (0, 100_000_000, 0);
-    for byte in digits {
+    let (mut billionths, mut scale, mut n_digits) = (0, 1_000_000_000, 0);
+    // Runtimes write nine digits: eight of them at once.
+    if let Some((eight, rest)) = digits.split_first_chunk::<8>()
+        && let Some(value) = eight_digits(*eight)
+    {
+        (billionths, scale, n_digits, digits) = (value * 10, 10, 8, rest);
+    }
+    while let Some((byte, rest)) = digits.split_first() {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             break;
         }
-        billionths += i64::from(digit) * scale;
         scale /= 10;
+        billionths += i64::from(digit) * scale;
         n_digits += 1;
+        digits = rest;
     }
-    (n_digits > 0).then(|| (billionths, &digits[n_digits..]))
+    (n_digits > 0).then_some((billionths, digits))
 }
 
-/// Seconds east of UTC: of `Z`, `+02:00` or `-02:00`, and nothing after it.
-fn offset_seconds(text: &[u8]) -> Option<i64> {
+/// The number of eight digits, added up in pairs, then fours, then all at once.
+fn eight_digits(text: [u8; 8]) -> Option<i64> {
+    const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
+    const HIGH_HALVES: u64 = u64::from_le_bytes([0xF0; 8]);
+    let word = u64::from_le_bytes(text);
+    // A digit is 0x30 to 0x39: its high half is 3, and stays 3 when 6 is added.
+    let with_six = word.wrapping_add(u64::from_le_bytes([6; 8]));
+    if word & HIGH_HALVES != ZEROS || with_six & HIGH_HALVES != ZEROS {
+        return None;
+    }
+    let ones = word - ZEROS;
+    let twos = (ones * 10 + (ones >> 8)) & 0x00FF_00FF_00FF_00FF;
+    let fours = (twos * 100 + (twos >> 16)) & 0x0000_FFFF_0000_FFFF;
+    let eight = (fours * 10_000 + (fours >> 32)) & 0xFFFF_FFFF;
+    i64::try_from(eight).ok()
+}
+
+/// Seconds east of UTC of `Z`, `+02:00` or `-02:00`, and what follows it.
+fn offset_seconds(text: &[u8]) -> Option<(i64, &[u8])> {
     match text {
-        [b'Z' | b'z'] => Some(0),
-        &[sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
+        [b'Z' | b'z', rest @ ..] => Some((0, rest)),
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2, rest @ ..] => {
             let digits = [h1, h2, m1, m2].map(|byte| i64::from(byte.wrapping_sub(b'0')));
             if digits.iter().any(|digit| *digit > 9) {
                 return None;
             }
             let (hours, minutes) = (digits[0] * 10 + digits[1], digits[2] * 10 + digits[3]);
             let seconds = hours * 3600 + minutes * 60;
-            (hours <= 23 && minutes <= 59).then_some(if sign == b'-' { -seconds } else { seconds })
+            let seconds = if *sign == b'-' { -seconds } else { seconds };
+            (hours <= 23 && minutes <= 59).then_some((seconds, rest))
         }
         _ => None,
     }
@@ -154,8 +189,8 @@ fn nanoseconds(seconds: i64, nanos: i64) -> Option<UnixNanos> {
     i64::try_from(total).ok().map(UnixNanos)
 }
 
-// The two functions below count years from March, so that the leap day is the last of its year and the days before a month
-// are a straight line: 153 days for every five months. Years and days are of the proleptic Gregorian calendar.
+// The two functions below count years from March, so that the leap day is the last of its year and the days before a
+// month are a straight line: 153 days for every five months. Years and days are of the proleptic Gregorian calendar.
 
 /// Days from the first of March of the year 0 to 1970-01-01.
 const EPOCH_DAY: i64 = 719_468;

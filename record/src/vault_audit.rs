@@ -1,7 +1,7 @@
 //! Entries of Vault's audit log (and of `OpenBao`), one JSON object a line.
 //!
-//! A line in; its time, metadata and the text to ship out. Metadata has the names and values that Loki's `json` stage would
-//! give; of a member that occurs twice the last scalar counts. Nothing is taken out: Vault replaces what is
+//! A line in; its time, metadata and the text to ship out. Metadata has the names and values that Loki's `json` stage
+//! would give; of a member that occurs twice the last scalar counts. Nothing is taken out: Vault replaces what is
 //! secret by a keyed hash itself. The format is `audit/types.go` of hashicorp/vault.
 
 use crate::event::{self, Field};
@@ -62,8 +62,8 @@ impl VaultAudit {
         "error",
     ];
 
-    /// A reader that yields the named metadata. `prefix` is what the audit device was told to write before every entry,
-    /// usually nothing; it is taken off the lines that have it.
+    /// A reader that yields the named metadata. `prefix` is what the audit device was told to write before every
+    /// entry, usually nothing; it is taken off the lines that have it.
     pub fn new(prefix: &str, metadata: &[String]) -> Result<Self, UnknownField> {
         let metadata = event::select(&FIELDS, Self::METADATA, metadata)?;
         let paths = std::iter::once("time").chain(metadata.iter().map(|(_, path)| *path));
@@ -74,8 +74,8 @@ impl VaultAudit {
         })
     }
 
-    /// Reads one line without its newline. `metadata` and `rewritten` are emptied first; the text is rewritten when it had a
-    /// prefix. A malformed line is shipped as it is.
+    /// Reads one line without its newline. `metadata` and `rewritten` are emptied first; the text is rewritten when
+    /// it had a prefix. A malformed line is shipped as it is.
     pub fn scan(
         &self,
         line: &[u8],
@@ -104,10 +104,11 @@ impl VaultAudit {
     }
 }
 
-/// Whether a line is an audit entry: a JSON object whose `type` is `request` or `response` and whose `time` is a string.
+/// Whether a line is an audit entry: a JSON object whose `type` is `request` or `response` and whose `time` is a
+/// string.
 ///
-/// For a container that writes its audit log and its own log to one output. The server's own lines have `@timestamp` and no
-/// `type`.
+/// For a container that writes its audit log and its own log to one output. The server's own lines have `@timestamp`
+/// and no `type`.
 pub fn is_vault_audit(line: &[u8]) -> bool {
     if line.trim_ascii_start().first() != Some(&b'{') {
         return false;

@@ -1,7 +1,7 @@
 //! Finds a fixed set of members in a JSON text, however deep, in one pass.
 //!
-//! The paths are compiled once into a tree of names; a line is then walked along that tree, and whatever is not on it is
-//! skipped unread. Names are compared exactly, as the programs that write these logs do.
+//! The paths are compiled once into a tree of names; a line is then walked along that tree, and whatever is not on it
+//! is skipped unread. Names are compared exactly, as the programs that write these logs do.
 
 use super::{Error, Key, Raw, Scanner};
 use std::ops::Range;
@@ -9,8 +9,8 @@ use std::ops::Range;
 /// How many names a path may have.
 const MAX_NAMES: usize = 16;
 
-/// A compiled list of paths. A path is the names of nested members joined by dots: `objectRef.resource`; `\.` stands for a dot
-/// inside a name.
+/// A compiled list of paths. A path is the names of nested members joined by dots: `objectRef.resource`; `\.` stands
+/// for a dot inside a name.
 #[derive(Clone, Debug)]
 pub struct JsonFields {
     nodes: Vec<Node>,
@@ -33,9 +33,10 @@ impl std::fmt::Display for InvalidPath {
 impl std::error::Error for InvalidPath {}
 
 impl JsonFields {
-    /// Compiles `paths`; fields are known by their index in it. A path may occur twice, and may be the start of another one.
+    /// Compiles `paths`; fields are known by their index in it. A path may occur twice, and may be the start of
+    /// another one.
     pub fn new<P: AsRef<str>>(paths: impl IntoIterator<Item = P>) -> Result<Self, InvalidPath> {
-        let mut nodes = vec![Node::default()];
+        let mut nodes = vec![Node::new()];
         for (field, path) in paths.into_iter().enumerate() {
             let path = path.as_ref();
             let names = split(path);
@@ -51,7 +52,7 @@ impl JsonFields {
                 {
                     child.node
                 } else {
-                    nodes.push(Node::default());
+                    nodes.push(Node::new());
                     let child = nodes.len() - 1;
                     nodes[node].children.push(Child {
                         name: name.into_bytes().into(),
@@ -78,8 +79,8 @@ impl JsonFields {
         scanner.finish()
     }
 
-    /// Fills `found` with the field of each index, of those that fit in it. Of a member that occurs twice the last one
-    /// counts, and null, objects and arrays do not: so do Go's `encoding/json` and Loki's `json` stage.
+    /// Fills `found` with the field of each index, of those that fit in it. Of a member that occurs twice the last
+    /// one counts, and null, objects and arrays do not: so do Go's `encoding/json` and Loki's `json` stage.
     pub fn scalars<'a>(&self, text: &'a [u8], found: &mut [Option<Raw<'a>>]) -> Result<(), Error> {
         self.visit(text, |field, value| {
             if let Some(slot) = found.get_mut(field)
@@ -116,12 +117,12 @@ impl JsonFields {
 }
 
 /// A name of a path: what is below it, and the fields that end at it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Node {
-    /// Sorted by length.
+    /// Sorted by shape.
     children: Vec<Child>,
-    /// Of every length of name, the children that have it; the last range is for all longer ones.
-    by_length: [Range<u16>; 24],
+    /// Of every shape of name, the children that have it: rarely more than one.
+    by_shape: [Range<u16>; SHAPES],
     fields: Vec<usize>,
 }
 
@@ -131,17 +132,33 @@ struct Child {
     node: usize,
 }
 
+const SHAPES: usize = 64;
+
+/// A number that most names of one object differ in, for two instructions.
+#[inline]
+fn shape(name: &[u8]) -> usize {
+    let first = name.first().copied().unwrap_or_default();
+    (name.len() ^ usize::from(first)) % SHAPES
+}
+
 impl Node {
+    fn new() -> Self {
+        Self {
+            children: Vec::new(),
+            by_shape: [const { 0..0 }; SHAPES],
+            fields: Vec::new(),
+        }
+    }
+
     fn index(&mut self) {
-        self.children.sort_by_key(|child| child.name.len());
-        let last = self.by_length.len() - 1;
-        for (length, range) in self.by_length.iter_mut().enumerate() {
+        self.children.sort_by_key(|child| shape(&child.name));
+        for (wanted, range) in self.by_shape.iter_mut().enumerate() {
             let start = self
                 .children
-                .partition_point(|child| child.name.len() < length);
+                .partition_point(|child| shape(&child.name) < wanted);
             let end = self
                 .children
-                .partition_point(|child| length == last || child.name.len() <= length);
+                .partition_point(|child| shape(&child.name) <= wanted);
             *range = start as u16..end as u16;
         }
     }
@@ -149,20 +166,16 @@ impl Node {
     /// The node below this one that `key` leads to.
     #[inline]
     fn child(&self, key: &Key<'_>) -> Option<usize> {
-        let candidates = if key.escaped {
-            &self.children[..]
+        let child = if key.escaped {
+            self.children
+                .iter()
+                .find(|child| super::string::means(key.raw, &child.name))
         } else {
-            let range = &self.by_length[key.raw.len().min(self.by_length.len() - 1)];
-            &self.children[usize::from(range.start)..usize::from(range.end)]
+            let range = &self.by_shape[shape(key.raw)];
+            let candidates = &self.children[usize::from(range.start)..usize::from(range.end)];
+            candidates.iter().find(|child| *child.name == *key.raw)
         };
-        let matches = |child: &&Child| {
-            if key.escaped {
-                super::string::means(key.raw, &child.name)
-            } else {
-                *child.name == *key.raw
-            }
-        };
-        candidates.iter().find(matches).map(|child| child.node)
+        child.map(|child| child.node)
     }
 }
 

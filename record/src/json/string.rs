@@ -1,7 +1,7 @@
 //! Strings of JSON: where one ends, and what its escapes mean.
 //!
-//! The end is found eight bytes at a time. Reading a string never fails: an escape that means nothing, and half of a surrogate
-//! pair, become U+FFFD.
+//! The end is found sixteen bytes at a time. Reading a string never fails: an escape that means nothing, and half of
+//! a surrogate pair, become U+FFFD.
 
 /// Takes the pieces of a string while its escapes are resolved.
 pub trait Sink {
@@ -37,7 +37,8 @@ pub fn unescape(raw: &[u8], sink: &mut impl Sink) {
     }
 }
 
-/// The length of the longest start of `raw` of at most `max` bytes that ends between two characters, escapes being one.
+/// The length of the longest start of `raw` of at most `max` bytes that ends between two characters, escapes being
+/// one.
 pub fn boundary(raw: &[u8], max: usize) -> usize {
     if raw.len() <= max {
         return raw.len();
@@ -114,14 +115,14 @@ pub(super) struct End {
 /// The end of the string whose first byte (after its quote) is at `at`, if it has one.
 #[inline]
 pub(super) fn end(text: &[u8], mut at: usize) -> Option<End> {
-    const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
-    const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
     let mut escaped = false;
-    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(*chunk);
-        let found = zero_bytes(word ^ QUOTES) | zero_bytes(word ^ BACKSLASHES);
+    // Two words a step: most names and many values end in the first step, so that the branch is well predicted.
+    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
+        let word = u128::from_le_bytes(*chunk);
+        let (low, high) = (word as u64, (word >> 64) as u64);
+        let found = u128::from(special_bytes(low)) | u128::from(special_bytes(high)) << 64;
         if found == 0 {
-            at += 8;
+            at += 16;
             continue;
         }
         at += found.trailing_zeros() as usize / 8;
@@ -144,12 +145,18 @@ pub(super) fn end(text: &[u8], mut at: usize) -> Option<End> {
     None
 }
 
-/// The high bit of the lowest byte of `word` that is zero; bits above it may be set by mistake, none below it is.
+/// The high bit of the lowest byte of `word` that is a quote or a backslash. Bits above it may be set by mistake,
+/// none below it is.
 #[inline]
-fn zero_bytes(word: u64) -> u64 {
+fn special_bytes(word: u64) -> u64 {
     const LOW: u64 = u64::from_le_bytes([0x01; 8]);
     const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-    word.wrapping_sub(LOW) & !word & HIGH
+    const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
+    const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
+    // A byte is zero after the exclusive or if it is the one looked for, and taking one from it sets its high bit.
+    // Bytes that have that bit anyway are not ASCII, before as after.
+    let below_zero = (word ^ QUOTES).wrapping_sub(LOW) | (word ^ BACKSLASHES).wrapping_sub(LOW);
+    below_zero & !word & HIGH
 }
 
 /// What the escape at the start of `text` stands for, and its length. `text` begins with a backslash.

@@ -1,4 +1,4 @@
-//! What goes first of a Kubernetes audit event: bookkeeping in the bodies, then the bodies but for what rules read, then the rest.
+//! What goes first of a Kubernetes audit event: bookkeeping in the bodies, then most of the bodies, then the rest.
 
 use super::write::Keep::{Last, Nothing, Only, Scalar, Whole, Without};
 use super::write::{Keep, Part};

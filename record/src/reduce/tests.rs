@@ -102,7 +102,8 @@ fn core_of(body: &Value) -> Value {
 fn fixtures_read_as_expected() {
     let mut out = Vec::new();
     fixtures::check("reduce", |line| {
-        // A case is {"kind", "limit", "event", "times": {path of a string: how often it is repeated}}, so that it can be short.
+        // A case is {"kind", "limit", "event", "times": {path of a string: how often it is repeated}}, so that it can
+        // be short.
         let mut case: Value = serde_json::from_slice(line).unwrap();
         for (path, times) in case["times"].as_object().unwrap().clone() {
             let text = case["event"].pointer_mut(&path).unwrap();

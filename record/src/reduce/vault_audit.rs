@@ -1,4 +1,4 @@
-//! What goes first of a Vault audit entry: the data of the response, then that of the request, then all but what rules read.
+//! What goes first of a Vault audit entry: the data of the response, that of the request, all but what rules read.
 
 use super::write::Keep::{Last, Only, Scalar, Whole, Without};
 use super::write::{Keep, Part};

@@ -18,8 +18,8 @@ pub(super) enum Keep {
     Only(&'static [Part]),
     /// A string, number or boolean, and nothing of anything else.
     Scalar,
-    /// The scalars at the end of an array, and nothing of anything else. What proxies and authenticators add is appended, so the
-    /// end is what a client cannot choose.
+    /// The scalars at the end of an array, and nothing of anything else. What proxies and authenticators add is
+    /// appended, so the end is what a client cannot choose.
     Last,
     /// Nothing, not even its name.
     Nothing,
@@ -47,8 +47,8 @@ impl Cut {
     };
 }
 
-/// Appends a member to an object that is open at the end of `out`, if there is anything to keep of it. Returns where its
-/// value starts.
+/// Appends a member to an object that is open at the end of `out`, if there is anything to keep of it. Returns where
+/// its value starts.
 pub(super) fn member(
     name: &[u8],
     value: Raw<'_>,
@@ -81,8 +81,8 @@ pub(super) fn member(
     Ok(Some(value_start))
 }
 
-/// Appends the named parts of `object` to an object that is open at the end of `out`. Of a part that occurs twice the last
-/// one counts, as it does for metadata.
+/// Appends the named parts of `object` to an object that is open at the end of `out`. Of a part that occurs twice the
+/// last one counts, as it does for metadata.
 pub(super) fn parts(
     object: Raw<'_>,
     kept: &[Part],
@@ -134,7 +134,8 @@ fn without(value: Raw<'_>, names: &[&str], out: &mut Vec<u8>) {
     }
 }
 
-/// Puts a comma where a member or an element is to follow another one. The last byte tells, since it is outside of strings.
+/// Puts a comma where a member or an element is to follow another one. The last byte tells, since it is outside of
+/// strings.
 fn separate(out: &mut Vec<u8>) {
     if !matches!(out.last(), None | Some(b'{' | b'[' | b':')) {
         out.push(b',');
