@@ -23,20 +23,26 @@ pub(super) const MULTILINE_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) const JSON_TIMESTAMP: [&str; 4] = ["timestamp", "time", "ts", "@timestamp"];
 /// What audit logs are searched by, and what has too many values to be a label.
-pub(super) const KUBE_AUDIT_METADATA: [&str; 6] = [
+pub(super) const KUBE_AUDIT_METADATA: [&str; 10] = [
     "verb",
     "user_username",
-    "objectRef_resource",
-    "objectRef_namespace",
-    "responseStatus_code",
+    "impersonatedUser_username",
     "source_ip",
+    "objectRef_resource",
+    "objectRef_subresource",
+    "objectRef_namespace",
+    "objectRef_name",
+    "responseStatus_code",
+    "stage",
 ];
-pub(super) const VAULT_AUDIT_METADATA: [&str; 5] = [
+pub(super) const VAULT_AUDIT_METADATA: [&str; 7] = [
     "type",
     "request_operation",
     "request_path",
-    "auth_display_name",
     "request_remote_address",
+    "auth_display_name",
+    "auth_entity_id",
+    "error",
 ];
 
 pub(super) const LOKI_PATH: &str = "/loki/api/v1/push";
