@@ -1,13 +1,19 @@
 //! How lines are understood, and which keys belong to which format.
 
+use record::json::JsonFields;
+use record::kube_audit::KubeAudit as KubeAuditReader;
+use record::vault_audit::VaultAudit as VaultAuditReader;
+
 use super::super::checked::{Format, JsonFormat, KubeAuditFormat, VaultAuditFormat};
 use super::super::defaults;
+use super::super::problem::quote;
 use super::super::raw::FormatName;
-use super::super::read::Spanned;
-use super::{Check, value_or};
+use super::super::read::{Spanned, nearest};
+use super::{Check, items, value_or};
 
-/// Loki takes 128 pairs an entry; so many make every entry longer than what it says.
-const METADATA_MAX: usize = 32;
+/// Loki takes 128 pairs an entry, and so many already make an entry longer than what it says. Times and metadata of
+/// `json` together have room in its reader.
+const FIELDS_MAX: usize = record::json_line::MAX_PATHS / 2;
 
 pub(super) type List = Option<Spanned<Vec<Spanned<String>>>>;
 
@@ -50,19 +56,27 @@ impl Check {
             Raw => Format::Raw,
             Cri => Format::Cri,
             Json => Format::Json(JsonFormat {
-                timestamp: self.fields("timestamp", options.timestamp, &defaults::JSON_TIMESTAMP),
-                metadata: self.fields("metadata", options.metadata, &[]),
+                timestamp: self.paths_in_json(
+                    "timestamp",
+                    options.timestamp,
+                    &defaults::JSON_TIMESTAMP,
+                ),
+                metadata: self.paths_in_json("metadata", options.metadata, &[]),
             }),
             KubeAudit => Format::KubeAudit(KubeAuditFormat {
                 redact: value_or(options.redact.as_ref(), true),
-                metadata: self.fields("metadata", options.metadata, &defaults::KUBE_AUDIT_METADATA),
+                metadata: self.metadata(
+                    options.metadata,
+                    KubeAuditReader::DEFAULT_METADATA,
+                    KubeAuditReader::METADATA,
+                ),
             }),
             VaultAudit => Format::VaultAudit(VaultAuditFormat {
                 prefix: value_or(options.prefix.as_ref(), String::new()),
-                metadata: self.fields(
-                    "metadata",
+                metadata: self.metadata(
                     options.metadata,
-                    &defaults::VAULT_AUDIT_METADATA,
+                    VaultAuditReader::DEFAULT_METADATA,
+                    VaultAuditReader::METADATA,
                 ),
             }),
         }
@@ -83,22 +97,43 @@ impl Check {
         }
     }
 
+    /// Names of metadata, of those that the format's reader knows.
+    fn metadata(&mut self, setting: &List, default: &[&str], known: &[&str]) -> Vec<String> {
+        for name in items(setting.as_ref()) {
+            if !known.contains(&name.value.as_str()) {
+                let hint = match nearest(&name.value, known) {
+                    Some(word) => format!(", did you mean `{word}`?"),
+                    None => format!("; there is {}", known.join(", ")),
+                };
+                self.problems.push(
+                    &name.at,
+                    format!("unknown metadata {}{hint}", quote(&name.value)),
+                );
+            }
+        }
+        self.fields("metadata", setting, default)
+    }
+
+    /// Dotted paths in a JSON object.
+    fn paths_in_json(&mut self, name: &str, setting: &List, default: &[&str]) -> Vec<String> {
+        for path in items(setting.as_ref()) {
+            if let Err(error) = JsonFields::new([&path.value]) {
+                self.problems.push(&path.at, format!("`{name}`: {error}"));
+            }
+        }
+        self.fields(name, setting, default)
+    }
+
     fn fields(&mut self, name: &str, setting: &List, default: &[&str]) -> Vec<String> {
         let Some(fields) = setting else {
             return default.iter().map(|&field| field.to_owned()).collect();
         };
-        if fields.value.len() > METADATA_MAX {
-            self.problems.push(
-                &fields.at,
-                format!(
-                    "`{name}` names {} fields; at most {METADATA_MAX}",
-                    fields.value.len()
-                ),
+        if fields.value.len() > FIELDS_MAX {
+            let message = format!(
+                "`{name}` names {} fields; at most {FIELDS_MAX}",
+                fields.value.len()
             );
-        }
-        for field in fields.value.iter().filter(|field| field.value.is_empty()) {
-            self.problems
-                .push(&field.at, format!("`{name}`: a field's name is empty"));
+            self.problems.push(&fields.at, message);
         }
         fields
             .value
