@@ -58,6 +58,9 @@ impl Loaded {
         let logs = &self.config.logs;
         if logs.files.is_empty() && logs.pods.is_none() && logs.changes.is_none() {
             problems.push(&at, "nothing to read: no input is configured, and none was found on this node; add one to `logs`, or give --file JOB=GLOB");
+            for finding in &self.findings {
+                problems.push(&at, finding.to_string());
+            }
         }
         if self.config.outputs.loki.is_empty() && !dry_run {
             problems.push(&at, "nowhere to send: add `outputs.loki`, or give --loki URL; --dry-run shows what would be sent");

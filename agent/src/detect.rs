@@ -164,7 +164,7 @@ fn look_at(root: &Path, place: &str) -> Option<io::Result<()>> {
                 .try_for_each(|file| File::open(file).map(|_| ()))
         })
     } else {
-        File::open(&path).map(|_| ())
+        open(&path)
     };
     match opened {
         Err(error)
@@ -193,4 +193,12 @@ fn matching(path: &Path, place: &str) -> io::Result<Option<Vec<PathBuf>>> {
         .map(|entry| entry.path())
         .collect();
     Ok(if files.is_empty() { None } else { Some(files) })
+}
+
+/// Whether a regular file can be opened. What is none is not tried: opening a FIFO waits for its writer, maybe for ever.
+fn open(path: &Path) -> io::Result<()> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    File::open(path).map(|_| ())
 }

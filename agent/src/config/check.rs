@@ -1,7 +1,9 @@
 //! What the file says → what the program runs on. Pure: no file is opened, no clock is read.
 
+mod formats;
 mod inputs;
 mod outputs;
+mod pods;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -244,10 +246,7 @@ impl Check {
         valid: impl Fn(&str) -> Result<(), String>,
     ) -> patterns::Globs {
         let mut texts = Vec::new();
-        for text in setting
-            .map(|globs| globs.value.as_slice())
-            .unwrap_or_default()
-        {
+        for text in items(setting) {
             let result = valid(&text.value).and_then(|()| patterns::name_glob(&text.value));
             if self.take(name, text, result).is_some() {
                 texts.push(text.value.clone());
@@ -271,6 +270,13 @@ impl Check {
             patterns::Globs::default()
         })
     }
+}
+
+/// The items of a list; none if it is not set.
+fn items<T>(setting: Option<&Spanned<Vec<T>>>) -> &[T] {
+    setting
+        .map(|items| items.value.as_slice())
+        .unwrap_or_default()
 }
 
 /// A setting's value, or the default.

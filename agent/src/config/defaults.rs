@@ -22,23 +22,6 @@ pub(super) const MULTILINE_MAX_LINES: usize = 500;
 pub(super) const MULTILINE_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) const JSON_TIMESTAMP: [&str; 4] = ["timestamp", "time", "ts", "@timestamp"];
-/// What audit logs are searched by, and what has too many values to be a label.
-pub(super) const KUBE_AUDIT_METADATA: [&str; 6] = [
-    "verb",
-    "user_username",
-    "objectRef_resource",
-    "objectRef_namespace",
-    "responseStatus_code",
-    "source_ip",
-];
-pub(super) const VAULT_AUDIT_METADATA: [&str; 5] = [
-    "type",
-    "request_operation",
-    "request_path",
-    "auth_display_name",
-    "request_remote_address",
-];
-
 pub(super) const LOKI_PATH: &str = "/loki/api/v1/push";
 pub(super) const LINGER: Duration = Duration::from_millis(250);
 /// Far below Loki's burst limit of 6 MB, above which a request can never pass.

@@ -273,6 +273,12 @@ fn what_is_on_the_node_is_found_and_read() {
         Some(1)
     );
     assert!(found.ready(true).is_ok());
+
+    // What is there but cannot be read is configured all the same: the reader retries, and counts it as unreadable.
+    fs::create_dir_all(node.path().join("var/log/kubernetes/audit.log")).expect("created");
+    let refused = load_line(&line).expect("valid");
+    assert!(matches!(refused.findings[0].found, Found::Unreadable(_)));
+    assert_eq!(refused.config.logs.files.len(), 2);
 }
 
 #[test]

@@ -247,6 +247,15 @@ impl Check {
         let file = self
             .needed(basic.password_file.as_ref(), "password_file", section)
             .and_then(|file| self.path("password_file", file));
+        if let Some(name) = basic
+            .username
+            .as_ref()
+            .filter(|name| name.value.contains(':'))
+        {
+            // The header joins the two by a colon: the server would take the rest of the name for the password's start.
+            self.problems
+                .push(&name.at, "`username` cannot have a colon");
+        }
         match (user, file) {
             (Some(user), Some(file)) => Auth::Basic {
                 user,
