@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-pub use judge::Delivery;
-use judge::{Judge, Refusal};
+use judge::Judge;
+pub use judge::{Delivery, Refusal};
 pub use wire::{Entry, Stream};
 
 use crate::stamp;
@@ -64,7 +64,9 @@ impl Answer {
     /// An answer with the text that Loki (or a proxy before it) gives with this status.
     pub fn of(status: u16) -> Self {
         let body = match status {
-            260 => "ingestion blocked for user fake until '2100-01-01T00:00:00Z' with status code '260'",
+            260 => {
+                "ingestion blocked for user fake until '2100-01-01T00:00:00Z' with status code '260'"
+            }
             401 => "no org id",
             403 => "forbidden",
             404 => "404 page not found",
@@ -77,13 +79,20 @@ impl Answer {
             503 => "no healthy upstream",
             _ => "",
         };
-        Self { status, retry_after: None, body: body.to_owned() }
+        Self {
+            status,
+            retry_after: None,
+            body: body.to_owned(),
+        }
     }
 
     /// With a `Retry-After`.
     #[must_use]
     pub fn retry_after(self, seconds: u32) -> Self {
-        Self { retry_after: Some(seconds), ..self }
+        Self {
+            retry_after: Some(seconds),
+            ..self
+        }
     }
 }
 
@@ -113,9 +122,14 @@ pub struct Loki {
 /// Whether connections are let in.
 #[derive(Debug)]
 enum Door {
-    Open { listener: TcpListener, thread: JoinHandle<()> },
+    Open {
+        listener: TcpListener,
+        thread: JoinHandle<()>,
+    },
     /// The port is held, and whoever connects is refused.
-    Closed { _guard: rustix::fd::OwnedFd },
+    Closed {
+        _guard: rustix::fd::OwnedFd,
+    },
     Ajar,
 }
 
@@ -146,11 +160,18 @@ impl Loki {
             requests: Vec::new(),
             connections: HashMap::new(),
         };
-        let shared = Arc::new(Shared { state: Mutex::new(state), stop: Stop::default() });
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            stop: Stop::default(),
+        });
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
         let address = listener.local_addr().expect("a listener has an address");
         let door = let_in(listener, &shared);
-        Self { address, shared, door }
+        Self {
+            address,
+            shared,
+            door,
+        }
     }
 
     /// A Loki at whose address nobody listens yet.
@@ -174,7 +195,9 @@ impl Loki {
 
     /// The next `n_requests` get this, and later ones what they would have got.
     pub fn for_next(&self, n_requests: usize, behaviour: &Behaviour) {
-        self.state().next.extend(std::iter::repeat_n(behaviour.clone(), n_requests));
+        self.state()
+            .next
+            .extend(std::iter::repeat_n(behaviour.clone(), n_requests));
     }
 
     /// How many of the requests announced by `for_next` have not come yet.
@@ -191,13 +214,16 @@ impl Loki {
     pub fn close(&mut self) {
         if let Door::Open { listener, thread } = std::mem::replace(&mut self.door, Door::Ajar) {
             // Wakes the thread out of `accept`.
-            rustix::net::shutdown(&listener, rustix::net::Shutdown::Both).expect("a listener can be shut");
+            rustix::net::shutdown(&listener, rustix::net::Shutdown::Both)
+                .expect("a listener can be shut");
             thread.join().expect("accepting does not panic");
             drop(listener);
             for (_, connection) in self.state().connections.drain() {
                 connection.shutdown(Shutdown::Both).ok();
             }
-            self.door = Door::Closed { _guard: hold_port(self.address) };
+            self.door = Door::Closed {
+                _guard: hold_port(self.address),
+            };
         }
     }
 
@@ -248,12 +274,24 @@ impl Drop for Loki {
 }
 
 fn let_in(listener: TcpListener, shared: &Arc<Shared>) -> Door {
-    let (shared, ours) = (Arc::clone(shared), listener.try_clone().expect("a listener can be shared"));
+    let (shared, ours) = (
+        Arc::clone(shared),
+        listener.try_clone().expect("a listener can be shared"),
+    );
     let thread = std::thread::spawn(move || {
         for number in 0.. {
-            let Ok((connection, _)) = ours.accept() else { return };
-            let Ok(handle) = connection.try_clone() else { continue };
-            shared.state.lock().unwrap().connections.insert(number, handle);
+            let Ok((connection, _)) = ours.accept() else {
+                return;
+            };
+            let Ok(handle) = connection.try_clone() else {
+                continue;
+            };
+            shared
+                .state
+                .lock()
+                .unwrap()
+                .connections
+                .insert(number, handle);
             let shared = Arc::clone(&shared);
             std::thread::spawn(move || {
                 // A connection that breaks is the client's affair; what was stored is on record.
@@ -269,7 +307,13 @@ fn let_in(listener: TcpListener, shared: &Arc<Shared>) -> Door {
 /// A bound socket that does not listen: connections are refused, and the system gives the port to nobody else.
 fn hold_port(address: SocketAddr) -> rustix::fd::OwnedFd {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
-    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).expect("a socket can be had");
+    let socket = socket_with(
+        AddressFamily::INET,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .expect("a socket can be had");
     sockopt::set_socket_reuseaddr(&socket, true).expect("a socket takes options");
     bind(&socket, &address).expect("the port was free a moment ago");
     socket
@@ -284,7 +328,10 @@ fn serve(connection: &TcpStream, shared: &Shared) -> io::Result<()> {
         }
         let behaviour = {
             let mut state = shared.state.lock().unwrap();
-            state.next.pop_front().unwrap_or_else(|| state.behaviour.clone())
+            state
+                .next
+                .pop_front()
+                .unwrap_or_else(|| state.behaviour.clone())
         };
         if matches!(behaviour, Behaviour::BlackHole) {
             shared.stop.wait();
@@ -303,7 +350,13 @@ fn serve(connection: &TcpStream, shared: &Shared) -> io::Result<()> {
             (Answer::of(404), 0)
         };
         let is_reset = matches!(behaviour, Behaviour::StoreThenReset);
-        record(shared, &head, body, (!is_reset).then_some(answer.status), n_stored);
+        record(
+            shared,
+            &head,
+            body,
+            (!is_reset).then_some(answer.status),
+            n_stored,
+        );
         if is_reset {
             return reset(connection);
         }
@@ -325,33 +378,66 @@ fn take(behaviour: &Behaviour, body: &[u8], shared: &Shared) -> (Answer, usize) 
     }
     let streams = match wire::decode(body) {
         Ok(streams) => streams,
-        Err(why) => return (Answer { status: 400, retry_after: None, body: why }, 0),
+        Err(why) => {
+            return (
+                Answer {
+                    status: 400,
+                    retry_after: None,
+                    body: why,
+                },
+                0,
+            );
+        }
     };
     if let Behaviour::RefuseLabels(text) = behaviour
-        && let Some(stream) = streams.iter().find(|stream| stream.labels.contains(text.as_str()))
+        && let Some(stream) = streams
+            .iter()
+            .find(|stream| stream.labels.contains(text.as_str()))
     {
-        let body = format!("Error parsing labels '{}' with error: 1:1: parse error: unexpected character", stream.labels);
-        return (Answer { status: 400, retry_after: None, body }, 0);
+        let body = format!(
+            "Error parsing labels '{}' with error: 1:1: parse error: unexpected character",
+            stream.labels
+        );
+        return (
+            Answer {
+                status: 400,
+                retry_after: None,
+                body,
+            },
+            0,
+        );
     }
     let mut state = shared.state.lock().unwrap();
     let (n_stored, refusal) = state.judge.take(streams, behaviour, stamp::now_nanos());
     let answer = match (behaviour, refusal) {
         (Behaviour::StoreThenAnswer(answer), _) => answer.clone(),
         (_, Some(refusal)) => refusal,
-        (_, None) => Answer { status: 204, ..Answer::default() },
+        (_, None) => Answer {
+            status: 204,
+            ..Answer::default()
+        },
     };
     (answer, n_stored)
 }
 
 fn record(shared: &Shared, head: &http::Head, body: Vec<u8>, status: Option<u16>, n_stored: usize) {
     let tenant = head.header("x-scope-orgid").map(str::to_owned);
-    let request = Request { at: Instant::now(), body: body.into(), status, n_stored, tenant };
+    let request = Request {
+        at: Instant::now(),
+        body: body.into(),
+        status,
+        n_stored,
+        tenant,
+    };
     shared.state.lock().unwrap().requests.push(request);
 }
 
 /// Makes the close that follows a reset instead of an end: what the client sends or has sent meets an error.
 fn reset(connection: &TcpStream) -> io::Result<()> {
-    Ok(rustix::net::sockopt::set_socket_linger(connection, Some(Duration::ZERO))?)
+    Ok(rustix::net::sockopt::set_socket_linger(
+        connection,
+        Some(Duration::ZERO),
+    )?)
 }
 
 #[cfg(test)]

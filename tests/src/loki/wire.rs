@@ -63,15 +63,23 @@ pub struct Pair {
 impl Entry {
     /// Nanoseconds since the Unix epoch.
     pub fn nanos(&self) -> i64 {
-        self.time.as_ref().map_or(0, |time| time.seconds * 1_000_000_000 + i64::from(time.nanos))
+        self.time.as_ref().map_or(0, |time| {
+            time.seconds * 1_000_000_000 + i64::from(time.nanos)
+        })
     }
 }
 
 pub(super) fn decode(body: &[u8]) -> Result<Vec<Stream>, String> {
     let length = snap::raw::decompress_len(body).map_err(|error| error.to_string())?;
     if length > BODY_BYTES_MAX {
-        return Err(format!("request body too large: {length} bytes, limit: {BODY_BYTES_MAX} bytes"));
+        return Err(format!(
+            "request body too large: {length} bytes, limit: {BODY_BYTES_MAX} bytes"
+        ));
     }
-    let plain = snap::raw::Decoder::new().decompress_vec(body).map_err(|error| error.to_string())?;
-    Push::decode(plain.as_slice()).map(|push| push.streams).map_err(|error| error.to_string())
+    let plain = snap::raw::Decoder::new()
+        .decompress_vec(body)
+        .map_err(|error| error.to_string())?;
+    Push::decode(plain.as_slice())
+        .map(|push| push.streams)
+        .map_err(|error| error.to_string())
 }
