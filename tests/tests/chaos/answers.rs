@@ -23,6 +23,8 @@ fn misbehaving(
     for (n_requests, behaviour) in script {
         loki.for_next(*n_requests, behaviour);
     }
+    // Its begin tells that the failures are over.
+    loki.for_next(1, &Behaviour::Accept);
     let log = scene.log("audit.log", RAW, 1);
     scene.configure(
         &[("load", log.path(), "raw")],
@@ -30,7 +32,7 @@ fn misbehaving(
     );
     let load = Load::start(log, scale().rate, Turn::Never);
     let agent = scene.start();
-    wait::for_condition("the requests that fail", scale().deliver_max, || {
+    wait::for_condition("the failures to be over", scale().deliver_max, || {
         loki.n_next() == 0
     });
     let log = load.stop();

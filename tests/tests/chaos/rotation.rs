@@ -82,9 +82,9 @@ fn rotated_while_away(scene: &Scene, rotation: Rotation, is_killed: bool) {
     log.append(500);
     deliver(&mut book, &loki, &[&log]);
     if is_killed {
-        agent.kill()
+        agent.kill();
     } else {
-        agent.terminate()
+        agent.terminate();
     }
     for _ in 0..3 {
         log.append(500);
