@@ -131,13 +131,13 @@ fn fill(dir: &Path) -> PathBuf {
     path
 }
 
-/// A tmpfs of 1 MiB; unmounted when dropped.
+/// A tmpfs of 8 MiB; unmounted when dropped.
 struct SmallDisk<'a>(&'a Path);
 
 impl<'a> SmallDisk<'a> {
     fn mount(dir: &'a Path) -> Option<Self> {
         use rustix::mount::{MountFlags, mount};
-        mount("tmpfs", dir, "tmpfs", MountFlags::empty(), Some(c"size=1m")).ok()?;
+        mount("tmpfs", dir, "tmpfs", MountFlags::empty(), Some(c"size=8m")).ok()?;
         Some(Self(dir))
     }
 }
