@@ -1,3 +1,6 @@
 //! What crosses the wire: Loki push, labels, and what an answer of the server means. Encodes and decodes; opens no socket.
 
+pub mod labels;
+pub mod loki;
+pub mod snappy;
 pub mod time;
