@@ -2,11 +2,10 @@
 //!
 //! What it does with a request is a `Behaviour`, switchable at any moment. Whatever it does, the record says what was *stored*: an
 //! answer may lie about that (or never come), which is what an agent has to live with. `judge` holds the rules for
-//! entries, `http` the few lines of HTTP that a push needs; bodies are decoded by `wire`.
+//! entries, `http` the few lines of HTTP that a push needs; bodies are decoded by `proto`.
 
 mod http;
 mod judge;
-mod wire;
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, BufReader};
@@ -17,10 +16,14 @@ use std::time::{Duration, Instant};
 
 use judge::Judge;
 pub use judge::{Delivery, Refusal};
-pub use wire::{Entry, Stream};
+
+use proto::loki::decode;
 
 use crate::stamp;
 use crate::wait::Stop;
+
+/// `max_recv_msg_size`.
+const BODY_BYTES_MAX: usize = 100 << 20;
 
 /// What is done with a request.
 #[derive(Clone, Debug)]
@@ -345,7 +348,7 @@ fn serve(connection: &TcpStream, shared: &Shared) -> io::Result<()> {
         }
         let body = http::read_body(&mut reader, &head)?;
         let (answer, n_stored) = if head.method == "POST" && head.path == "/loki/api/v1/push" {
-            take(&behaviour, &body, shared)
+            take(&behaviour, &head, &body, shared)
         } else {
             (Answer::of(404), 0)
         };
@@ -370,20 +373,21 @@ fn serve(connection: &TcpStream, shared: &Shared) -> io::Result<()> {
 }
 
 /// Stores what is to be stored; says what to answer, and how many entries were stored.
-fn take(behaviour: &Behaviour, body: &[u8], shared: &Shared) -> (Answer, usize) {
+fn take(behaviour: &Behaviour, head: &http::Head, body: &[u8], shared: &Shared) -> (Answer, usize) {
     match behaviour {
         Behaviour::Answer(answer) => return (answer.clone(), 0),
         Behaviour::BodyLimit(limit) if body.len() > *limit => return (Answer::of(413), 0),
         _ => {}
     }
-    let streams = match wire::decode(body) {
-        Ok(streams) => streams,
+    let (kind, encoding) = (head.header("content-type"), head.header("content-encoding"));
+    let streams = match decode::decode(kind, encoding, body, BODY_BYTES_MAX) {
+        Ok(push) => push.streams,
         Err(why) => {
             return (
                 Answer {
                     status: 400,
                     retry_after: None,
-                    body: why,
+                    body: why.to_string(),
                 },
                 0,
             );

@@ -7,7 +7,8 @@ use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::wire::{Entry, Stream};
+use proto::loki::decode::{PushEntry, PushStream};
+
 use super::{Answer, Behaviour};
 use crate::stamp;
 
@@ -67,7 +68,7 @@ impl Judge {
     /// the real one, the answer names only the last stream that failed.
     pub(super) fn take(
         &mut self,
-        streams: Vec<Stream>,
+        streams: Vec<PushStream>,
         behaviour: &Behaviour,
         now: i64,
     ) -> (usize, Option<Answer>) {
@@ -95,7 +96,12 @@ impl Judge {
         (self.stored.len() - n_before, answer)
     }
 
-    fn take_stream(&mut self, stream: Stream, behaviour: &Behaviour, now: i64) -> Option<Answer> {
+    fn take_stream(
+        &mut self,
+        stream: PushStream,
+        behaviour: &Behaviour,
+        now: i64,
+    ) -> Option<Answer> {
         let known = self
             .streams
             .get_key_value(stream.labels.as_str())
@@ -108,7 +114,7 @@ impl Judge {
             .or_insert_with(Head::new);
         let (n_entries, mut failed) = (stream.entries.len(), Vec::new());
         for entry in stream.entries {
-            let time = entry.nanos();
+            let time = entry.time.0;
             let reason = match behaviour {
                 Behaviour::RefuseEntries(picks) if picks(&entry.line) => {
                     Some("scripted refusal".to_owned())
@@ -130,11 +136,7 @@ impl Judge {
                 continue;
             }
             let is_ignored = !head.remember(&entry);
-            let Entry { line, metadata, .. } = entry;
-            let metadata = metadata
-                .into_iter()
-                .map(|pair| (pair.name, pair.value))
-                .collect();
+            let PushEntry { line, metadata, .. } = entry;
             let stream = Arc::clone(&labels);
             self.stored.push(Arc::new(Delivery {
                 stream,
@@ -174,10 +176,10 @@ impl Head {
     }
 
     /// Whether the entry is new to the head block: other time, other text or other metadata.
-    fn remember(&mut self, entry: &Entry) -> bool {
-        self.newest = self.newest.max(entry.nanos());
+    fn remember(&mut self, entry: &PushEntry) -> bool {
+        self.newest = self.newest.max(entry.time.0);
         let mut hasher = DefaultHasher::new();
-        (entry.nanos(), &entry.line, &entry.metadata).hash(&mut hasher);
+        (entry.time.0, &entry.line, &entry.metadata).hash(&mut hasher);
         let is_new = self.block.insert(hasher.finish());
         if is_new {
             self.block_bytes += entry.line.len();
