@@ -1,0 +1,23 @@
+//! What the agent promises, under everything that happens to a log shipper: crashes, rotations, and a server that fails in every way.
+//!
+//! A test is a story: writers, a scripted Loki, the agent as a process, and at the end the book. Where one belongs: `crash` (the
+//! agent dies or is stopped), `rotation` (files move), `pods` (the kubelet's files), `answers` (the server says no or lies),
+//! `outage` (it is away), `isolation` (one trouble must not become another's), `command` (the command line).
+//!
+//! `PICKET_AGENT` names the binary (the one of this build otherwise), `PICKET_CHAOS=large` the size of the promises instead of CI's,
+//! `PICKET_SEED` repeats a run's random moments.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+mod answers;
+mod command;
+mod crash;
+mod isolation;
+mod outage;
+mod pods;
+mod rotation;
+mod scene;

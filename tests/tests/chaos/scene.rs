@@ -1,0 +1,250 @@
+//! The stage of one test: a directory of its own, the agent's configuration, how large it is played, and how it ends.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tests::account::{Book, Verdict};
+use tests::agent::{self, Agent, Launch};
+use tests::line::Shape;
+use tests::log_file::LogFile;
+use tests::loki::Loki;
+use tests::seed::Random;
+use tests::skip::skipped;
+use tests::wait;
+
+/// "At most one unacknowledged batch per destination, about 700."
+pub(crate) const REPEATS_PER_KILL_MAX: u64 = 750;
+
+/// How large a test is played.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scale {
+    /// Lines a second.
+    pub(crate) rate: u64,
+    /// How often the agent is killed.
+    pub(crate) n_kills: u64,
+    /// How long the server is away.
+    pub(crate) outage: Duration,
+    /// Between two rotations.
+    pub(crate) rotate_every: Duration,
+    /// How long an answer takes that takes long.
+    pub(crate) slow_answer: Duration,
+    /// How long the agent may take for what is left, back-off (60 s at most) included.
+    pub(crate) deliver_max: Duration,
+}
+
+/// CI's size, or that of the promises.
+pub(crate) fn scale() -> Scale {
+    let seconds = Duration::from_secs;
+    if std::env::var("PICKET_CHAOS").is_ok_and(|size| size == "large") {
+        Scale {
+            rate: 20_000,
+            n_kills: 20,
+            outage: seconds(60),
+            rotate_every: seconds(2),
+            slow_answer: seconds(60),
+            deliver_max: seconds(300),
+        }
+    } else {
+        Scale {
+            rate: 5_000,
+            n_kills: 4,
+            outage: seconds(5),
+            rotate_every: Duration::from_millis(500),
+            slow_answer: seconds(4),
+            deliver_max: seconds(90),
+        }
+    }
+}
+
+/// One destination: its name, its server, and further options as they stand in the configuration.
+pub(crate) struct Destination<'a>(pub(crate) &'a str, pub(crate) &'a Loki, pub(crate) &'a str);
+
+/// A stage. Everything on it goes with it.
+#[derive(Debug)]
+pub(crate) struct Scene {
+    pub(crate) name: &'static str,
+    pub(crate) random: Random,
+    pub(crate) run: u32,
+    env: Vec<(String, String)>,
+    dir: TempDir,
+}
+
+impl Scene {
+    /// The stage for a test; `None`, said aloud, when there is no agent to put on it.
+    pub(crate) fn set(name: &'static str) -> Option<Self> {
+        if agent::binary().is_none() {
+            skipped(name, "no agent binary: build it or set PICKET_AGENT");
+            return None;
+        }
+        let mut random = Random::of(name);
+        let run = random.number() as u32;
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("state")).unwrap();
+        Some(Self {
+            name,
+            random,
+            run,
+            env: Vec::new(),
+            dir,
+        })
+    }
+
+    /// The same without inotify: the agent has to find out by looking.
+    pub(crate) fn without_inotify(mut self) -> Self {
+        self.env
+            .push(("PICKET_NO_INOTIFY".to_owned(), "1".to_owned()));
+        self
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        self.path("state")
+    }
+
+    /// A log file below the stage's directory.
+    pub(crate) fn log(&self, path: &str, shape: Shape, writer: u32) -> LogFile {
+        LogFile::create(&self.path(path), shape, self.run, writer)
+    }
+
+    /// A book for one destination.
+    pub(crate) fn book(&self, logs: &[(u32, Shape)]) -> Book {
+        let mut book = Book::new(self.run);
+        for (writer, shape) in logs {
+            book.expect_shape(*writer, *shape);
+        }
+        book
+    }
+
+    /// Writes the configuration: file inputs as (job, path, format).
+    pub(crate) fn configure(
+        &self,
+        files: &[(&str, &Path, &str)],
+        destinations: &[Destination<'_>],
+    ) {
+        let mut logs = String::from("  files:\n");
+        for (job, path, format) in files {
+            writeln!(
+                logs,
+                "    - {{job: {job}, paths: [\"{}\"], format: {format}}}",
+                path.display()
+            )
+            .unwrap();
+        }
+        self.configure_logs(&logs, destinations);
+    }
+
+    /// Writes the configuration with these lines below `logs:`.
+    pub(crate) fn configure_logs(&self, logs: &str, destinations: &[Destination<'_>]) {
+        let mut text = format!("node: test-node\nlogs:\n{logs}outputs:\n  loki:\n");
+        for Destination(name, loki, options) in destinations {
+            writeln!(
+                text,
+                "    - {{name: {name}, url: \"{}\"{options}}}",
+                loki.url()
+            )
+            .unwrap();
+        }
+        text += "listen: 127.0.0.1:0\n";
+        fs::write(self.path("agent.yaml"), text).unwrap();
+    }
+
+    /// How the agent is started here, with further arguments.
+    pub(crate) fn launch(&self, args: &[&str]) -> Launch {
+        let mut all: Vec<OsString> = vec!["--state-dir".into(), self.state_dir().into()];
+        if self.path("agent.yaml").exists() {
+            all.extend(["--config".into(), self.path("agent.yaml").into()]);
+        }
+        all.extend(args.iter().map(OsString::from));
+        Launch {
+            args: all,
+            env: self.env.clone(),
+            logs: self.dir.path().to_owned(),
+        }
+    }
+
+    /// Starts the agent.
+    pub(crate) fn start(&self) -> Agent {
+        self.launch(&[]).start_listening()
+    }
+
+    /// The end of most stories: everything arrives, the agent's ledger balances, it stops in time, and the book is whole
+    /// with at most so many repeats.
+    pub(crate) fn finish(
+        &self,
+        agent: Agent,
+        loki: &Loki,
+        mut book: Book,
+        logs: &[&LogFile],
+        n_repeats_max: u64,
+    ) {
+        deliver(&mut book, loki, logs);
+        let verdict = book.verdict(&written(logs));
+        // The book first: a ledger that does not balance is the smaller news.
+        self.say(&verdict);
+        verdict.assert_whole(n_repeats_max);
+        self.balance(&agent, Some(logs.iter().map(|log| log.n_bytes()).sum()));
+        agent.terminate();
+        book.read(loki);
+        book.verdict(&written(logs)).assert_whole(n_repeats_max);
+    }
+
+    /// Waits until nothing is pending, and checks that the ledger balances: for each destination, read is so many bytes
+    /// (where it is known) and equal to what became of them. Returns what was rejected, over all destinations.
+    pub(crate) fn balance(&self, agent: &Agent, n_bytes: Option<u64>) -> Option<u64> {
+        let settled = wait::until(Duration::from_secs(20), || {
+            let ledger = agent.metrics()?.ledger();
+            ledger
+                .as_ref()
+                .is_none_or(|ledger| ledger.sum("pending", None) == 0)
+                .then_some(ledger)
+        });
+        let Some(ledger) =
+            settled.expect("the ledger has nothing pending once everything was delivered")
+        else {
+            skipped(
+                &format!("{} (ledger)", self.name),
+                "the agent has no picket_agent_ledger_bytes",
+            );
+            return None;
+        };
+        let imbalance = ledger.imbalance();
+        assert!(
+            imbalance.is_empty(),
+            "the ledger does not balance: {imbalance}"
+        );
+        for (destination, n_read) in ledger.read() {
+            assert!(
+                n_bytes.is_none_or(|n_bytes| n_read == n_bytes),
+                "{destination}: {n_read} bytes read, {n_bytes:?} written"
+            );
+        }
+        Some(ledger.sum("rejected", None))
+    }
+
+    /// One line about how it went.
+    pub(crate) fn say(&self, verdict: &Verdict) {
+        writeln!(std::io::stderr(), "{}: {verdict}", self.name).ok();
+    }
+}
+
+/// What the logs' writers say they wrote.
+pub(crate) fn written(logs: &[&LogFile]) -> Vec<(u32, u64)> {
+    logs.iter().flat_map(|log| log.sequences()).collect()
+}
+
+/// Waits until everything written has been stored; what is missing by then, the verdict will name.
+pub(crate) fn deliver(book: &mut Book, loki: &Loki, logs: &[&LogFile]) {
+    let n_lines = written(logs).iter().map(|(_, n_lines)| n_lines).sum();
+    wait::until(scale().deliver_max, || {
+        book.read(loki);
+        (book.n_distinct() >= n_lines).then_some(())
+    });
+}
