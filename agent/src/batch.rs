@@ -75,6 +75,8 @@ pub struct Sealed {
     pub withheld: Vec<Withheld>,
     /// Where it leads.
     pub moves: Vec<Move>,
+    /// Which chains the moves are of: place in the catalog, and number in the position log.
+    pub chains: Vec<(usize, u32)>,
     /// Segments that the moves speak of and the position log may not know: the chain's number, the segment, its identity.
     pub segments: Vec<(u32, SegmentNumber, SegmentIdentity)>,
     /// When its first entry was read.
@@ -98,6 +100,17 @@ pub struct CachedSlot {
     generation: u64,
     slot: Option<StreamSlot>,
     share: usize,
+}
+
+/// Where a batch leads.
+#[derive(Debug, Default)]
+pub struct Steps {
+    /// By chain.
+    pub moves: Vec<Move>,
+    /// Place in the catalog and number in the position log of each.
+    pub chains: Vec<(usize, u32)>,
+    /// What the position log must know first.
+    pub segments: Vec<(u32, SegmentNumber, SegmentIdentity)>,
 }
 
 /// Whose bytes they are, and how many.
@@ -155,7 +168,14 @@ impl Batch {
         } else {
             let slot = self.push.stream(labels);
             self.slots.insert(Arc::clone(labels), slot);
-            self.streams.push(StreamShare { labels: Arc::clone(labels), source: Arc::clone(source), entries: 0, lines: 0, bytes: 0, feeds: Vec::new() });
+            self.streams.push(StreamShare {
+                labels: Arc::clone(labels),
+                source: Arc::clone(source),
+                entries: 0,
+                lines: 0,
+                bytes: 0,
+                feeds: Vec::new(),
+            });
             (slot, self.streams.len() - 1)
         };
         if !self.streams[share].feeds.contains(&feed) {
@@ -186,7 +206,10 @@ impl Batch {
     /// Notes what was read and is not shipped.
     pub fn withhold(&mut self, now: Instant, source: &Arc<str>, fate: Fate, reason: &Arc<str>, extent: Extent) {
         self.opened.get_or_insert(now);
-        let known = self.withheld.iter_mut().find(|withheld| withheld.fate == fate && withheld.source == *source && withheld.reason == *reason);
+        let known = self
+            .withheld
+            .iter_mut()
+            .find(|withheld| withheld.fate == fate && withheld.source == *source && withheld.reason == *reason);
         if let Some(withheld) = known {
             withheld.bytes += extent.bytes;
             withheld.lines += extent.lines;
@@ -197,7 +220,7 @@ impl Batch {
     }
 
     /// Takes the batch out as a request, encoded into `body`, and begins the next.
-    pub fn seal(&mut self, sequence: u64, now: Instant, mut body: Vec<u8>, moves: Vec<Move>, segments: Vec<(u32, SegmentNumber, SegmentIdentity)>) -> Sealed {
+    pub fn seal(&mut self, sequence: u64, now: Instant, mut body: Vec<u8>, steps: Steps) -> Sealed {
         let (entries, uncompressed) = (self.push.entries(), self.push.len_bytes());
         body.clear();
         if entries > 0 {
@@ -213,8 +236,9 @@ impl Batch {
             entries,
             streams: std::mem::take(&mut self.streams),
             withheld: std::mem::take(&mut self.withheld),
-            moves,
-            segments,
+            moves: steps.moves,
+            chains: steps.chains,
+            segments: steps.segments,
             opened: self.opened.take().unwrap_or(now),
         }
     }

@@ -189,7 +189,8 @@ pub struct Standing {
 
 /// The cursors of a chain of which one part was not settled: that part stays where it was, the others go on.
 pub fn hold_back(before: &[Cursor], after: &[Cursor], part: Part) -> Vec<Cursor> {
-    let place = |cursor: &Cursor, part: Part| cursor.ahead.iter().find(|(ahead, _)| *ahead == part).map_or(cursor.at, |(_, at)| *at);
+    let place =
+        |cursor: &Cursor, part: Part| cursor.ahead.iter().find(|(ahead, _)| *ahead == part).map_or(cursor.at, |(_, at)| *at);
     let mut held = Vec::new();
     let numbers: std::collections::BTreeSet<SegmentNumber> = before.iter().chain(after).map(|cursor| cursor.segment).collect();
     for number in numbers {
@@ -328,21 +329,40 @@ impl Positions {
         let mut records = Vec::new();
         records.extend(self.chains.iter().map(|(id, key)| Record::Chain { id: *id, key: key.clone() }));
         for (chain, segments) in &self.segments {
-            let of = |(number, identity): (&SegmentNumber, &SegmentIdentity)| Record::Segment { chain: *chain, number: *number, identity: identity.clone() };
+            let of = |(number, identity): (&SegmentNumber, &SegmentIdentity)| Record::Segment {
+                chain: *chain,
+                number: *number,
+                identity: identity.clone(),
+            };
             records.extend(segments.iter().map(of));
         }
         let (names, deltas) = self.ledger.numbered();
         records.extend(names.iter().enumerate().map(|(id, text)| Record::Name { id: id as u32, text: text.clone() }));
         for (id, standing) in &self.destinations {
             records.push(Record::Destination { id: *id, name: standing.name.clone() });
-            let moves = standing.cursors.iter().map(|(chain, cursors)| Move { chain: *chain, cursors: cursors.clone(), stamps: Vec::new() });
-            let ledger = deltas.iter().filter(|(destination, _)| *destination == standing.name).map(|(_, delta)| *delta).collect();
+            let moves = standing.cursors.iter().map(|(chain, cursors)| Move {
+                chain: *chain,
+                cursors: cursors.clone(),
+                stamps: Vec::new(),
+            });
+            let ledger =
+                deltas.iter().filter(|(destination, _)| *destination == standing.name).map(|(_, delta)| *delta).collect();
             records.push(Record::Moved { destination: *id, seen: standing.seen, moves: moves.collect(), ledger });
             records.push(Record::Unspooled { destination: *id, sequence: standing.unspooled, ledger: Vec::new() });
             let announced = standing.announced.clone().unwrap_or(Announced { sequence: standing.sequence, moves: Vec::new() });
-            records.push(Record::Sending { destination: *id, sequence: announced.sequence, seen: standing.seen, moves: announced.moves });
+            records.push(Record::Sending {
+                destination: *id,
+                sequence: announced.sequence,
+                seen: standing.seen,
+                moves: announced.moves,
+            });
             if standing.announced.is_none() {
-                records.push(Record::Settled { destination: *id, sequence: standing.sequence, except: Vec::new(), ledger: Vec::new() });
+                records.push(Record::Settled {
+                    destination: *id,
+                    sequence: standing.sequence,
+                    except: Vec::new(),
+                    ledger: Vec::new(),
+                });
             }
         }
         records

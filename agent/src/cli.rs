@@ -47,12 +47,7 @@ pub struct Cli {
     pub once: bool,
 
     /// How a dry run prints: for people, or one JSON object a line
-    #[arg(
-        long,
-        value_name = "FORM",
-        default_value = "text",
-        requires = "dry_run"
-    )]
+    #[arg(long, value_name = "FORM", default_value = "text", requires = "dry_run")]
     pub output: Output,
 
     /// What to ship, and whereto.
@@ -84,12 +79,7 @@ pub struct Settings {
     pub config: Option<PathBuf>,
 
     /// Where positions and spools are kept
-    #[arg(
-        long,
-        value_name = "DIR",
-        global = true,
-        default_value = "/var/lib/picket"
-    )]
+    #[arg(long, value_name = "DIR", global = true, default_value = "/var/lib/picket")]
     pub state_dir: PathBuf,
 
     /// Ship logs to this Loki too (repeatable)
@@ -135,12 +125,8 @@ impl Cli {
         let cli = Self::try_parse_from(arguments)?;
         // The settings are shared with `check`; what only a run knows is not.
         if cli.command.is_some() && (cli.dry_run || cli.once) {
-            let message =
-                "`agent check` reads nothing but the configuration; remove --dry-run and --once\n";
-            return Err(clap::Error::raw(
-                clap::error::ErrorKind::ArgumentConflict,
-                message,
-            ));
+            let message = "`agent check` reads nothing but the configuration; remove --dry-run and --once\n";
+            return Err(clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, message));
         }
         Ok(cli)
     }
@@ -169,38 +155,21 @@ mod tests {
     #[test]
     fn every_form_of_the_contract_is_understood() {
         assert!(parse("agent").is_ok_and(|cli| cli.command.is_none() && !cli.dry_run));
-        assert!(
-            parse("agent --dry-run --once --output json")
-                .is_ok_and(|cli| cli.once && cli.output == Output::Json)
-        );
+        assert!(parse("agent --dry-run --once --output json").is_ok_and(|cli| cli.once && cli.output == Output::Json));
         let check = parse("agent check --config a.yaml").expect("valid");
-        assert_eq!(
-            (check.command, check.settings.config),
-            (Some(Command::Check), Some(PathBuf::from("a.yaml")))
-        );
-        let many =
-            parse("agent --loki http://a --loki http://b --file a=/b --file c=d*").expect("valid");
+        assert_eq!((check.command, check.settings.config), (Some(Command::Check), Some(PathBuf::from("a.yaml"))));
+        let many = parse("agent --loki http://a --loki http://b --file a=/b --file c=d*").expect("valid");
         assert_eq!((many.settings.loki.len(), many.settings.file.len()), (2, 2));
-        let paths = parse(
-            "agent --path-rootfs /host --path-procfs /p --path-sysfs /s --path-udev /u --state-dir /x --listen :1",
-        );
+        let paths = parse("agent --path-rootfs /host --path-procfs /p --path-sysfs /s --path-udev /u --state-dir /x --listen :1");
         assert!(paths.is_ok_and(|cli| cli.settings.path_rootfs == *"/host"));
     }
 
     #[test]
     fn wrong_arguments_end_with_the_usage_code() {
-        for line in [
-            "agent --lokki http://a",
-            "agent run",
-            "agent --output json",
-            "agent --output xml --dry-run",
-            "agent check --once",
-        ] {
-            assert_eq!(
-                parse(line).map(|_| ()).map_err(|error| error.exit_code()),
-                Err(Exit::Usage as i32),
-                "{line}"
-            );
+        for line in
+            ["agent --lokki http://a", "agent run", "agent --output json", "agent --output xml --dry-run", "agent check --once"]
+        {
+            assert_eq!(parse(line).map(|_| ()).map_err(|error| error.exit_code()), Err(Exit::Usage as i32), "{line}");
         }
     }
 }

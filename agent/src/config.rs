@@ -48,12 +48,7 @@ pub struct Loaded {
 impl Loaded {
     /// What is missing to run: something to read and, but for a dry run, a place to send it.
     pub fn ready(&self, dry_run: bool) -> Result<(), Problems> {
-        let at = At::outside(
-            &self
-                .file
-                .as_ref()
-                .map_or("agent".into(), |file| file.to_string_lossy()),
-        );
+        let at = At::outside(&self.file.as_ref().map_or("agent".into(), |file| file.to_string_lossy()));
         let mut problems = Problems::default();
         let logs = &self.config.logs;
         if logs.files.is_empty() && logs.pods.is_none() && logs.changes.is_none() {
@@ -88,11 +83,7 @@ impl Environment {
     pub fn of_host() -> Self {
         Self {
             node_name: std::env::var("NODE_NAME").ok(),
-            host_name: rustix::system::uname()
-                .nodename()
-                .to_str()
-                .ok()
-                .map(str::to_owned),
+            host_name: rustix::system::uname().nodename().to_str().ok().map(str::to_owned),
             // A directory that was deleted under us has no name; relative paths are then taken from the root.
             working_directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
         }
@@ -102,9 +93,7 @@ impl Environment {
 /// Reads the file, adds the arguments, and what is found on the node if neither names an input.
 pub fn load(settings: &Settings, environment: &Environment) -> Result<Loaded, Problems> {
     let (file, text) = read_file(settings.config.as_deref())?;
-    let name: Arc<str> = file
-        .as_ref()
-        .map_or("".into(), |file| file.to_string_lossy().into());
+    let name: Arc<str> = file.as_ref().map_or("".into(), |file| file.to_string_lossy().into());
     let mut problems = Problems::default();
     let mut raw = parse(&name, &text, &mut problems)?;
     shorthand::add(&mut raw, settings, environment, &mut problems);
@@ -112,22 +101,13 @@ pub fn load(settings: &Settings, environment: &Environment) -> Result<Loaded, Pr
         Vec::new()
     } else {
         let detected = detect::look(&settings.path_rootfs);
-        raw.logs = parse(
-            &"detected".into(),
-            detected.inputs.as_bytes(),
-            &mut problems,
-        )?
-        .logs;
+        raw.logs = parse(&"detected".into(), detected.inputs.as_bytes(), &mut problems)?.logs;
         detected.findings
     };
     let config = check::check(&raw, environment);
     // What could not be read is left out of `raw`; both kinds of problems are wanted, in the order of the file.
     let config = problems.and(config)?;
-    Ok(Loaded {
-        config,
-        file,
-        findings,
-    })
+    Ok(Loaded { config, file, findings })
 }
 
 fn parse(name: &Arc<str>, text: &[u8], problems: &mut Problems) -> Result<Raw, Problems> {
@@ -146,12 +126,7 @@ fn read_file(asked: Option<&Path>) -> Result<(Option<PathBuf>, Vec<u8>), Problem
     let limit = yaml::FILE_BYTES_MAX as u64 + 1;
     match File::open(path).and_then(|file| file.take(limit).read_to_end(&mut text)) {
         Ok(_) => Ok((Some(path.to_owned()), text)),
-        Err(error) if asked.is_none() && error.kind() == io::ErrorKind::NotFound => {
-            Ok((None, Vec::new()))
-        }
-        Err(error) => Err(Problem::new(
-            &At::outside(&path.to_string_lossy()),
-            format!("cannot be read: {error}"),
-        )),
+        Err(error) if asked.is_none() && error.kind() == io::ErrorKind::NotFound => Ok((None, Vec::new())),
+        Err(error) => Err(Problem::new(&At::outside(&path.to_string_lossy()), format!("cannot be read: {error}"))),
     }
 }

@@ -14,10 +14,7 @@ const SOURCES: [Source; 3] = [
     Source {
         what: "Kubernetes audit log",
         section: Section::Files,
-        places: &[
-            "/var/log/kubernetes/audit.log",
-            "/var/log/kubernetes/audit/audit.log",
-        ],
+        places: &["/var/log/kubernetes/audit.log", "/var/log/kubernetes/audit/audit.log"],
         input: |_| "    - job: kubernetes-audit\n".to_owned(),
     },
     Source {
@@ -40,9 +37,7 @@ const SOURCES: [Source; 3] = [
         section: Section::Pods,
         places: &["/var/log/pods/"],
         // Vault in a cluster has its audit log in a pod's output, by way of a container that follows the file.
-        input: |_| {
-            "    routes: [{pods: \"vault/*\", container: audit-tail, format: vault-audit, job: vault-audit}]\n".to_owned()
-        },
+        input: |_| "    routes: [{pods: \"vault/*\", container: audit-tail, format: vault-audit, job: vault-audit}]\n".to_owned(),
     },
 ];
 
@@ -111,34 +106,18 @@ pub fn look(root: &Path) -> Detected {
     let mut findings = Vec::new();
     let (mut files, mut pods) = (String::new(), String::new());
     for source in SOURCES {
-        let seen: Vec<(&str, io::Result<()>)> = source
-            .places
-            .iter()
-            .filter_map(|&place| Some((place, look_at(root, place)?)))
-            .collect();
+        let seen: Vec<(&str, io::Result<()>)> =
+            source.places.iter().filter_map(|&place| Some((place, look_at(root, place)?))).collect();
         let there: Vec<&str> = seen.iter().map(|(place, _)| *place).collect();
-        let refused = seen
-            .iter()
-            .find_map(|(place, opened)| opened.as_ref().err().map(|error| (*place, error)));
+        let refused = seen.iter().find_map(|(place, opened)| opened.as_ref().err().map(|error| (*place, error)));
         let (place, found) = match refused {
             Some((place, error)) => (place.to_owned(), Found::Unreadable(error.to_string())),
-            None if there.is_empty() => (
-                source.places.join(", "),
-                Found::Absent("nothing there".to_owned()),
-            ),
+            None if there.is_empty() => (source.places.join(", "), Found::Absent("nothing there".to_owned())),
             None => (there.join(", "), Found::Found),
         };
-        findings.push(Finding {
-            what: source.what,
-            place,
-            found,
-        });
+        findings.push(Finding { what: source.what, place, found });
         if !there.is_empty() {
-            let section = if source.section == Section::Files {
-                &mut files
-            } else {
-                &mut pods
-            };
+            let section = if source.section == Section::Files { &mut files } else { &mut pods };
             section.push_str(&(source.input)(&there));
         }
     }
@@ -158,23 +137,12 @@ fn look_at(root: &Path, place: &str) -> Option<io::Result<()>> {
         fs::read_dir(&path).map(|_| ())
     } else if place.contains('*') {
         let files = matching(&path, place).transpose()?;
-        files.and_then(|files| {
-            files
-                .iter()
-                .try_for_each(|file| File::open(file).map(|_| ()))
-        })
+        files.and_then(|files| files.iter().try_for_each(|file| File::open(file).map(|_| ())))
     } else {
         open(&path)
     };
     match opened {
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            None
-        }
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => None,
         opened => Some(opened),
     }
 }

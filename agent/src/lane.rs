@@ -4,8 +4,8 @@
 //! sink to take the next batch, and reads on from the files when it does. Within a chain the order is strict.
 
 pub mod chain;
-mod join;
-mod reading;
+pub mod join;
+pub mod reading;
 pub mod standing;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -13,13 +13,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use globset::GlobSet;
 use proto::labels::Labels;
 use tokio::sync::mpsc::Sender;
 use tracing::{info, warn};
 
-use crate::batch::{Batch, Limits, Sealed};
+use crate::batch::{Batch, Limits, Sealed, Steps};
 use crate::checkpoint::{Announced, Record};
+use crate::config::patterns::Globs;
 use crate::ledger::Fate;
 use crate::metrics::LaneCounters;
 use crate::position_log::PositionLog;
@@ -44,7 +44,7 @@ pub struct Settings {
     /// The destination's name.
     pub destination: String,
     /// Jobs that it wants.
-    pub jobs: GlobSet,
+    pub jobs: Globs,
     /// Labels on every stream.
     pub labels: Labels,
     /// Value of the label `node`.
@@ -241,7 +241,8 @@ impl Lane {
         let Some(mut chain) = self.chains.get_mut(index).and_then(Option::take) else { return false };
         let gone = chain.follow();
         for open in &gone {
-            self.lost(&chain, &format!("{} is gone", open.segment.path().display()));
+            warn!(path = %open.segment.path().display(), "file is gone");
+            self.lost(&chain, "gone");
         }
         let mut more = false;
         loop {
@@ -293,9 +294,6 @@ impl Lane {
         let Some(open) = chain.open.get_mut(place) else { return };
         let number = open.segment.number;
         let (cursor, path) = (open.cursor(chain.parts), open.segment.path());
-        if usize::from(open.fingerprint.len) == 0 || open.identified {
-            // The fingerprint that is known was taken when the bytes were still there; a fresh one would be of the new content.
-        }
         let others = siblings(&self.catalog, &path, None, None);
         chain.chain.truncated(&self.catalog.root, number, cursor.at, open.fingerprint, cursor.marker, &others);
         let copied = |chain: &ChainLane| chain.open.iter().any(|open| open.segment.number == number);
@@ -328,9 +326,8 @@ impl Lane {
     fn lost(&mut self, chain: &ChainLane, why: &str) {
         let source = chain.streams[0].source.to_string();
         warn!(source = %source, destination = %self.settings.destination, why, "a gap: bytes that nobody can count were never read");
-        let reason = why.split(' ').next_back().map_or("gone", |last| if last == "gone" { "gone" } else { why });
         let mut log = lock(&self.log);
-        let delta = log.delta(&source, Fate::Unknown, reason, 0, 1);
+        let delta = log.delta(&source, Fate::Unknown, why, 0, 1);
         let record = Record::Moved { destination: self.number, seen: seconds(), moves: Vec::new(), ledger: vec![delta] };
         log.append(&[record]);
     }
@@ -361,15 +358,18 @@ impl Lane {
         };
         lane.follow();
         if let Some(cursors) = standing.cursors.get(&number) {
-            let oldest = cursors.iter().map(|cursor| cursor.segment).min();
-            let finished: Vec<SegmentNumber> = lane.open.iter().map(|open| open.segment.number).filter(|number| oldest.is_some_and(|oldest| *number < oldest)).collect();
+            // What is older than the first new segment and has no cursor was finished by this lane; another still needs it.
+            let is_finished =
+                |number: SegmentNumber| number < chain.first_new() && !cursors.iter().any(|cursor| cursor.segment == number);
+            let finished: Vec<SegmentNumber> =
+                lane.open.iter().map(|open| open.segment.number).filter(|number| is_finished(*number)).collect();
             self.skip(&mut lane, &finished);
             for cursor in cursors {
                 let found = lane.open.iter().any(|open| open.segment.number == cursor.segment);
                 // An older segment than one that was read already had been read to its end: its removal is rotation.
                 let was_over = cursors.iter().any(|other| other.segment > cursor.segment && other.at > 0);
                 if !found && !was_over {
-                    self.lost(&lane, "its file is gone");
+                    self.lost(&lane, "gone");
                 }
             }
             let known = cursors.clone();
@@ -434,7 +434,10 @@ impl Lane {
         let mut repeated = Vec::new();
         for step in moves {
             let place = self.chains.iter().position(|chain| chain.as_ref().is_some_and(|chain| chain.number == step.chain));
-            let Some(place) = place else { continue };
+            let Some(place) = place else {
+                warn!(destination = %self.settings.destination, chain = step.chain, "a log of the batch under way is gone");
+                continue;
+            };
             if let Some(chain) = &mut self.chains[place] {
                 let before = standing.cursors.get(&step.chain).into_iter().flatten().map(|cursor| cursor.segment).collect();
                 chain.replay = Some(Replay { stamps: step.stamps, ends: step.cursors, before });
@@ -468,7 +471,7 @@ impl Lane {
             return;
         }
         self.sequence += 1;
-        let (mut moves, mut segments) = (Vec::new(), Vec::new());
+        let mut steps = Steps::default();
         let mut read: Vec<(Arc<str>, u64, u64)> = Vec::new();
         for index in std::mem::take(&mut self.touched) {
             let chain = match &mut current {
@@ -476,7 +479,9 @@ impl Lane {
                 _ => self.chains.get_mut(index).and_then(Option::as_deref_mut),
             };
             let Some(chain) = chain else { continue };
-            moves.push(chain.take_move(self.sequence, &mut segments));
+            steps.chains.push((index, chain.number));
+            let step = chain.take_move(self.sequence, &mut steps.segments);
+            steps.moves.push(step);
             for stream in &chain.streams {
                 let (bytes, lines) = stream.take_read();
                 if lines > 0 || bytes > 0 {
@@ -486,7 +491,7 @@ impl Lane {
         }
         self.touched_since = None;
         let body = self.used_bodies.try_recv().unwrap_or_default();
-        let sealed = self.batch.seal(self.sequence, Instant::now(), body, moves, segments);
+        let sealed = self.batch.seal(self.sequence, Instant::now(), body, steps);
         let mut log = lock(&self.log);
         let destination = &self.settings.destination;
         for (source, bytes, lines) in read {

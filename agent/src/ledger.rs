@@ -26,7 +26,9 @@ pub enum Fate {
 impl Fate {
     /// From its number in the position log.
     pub fn from_number(number: u8) -> Option<Self> {
-        [Self::Shipped, Self::Filtered, Self::Rejected, Self::Spooled, Self::Lost, Self::Unknown].into_iter().find(|fate| *fate as u8 == number)
+        [Self::Shipped, Self::Filtered, Self::Rejected, Self::Spooled, Self::Lost, Self::Unknown]
+            .into_iter()
+            .find(|fate| *fate as u8 == number)
     }
 
     /// Its name in metrics.
@@ -141,7 +143,10 @@ impl Ledger {
         names.dedup();
         let number = |text: &String| names.binary_search(text).unwrap_or_default() as u32;
         let delta = |(key, amount): (&Key, &Amount)| {
-            (key.0.clone(), Delta { source: number(&key.1), fate: key.2, reason: number(&key.3), bytes: amount.bytes, lines: amount.lines })
+            (
+                key.0.clone(),
+                Delta { source: number(&key.1), fate: key.2, reason: number(&key.3), bytes: amount.bytes, lines: amount.lines },
+            )
         };
         let deltas = self.settled.iter().map(delta).collect();
         (names, deltas)
@@ -180,7 +185,14 @@ mod tests {
         let (names, deltas) = ledger.numbered();
         let mut again = Ledger::default();
         for (destination, delta) in deltas {
-            again.enter(&destination, &names[delta.source as usize], delta.fate, &names[delta.reason as usize], delta.bytes, delta.lines);
+            again.enter(
+                &destination,
+                &names[delta.source as usize],
+                delta.fate,
+                &names[delta.reason as usize],
+                delta.bytes,
+                delta.lines,
+            );
         }
         assert_eq!(again, ledger);
     }

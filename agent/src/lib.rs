@@ -3,3 +3,23 @@
 pub mod cli;
 pub mod config;
 pub mod detect;
+pub mod pipeline;
+
+pub mod host_root;
+pub mod tail;
+pub mod wake;
+
+pub mod batch;
+pub mod lane;
+pub mod retry;
+pub mod shape;
+pub mod sink;
+
+pub mod checkpoint;
+pub mod ledger;
+pub mod position_log;
+pub mod spool;
+
+pub mod listener;
+pub mod metrics;
+pub mod status;

@@ -1,10 +1,15 @@
 //! The binary `agent`: arguments in, exit code out.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use agent::cli::{Cli, Command, Exit};
-use agent::config::{self, Environment};
+use agent::cli::{Cli, Command, Exit, color};
+use agent::config::{self, Environment, Loaded};
+use agent::host_root::HostRoot;
+use agent::pipeline::{self, Ended, Options};
+use agent::sink::dry_run::Style;
+use tracing::error;
+use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     match Cli::try_from_arguments(std::env::args_os()) {
@@ -19,17 +24,106 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Exit {
-    let loaded = config::load(&cli.settings, &Environment::of_host());
-    let ready = loaded.and_then(|loaded| loaded.ready(cli.dry_run).map(|()| loaded));
-    let loaded = match ready {
-        Ok(loaded) => loaded,
-        Err(problems) => {
-            let _ = writeln!(io::stderr(), "{problems}");
-            return Exit::Usage;
-        }
-    };
+    let environment = Environment::of_host();
+    let loaded = config::load(&cli.settings, &environment);
     if cli.command == Some(Command::Check) {
-        let _ = write!(io::stdout(), "{}", loaded.effective());
+        let loaded = loaded.and_then(|loaded| loaded.ready(true).map(|()| loaded));
+        return match loaded {
+            Ok(loaded) => {
+                let _ = write!(io::stdout(), "{}", loaded.effective());
+                Exit::Ok
+            }
+            Err(problems) => refuse(&problems),
+        };
     }
-    Exit::Ok
+    let loaded = match loaded {
+        Ok(loaded) => loaded,
+        Err(problems) => return refuse(&problems),
+    };
+    say_what_happens();
+    let options = Options {
+        state_directory: cli.settings.state_dir.clone(),
+        root: HostRoot::new(&cli.settings.path_rootfs),
+        once: cli.once,
+        inotify: std::env::var_os("PICKET_NO_INOTIFY").is_none(),
+    };
+    if cli.dry_run {
+        return dry_run(cli, &loaded, &options);
+    }
+    if let Err(problems) = loaded.ready(false) {
+        return refuse(&problems);
+    }
+    ship(cli, loaded, &options, &environment)
+}
+
+/// Says why, and how to mend it.
+fn refuse(problems: &impl std::fmt::Display) -> Exit {
+    let _ = writeln!(io::stderr(), "{problems}");
+    Exit::Usage
+}
+
+/// The program's own messages go to standard error: `RUST_LOG` chooses which, text for a terminal and JSON where
+/// `PICKET_LOG=json` says so.
+fn say_what_happens() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(color(&io::stderr()));
+    if std::env::var_os("PICKET_LOG").is_some_and(|kind| kind == "json") {
+        builder.json().init();
+    } else {
+        builder.with_target(false).init();
+    }
+}
+
+fn dry_run(cli: &Cli, loaded: &Loaded, options: &Options) -> Exit {
+    let mut err = io::stderr().lock();
+    for finding in &loaded.findings {
+        let _ = writeln!(err, "{finding}");
+    }
+    drop(err);
+    if let Err(problems) = loaded.ready(true) {
+        return refuse(&problems);
+    }
+    let style = Style { output: cli.output, color: color(&io::stdout()) };
+    let mut out = io::BufWriter::new(io::stdout());
+    match pipeline::dry_run(&loaded.config, options, style, &mut out) {
+        Ok(summary) => {
+            // For people, at the end of what they read; programs read standard output alone.
+            let _ = out.flush();
+            let _ = if io::stderr().is_terminal() || cli.output == agent::cli::Output::Text {
+                summary.print(&mut io::stderr())
+            } else {
+                Ok(())
+            };
+            Exit::Ok
+        }
+        // Whoever read the output has seen enough.
+        Err(pipeline::StartError::System(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Ok,
+        Err(error) => refuse(&error),
+    }
+}
+
+fn ship(cli: &Cli, mut loaded: Loaded, options: &Options, environment: &Environment) -> Exit {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(&error),
+    };
+    loop {
+        let mut next = None;
+        let reload = || {
+            let again = config::load(&cli.settings, environment).and_then(|loaded| loaded.ready(false).map(|()| loaded));
+            match again {
+                Ok(again) => next = Some(again),
+                Err(problems) => error!(%problems, "the configuration was not changed"),
+            }
+            next.is_some()
+        };
+        let ended = runtime.block_on(pipeline::run(&loaded.config, options, reload));
+        match (ended, next) {
+            (Ok(Ended::Reload), Some(again)) => loaded = again,
+            (Ok(Ended::Undelivered), _) if options.once => return Exit::Undelivered,
+            (Ok(_), _) => return Exit::Ok,
+            (Err(error), _) => return refuse(&error),
+        }
+    }
 }

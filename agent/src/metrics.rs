@@ -171,14 +171,29 @@ impl SinkCounters {
             ("sent_bytes_total", "counter", "Bytes of request bodies.", self.sent_bytes.value() as f64),
             ("retries_total", "counter", "Requests that had to be made again.", self.retries.value() as f64),
             ("batches_total", "counter", "Batches that were acknowledged.", self.batches.value() as f64),
-            ("batch_delay_seconds", "gauge", "From the first read of the last acknowledged batch to its acknowledgement.", self.last_delay_ms.value() as f64 / 1000.0),
+            (
+                "batch_delay_seconds",
+                "gauge",
+                "From the first read of the last acknowledged batch to its acknowledgement.",
+                self.last_delay_ms.value() as f64 / 1000.0,
+            ),
             ("last_success_timestamp_seconds", "gauge", "When a batch was acknowledged last.", self.last_success.value() as f64),
             ("away", "gauge", "1 while the destination takes nothing.", self.away.value() as f64),
-            ("held", "gauge", "1 while the destination refuses for a reason that only a person can mend.", self.held.value() as f64),
+            (
+                "held",
+                "gauge",
+                "1 while the destination refuses for a reason that only a person can mend.",
+                self.held.value() as f64,
+            ),
             ("parked_streams", "gauge", "Streams that the destination refuses for now.", self.parked.value() as f64),
             ("spool_bytes", "gauge", "Bytes in the spool on disk.", self.spool_bytes.value() as f64),
             ("spool_full_total", "counter", "Times that a batch found no room in the spool.", self.spool_full.value() as f64),
-            ("spool_damaged_total", "counter", "Spool records that were damaged and left out.", self.spool_damaged.value() as f64),
+            (
+                "spool_damaged_total",
+                "counter",
+                "Spool records that were damaged and left out.",
+                self.spool_damaged.value() as f64,
+            ),
         ]
     }
 }

@@ -47,7 +47,8 @@ pub enum StateError {
 /// The open log.
 pub struct PositionLog {
     directory: PathBuf,
-    _lock: File,
+    /// Held as long as the log; a dry run has none.
+    lock: Option<File>,
     file: Option<File>,
     size: u64,
     compacted: u64,
@@ -67,7 +68,8 @@ impl PositionLog {
         let refused = |source| StateError::Directory { path: directory.to_owned(), source };
         fs::create_dir_all(directory).map_err(refused)?;
         let lock = options().open(directory.join("lock")).map_err(refused)?;
-        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| StateError::InUse { path: directory.to_owned() })?;
+        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| StateError::InUse { path: directory.to_owned() })?;
         let path = directory.join(NAME);
         let log = match fs::read(&path) {
             Ok(log) => log,
@@ -95,7 +97,7 @@ impl PositionLog {
         let names = positions.names.iter().map(|(id, text)| (text.clone(), *id)).collect();
         let mut this = Self {
             directory: directory.to_owned(),
-            _lock: lock,
+            lock: Some(lock),
             file: None,
             size: 0,
             compacted: 0,
@@ -108,6 +110,23 @@ impl PositionLog {
         };
         this.compact();
         Ok(this)
+    }
+
+    /// A log that is never written: a dry run's.
+    pub fn in_memory() -> Self {
+        Self {
+            directory: PathBuf::new(),
+            lock: None,
+            file: None,
+            size: 0,
+            compacted: 0,
+            positions: Positions::default(),
+            chains: HashMap::new(),
+            names: HashMap::new(),
+            defined: Vec::new(),
+            buffer: Vec::new(),
+            failures: 0,
+        }
     }
 
     /// What is known.
@@ -176,12 +195,16 @@ impl PositionLog {
     pub fn saved_chains(&self) -> HashMap<String, SavedChain> {
         let mut saved: HashMap<u32, SavedChain> = HashMap::new();
         for standing in self.positions.destinations.values() {
-            let announced = standing.announced.iter().flat_map(|announced| &announced.moves).map(|step| (&step.chain, &step.cursors));
+            let announced =
+                standing.announced.iter().flat_map(|announced| &announced.moves).map(|step| (&step.chain, &step.cursors));
             for (chain, cursors) in standing.cursors.iter().chain(announced) {
                 let entry = saved.entry(*chain).or_default();
                 for cursor in cursors {
                     entry.next = entry.next.max(SegmentNumber(cursor.segment.0 + 1));
-                    let Some(identity) = self.positions.segments.get(chain).and_then(|segments| segments.get(&cursor.segment)) else { continue };
+                    let Some(identity) = self.positions.segments.get(chain).and_then(|segments| segments.get(&cursor.segment))
+                    else {
+                        continue;
+                    };
                     let found = SavedSegment {
                         number: cursor.segment,
                         id: identity.id,
@@ -228,7 +251,9 @@ impl PositionLog {
         }
         self.buffer = buffer;
         self.buffer.shrink_to(64 * 1024);
-        if self.failures > 0 || (self.size > COMPACT_ABOVE && self.size > 4 * self.compacted) {
+        if self.lock.is_none() {
+            self.defined.clear();
+        } else if self.failures > 0 || (self.size > COMPACT_ABOVE && self.size > 4 * self.compacted) {
             self.compact();
         }
     }

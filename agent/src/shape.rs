@@ -7,8 +7,8 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use proto::time::UnixNanos;
-use record::json_line::JsonLine;
 use record::event::Text;
+use record::json_line::JsonLine;
 use record::kube_audit::KubeAudit;
 use record::metadata::Metadata;
 use record::reduce::{self, reduce};
@@ -97,9 +97,15 @@ impl Shaper {
     pub fn new(format: &Format, drop: Vec<(Arc<str>, Regex)>, long_lines: LongLines, line_max: usize) -> Result<Self, String> {
         let format = match format {
             Format::Raw | Format::Cri => Compiled::Raw,
-            Format::Json(json) => Compiled::Json(JsonLine::new(&json.timestamp, &json.metadata).map_err(|error| error.to_string())?),
-            Format::KubeAudit(audit) => Compiled::KubeAudit(KubeAudit::new(audit.redact, &audit.metadata).map_err(|error| error.to_string())?),
-            Format::VaultAudit(audit) => Compiled::VaultAudit(VaultAudit::new(&audit.prefix, &audit.metadata).map_err(|error| error.to_string())?),
+            Format::Json(json) => {
+                Compiled::Json(JsonLine::new(&json.timestamp, &json.metadata).map_err(|error| error.to_string())?)
+            }
+            Format::KubeAudit(audit) => {
+                Compiled::KubeAudit(KubeAudit::new(audit.redact, &audit.metadata).map_err(|error| error.to_string())?)
+            }
+            Format::VaultAudit(audit) => {
+                Compiled::VaultAudit(VaultAudit::new(&audit.prefix, &audit.metadata).map_err(|error| error.to_string())?)
+            }
         };
         Ok(Self { format, drop, long_lines, line_max })
     }
@@ -182,20 +188,31 @@ impl Shaper {
         })
     }
 
-    fn scan(&self, line: &[u8], metadata: &mut Metadata, rewritten: &mut Vec<u8>, marks: &mut Marks) -> (Option<UnixNanos>, Text) {
+    fn scan(
+        &self,
+        line: &[u8],
+        metadata: &mut Metadata,
+        rewritten: &mut Vec<u8>,
+        marks: &mut Marks,
+    ) -> (Option<UnixNanos>, Text) {
         let scanned = match &self.format {
             Compiled::Raw => return (None, Text::Source),
             Compiled::Json(json) => json.scan(line, metadata, rewritten),
             Compiled::KubeAudit(audit) => audit.scan(line, metadata, rewritten),
             Compiled::VaultAudit(audit) => audit.scan(line, metadata, rewritten),
         };
-        if let Ok(scanned) = scanned {
-            marks.redacted = scanned.redacted;
-            (scanned.time, scanned.text)
-        } else {
-            marks.malformed = true;
-            metadata.clear();
-            (None, Text::Source)
+        match scanned {
+            Ok(scanned) => {
+                marks.redacted = scanned.redacted;
+                (scanned.time, scanned.text)
+            }
+            // Redaction holds for broken lines too, so their text is the scanner's as well.
+            Err(malformed) => {
+                marks.malformed = true;
+                marks.redacted = malformed.redacted;
+                metadata.clear();
+                (None, malformed.text)
+            }
         }
     }
 

@@ -237,7 +237,11 @@ impl Spool {
         let Some((_, next)) = self.head.take() else { return Ok(()) };
         self.read_at = next;
         self.records = self.records.saturating_sub(1);
-        if self.segments.front().is_some_and(|segment| self.read_at >= segment.bytes && (self.segments.len() > 1 || self.records == 0)) {
+        if self
+            .segments
+            .front()
+            .is_some_and(|segment| self.read_at >= segment.bytes && (self.segments.len() > 1 || self.records == 0))
+        {
             self.drop_segment()?;
         }
         Ok(())

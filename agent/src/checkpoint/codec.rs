@@ -282,7 +282,9 @@ impl Reader<'_> {
                     ahead: reader.list(|reader| Some((Part(reader.number()?.try_into().ok()?), reader.number()?)))?,
                 })
             })?;
-            let stamps = reader.list(|reader| Some(Stamp { segment: SegmentNumber(reader.number()?), from: reader.number()?, time: reader.signed()? }))?;
+            let stamps = reader.list(|reader| {
+                Some(Stamp { segment: SegmentNumber(reader.number()?), from: reader.number()?, time: reader.signed()? })
+            })?;
             Some(Move { chain, cursors, stamps })
         })
     }
@@ -313,8 +315,18 @@ impl Reader<'_> {
                     name: self.text()?,
                 },
             },
-            5 => Record::Sending { destination: self.small()?, sequence: self.number()?, seen: self.number()?, moves: self.moves()? },
-            6 => Record::Settled { destination: self.small()?, sequence: self.number()?, except: self.moves()?, ledger: self.ledger()? },
+            5 => Record::Sending {
+                destination: self.small()?,
+                sequence: self.number()?,
+                seen: self.number()?,
+                moves: self.moves()?,
+            },
+            6 => Record::Settled {
+                destination: self.small()?,
+                sequence: self.number()?,
+                except: self.moves()?,
+                ledger: self.ledger()?,
+            },
             7 => Record::Moved { destination: self.small()?, seen: self.number()?, moves: self.moves()?, ledger: self.ledger()? },
             8 => Record::Unspooled { destination: self.small()?, sequence: self.number()?, ledger: self.ledger()? },
             9 => Record::Forget { chain: self.small()? },
@@ -345,7 +357,13 @@ pub fn read_spooled(body: &[u8]) -> Option<Spooled> {
     let (number, sequence) = (reader.number()?, reader.number()?);
     let moves = reader.moves()?;
     let shares = reader.list(|reader| {
-        Some(Share { labels: reader.text()?, source: reader.text()?, entries: reader.number()?, lines: reader.number()?, bytes: reader.number()? })
+        Some(Share {
+            labels: reader.text()?,
+            source: reader.text()?,
+            entries: reader.number()?,
+            lines: reader.number()?,
+            bytes: reader.number()?,
+        })
     })?;
     Some(Spooled { number, sequence, moves, shares, body: reader.bytes.to_vec() })
 }

@@ -17,15 +17,7 @@ use super::read::{Labels, Spanned};
 use super::{defaults, patterns};
 
 /// Labels that say where a line comes from, which no setting may override.
-const OWN_LABELS: [&str; 7] = [
-    "job",
-    "node",
-    "filename",
-    "stream",
-    "namespace",
-    "pod",
-    "container",
-];
+const OWN_LABELS: [&str; 7] = ["job", "node", "filename", "stream", "namespace", "pod", "container"];
 /// Loki takes 15 labels a stream; a pod's stream has six of the agent's own.
 const LABELS_MAX: usize = 9;
 /// Loki's limits in bytes.
@@ -45,19 +37,12 @@ pub struct Environment {
 
 /// The configuration, or everything that is wrong with it.
 pub(super) fn check(raw: &Raw, environment: &Environment) -> Result<Config, Problems> {
-    let mut check = Check {
-        problems: Problems::default(),
-        labels: BTreeMap::new(),
-    };
+    let mut check = Check { problems: Problems::default(), labels: BTreeMap::new() };
     check.labels = check.labels_of_all(raw.labels.as_ref());
     let config = Config {
         node: check.node(raw.node.as_ref(), environment),
         labels: check.labels.clone(),
-        logs: raw
-            .logs
-            .as_ref()
-            .map(|logs| check.logs(&logs.value))
-            .unwrap_or_default(),
+        logs: raw.logs.as_ref().map(|logs| check.logs(&logs.value)).unwrap_or_default(),
         outputs: Outputs {
             loki: raw
                 .outputs
@@ -80,26 +65,15 @@ struct Check {
 impl Check {
     fn node(&mut self, setting: Option<&Spanned<String>>, environment: &Environment) -> String {
         let configured = setting.map(|node| node.value.clone());
-        let candidates = [
-            configured,
-            environment.node_name.clone(),
-            environment.host_name.clone(),
-        ];
-        let Some(node) = candidates
-            .into_iter()
-            .flatten()
-            .find(|name| !name.is_empty())
-        else {
+        let candidates = [configured, environment.node_name.clone(), environment.host_name.clone()];
+        let Some(node) = candidates.into_iter().flatten().find(|name| !name.is_empty()) else {
             let at = setting.map_or_else(|| At::outside("node"), |node| node.at.clone());
             self.problems.push(&at, "this host has no name; set `node`");
             return String::new();
         };
         if node.len() > LABEL_VALUE_BYTES_MAX {
             let at = setting.map_or_else(|| At::outside("node"), |node| node.at.clone());
-            self.problems.push(
-                &at,
-                format!("the name of the node is longer than {LABEL_VALUE_BYTES_MAX} bytes"),
-            );
+            self.problems.push(&at, format!("the name of the node is longer than {LABEL_VALUE_BYTES_MAX} bytes"));
         }
         node
     }
@@ -113,19 +87,11 @@ impl Check {
         let parsed = value.parse();
         if parsed.is_err() {
             let hint = match value.rsplit_once(':') {
-                Some(("", port)) => format!(
-                    "0.0.0.0:{port} for all addresses, 127.0.0.1:{port} for this host alone"
-                ),
+                Some(("", port)) => format!("0.0.0.0:{port} for all addresses, 127.0.0.1:{port} for this host alone"),
                 Some(("localhost", port)) => format!("127.0.0.1:{port}"),
                 _ => format!("{}, or \"\" for none", defaults::LISTEN),
             };
-            self.problems.push(
-                at,
-                format!(
-                    "`listen`: {} is not an IP address and port; write {hint}",
-                    quote(value)
-                ),
-            );
+            self.problems.push(at, format!("`listen`: {} is not an IP address and port; write {hint}", quote(value)));
         }
         parsed.ok()
     }
@@ -141,89 +107,47 @@ impl Check {
 
     fn labels(&mut self, setting: Option<&Spanned<Labels>>) -> BTreeMap<String, String> {
         let mut labels = BTreeMap::new();
-        let Some(Spanned {
-            value: Labels(entries),
-            at,
-            ..
-        }) = setting
-        else {
+        let Some(Spanned { value: Labels(entries), at, .. }) = setting else {
             return labels;
         };
         for (name, value) in entries {
             if let Some(reason) = wrong_label_name(&name.value) {
-                self.problems
-                    .push(&name.at, format!("label {} {reason}", quote(&name.value)));
+                self.problems.push(&name.at, format!("label {} {reason}", quote(&name.value)));
             }
             if value.value.len() > LABEL_VALUE_BYTES_MAX {
-                self.problems.push(
-                    &value.at,
-                    format!("longer than the {LABEL_VALUE_BYTES_MAX} bytes that Loki takes"),
-                );
+                self.problems.push(&value.at, format!("longer than the {LABEL_VALUE_BYTES_MAX} bytes that Loki takes"));
             }
-            if labels
-                .insert(name.value.clone(), value.value.clone())
-                .is_some()
-            {
-                self.problems.push(
-                    &name.at,
-                    format!("label {} stands twice", quote(&name.value)),
-                );
+            if labels.insert(name.value.clone(), value.value.clone()).is_some() {
+                self.problems.push(&name.at, format!("label {} stands twice", quote(&name.value)));
             }
         }
-        let all = labels
-            .keys()
-            .chain(
-                self.labels
-                    .keys()
-                    .filter(|name| !labels.contains_key(*name)),
-            )
-            .count();
+        let all = labels.keys().chain(self.labels.keys().filter(|name| !labels.contains_key(*name))).count();
         if all > LABELS_MAX && self.labels.len() <= LABELS_MAX {
-            self.problems.push(at, format!("{all} labels; Loki takes 15 a stream, which leaves {LABELS_MAX} beside the agent's own"));
+            self.problems
+                .push(at, format!("{all} labels; Loki takes 15 a stream, which leaves {LABELS_MAX} beside the agent's own"));
         }
         labels
     }
 
     /// A key that has no default. Silent in a damaged section, where it may only be misspelt.
-    fn needed<'a, T, S>(
-        &mut self,
-        setting: Option<&'a Spanned<T>>,
-        name: &str,
-        section: &Spanned<S>,
-    ) -> Option<&'a Spanned<T>> {
+    fn needed<'a, T, S>(&mut self, setting: Option<&'a Spanned<T>>, name: &str, section: &Spanned<S>) -> Option<&'a Spanned<T>> {
         if setting.is_none() && !section.damaged {
-            self.problems
-                .push(&section.at, format!("`{name}` is missing"));
+            self.problems.push(&section.at, format!("`{name}` is missing"));
         }
         setting
     }
 
     /// Notes a value outside `min..=max`.
-    fn bounded<T: PartialOrd + Copy>(
-        &mut self,
-        name: &str,
-        at: &At,
-        value: T,
-        min: T,
-        max: T,
-        show: impl Fn(T) -> String,
-    ) {
+    fn bounded<T: PartialOrd + Copy>(&mut self, name: &str, at: &At, value: T, min: T, max: T, show: impl Fn(T) -> String) {
         if value < min {
-            self.problems
-                .push(at, format!("`{name}` is too small; at least {}", show(min)));
+            self.problems.push(at, format!("`{name}` is too small; at least {}", show(min)));
         } else if value > max {
-            self.problems
-                .push(at, format!("`{name}` is too large; at most {}", show(max)));
+            self.problems.push(at, format!("`{name}` is too large; at most {}", show(max)));
         }
     }
 
     /// What `result` holds; what is wrong with `text` is noted.
-    fn take<T>(
-        &mut self,
-        name: &str,
-        text: &Spanned<String>,
-        result: Result<T, impl Display>,
-    ) -> Option<T> {
+    fn take<T>(&mut self, name: &str, text: &Spanned<String>, result: Result<T, impl Display>) -> Option<T> {
         result
             .map_err(|reason| {
                 let message = format!("`{name}`: {} {reason}", quote(&text.value));
@@ -263,9 +187,7 @@ impl Check {
         globs: Result<patterns::Globs, String>,
     ) -> patterns::Globs {
         globs.unwrap_or_else(|reason| {
-            let at = setting
-                .map(|setting| setting.at.clone())
-                .unwrap_or_default();
+            let at = setting.map(|setting| setting.at.clone()).unwrap_or_default();
             self.problems.push(&at, format!("`{name}` {reason}"));
             patterns::Globs::default()
         })
@@ -274,9 +196,7 @@ impl Check {
 
 /// The items of a list; none if it is not set.
 fn items<T>(setting: Option<&Spanned<Vec<T>>>) -> &[T] {
-    setting
-        .map(|items| items.value.as_slice())
-        .unwrap_or_default()
+    setting.map(|items| items.value.as_slice()).unwrap_or_default()
 }
 
 /// A setting's value, or the default.
@@ -306,10 +226,7 @@ fn clean_path(path: &str) -> Result<String, String> {
 
 fn wrong_label_name(name: &str) -> Option<String> {
     if OWN_LABELS.contains(&name) {
-        return Some(
-            "is the agent's own, which says where a line comes from; choose another name"
-                .to_owned(),
-        );
+        return Some("is the agent's own, which says where a line comes from; choose another name".to_owned());
     }
     if name.starts_with("__") {
         return Some("begins with __, as Loki's own labels do; choose another name".to_owned());
@@ -317,11 +234,7 @@ fn wrong_label_name(name: &str) -> Option<String> {
     let valid = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !valid {
-        return Some(
-            "is not a label; its name has letters, digits and _, and does not begin with a digit"
-                .to_owned(),
-        );
+        return Some("is not a label; its name has letters, digits and _, and does not begin with a digit".to_owned());
     }
-    (name.len() > LABEL_NAME_BYTES_MAX)
-        .then(|| format!("is longer than {LABEL_NAME_BYTES_MAX} bytes"))
+    (name.len() > LABEL_NAME_BYTES_MAX).then(|| format!("is longer than {LABEL_NAME_BYTES_MAX} bytes"))
 }

@@ -5,10 +5,7 @@ use std::time::Duration;
 pub(super) const LISTEN: &str = "127.0.0.1:9102";
 pub(super) const CLUSTER: &str = "default";
 
-pub(super) const KUBE_AUDIT_PATHS: [&str; 2] = [
-    "/var/log/kubernetes/audit.log",
-    "/var/log/kubernetes/audit/audit.log",
-];
+pub(super) const KUBE_AUDIT_PATHS: [&str; 2] = ["/var/log/kubernetes/audit.log", "/var/log/kubernetes/audit/audit.log"];
 pub(super) const PODS_ROOT: &str = "/var/log/pods";
 pub(super) const CHANGES_JOB: &str = "file-changes";
 

@@ -7,18 +7,13 @@ use std::fmt::{self, Write};
 use std::path::Path;
 
 use super::checked::{
-    Auth, Config, DropRule, FileInput, Format, LokiOutput, LongLines, Multiline, PodInput,
-    PodMultiline, Route, Tls,
+    Auth, Config, DropRule, FileInput, Format, LokiOutput, LongLines, Multiline, PodInput, PodMultiline, Route, Tls,
 };
 use super::quantity::{show_bytes, show_duration};
 
 /// The text of `config`, in the order of the reference configuration.
 pub(super) fn effective(config: &Config) -> String {
-    let mut page = Page {
-        text: String::new(),
-        indent: 0,
-        item: false,
-    };
+    let mut page = Page { text: String::new(), indent: 0, item: false };
     // Writing to a string cannot fail.
     let _ = page.config(config);
     page.text
@@ -39,12 +34,7 @@ impl Page {
         // Without the key it would come back as its default.
         all.entry("cluster".to_owned()).or_default();
         self.line("labels", map(&all))?;
-        self.line(
-            "listen",
-            config
-                .listen
-                .map_or_else(|| scalar(""), |listen| scalar(&listen.to_string())),
-        )?;
+        self.line("listen", config.listen.map_or_else(|| scalar(""), |listen| scalar(&listen.to_string())))?;
         self.open("logs")?;
         if config.logs.files.is_empty() {
             self.line("files", "[]")?;
@@ -128,30 +118,14 @@ impl Page {
 
     fn route(&mut self, route: &Route) -> fmt::Result {
         self.line("pods", scalar(route.pods.glob().glob()))?;
-        self.line(
-            "container",
-            scalar(
-                route
-                    .container
-                    .as_ref()
-                    .map_or("*", |container| container.glob().glob()),
-            ),
-        )?;
+        self.line("container", scalar(route.container.as_ref().map_or("*", |container| container.glob().glob())))?;
         self.format(&route.format)?;
         self.line("job", scalar(&route.job))
     }
 
     fn pod_multiline(&mut self, multiline: &PodMultiline) -> fmt::Result {
         self.line("pods", scalar(multiline.pods.glob().glob()))?;
-        self.line(
-            "container",
-            scalar(
-                multiline
-                    .container
-                    .as_ref()
-                    .map_or("*", |container| container.glob().glob()),
-            ),
-        )?;
+        self.line("container", scalar(multiline.container.as_ref().map_or("*", |container| container.glob().glob())))?;
         self.multiline(&multiline.join)
     }
 
@@ -190,10 +164,7 @@ impl Page {
         self.line("tenant", scalar(&loki.tenant))?;
         match &loki.auth {
             Auth::None => {}
-            Auth::Basic {
-                user,
-                password_file,
-            } => {
+            Auth::Basic { user, password_file } => {
                 self.open("basic_auth")?;
                 self.line("username", scalar(user))?;
                 self.line("password_file", path(password_file))?;
@@ -211,20 +182,13 @@ impl Page {
         self.line("batch_bytes", show_bytes(loki.batch_bytes as u64))?;
         self.line("batch_entries", loki.batch_entries)?;
         self.line("max_line", show_bytes(loki.max_line as u64))?;
-        self.line(
-            "max_entry_age",
-            show_duration(loki.max_entry_age.unwrap_or_default()),
-        )?;
+        self.line("max_entry_age", show_duration(loki.max_entry_age.unwrap_or_default()))?;
         self.line("spool", show_bytes(loki.spool))?;
         self.line("timeout", show_duration(loki.timeout))
     }
 
     fn tls(&mut self, tls: &Tls) -> fmt::Result {
-        for (name, file) in [
-            ("ca_file", &tls.ca_file),
-            ("cert_file", &tls.cert_file),
-            ("key_file", &tls.key_file),
-        ] {
+        for (name, file) in [("ca_file", &tls.ca_file), ("cert_file", &tls.cert_file), ("key_file", &tls.key_file)] {
             if let Some(file) = file {
                 self.line(name, path(file))?;
             }
@@ -236,12 +200,7 @@ impl Page {
     }
 
     /// A list of maps, one line a key.
-    fn section<T>(
-        &mut self,
-        key: &str,
-        items: &[T],
-        write: impl Fn(&mut Self, &T) -> fmt::Result,
-    ) -> fmt::Result {
+    fn section<T>(&mut self, key: &str, items: &[T], write: impl Fn(&mut Self, &T) -> fmt::Result) -> fmt::Result {
         self.open(key)?;
         for item in items {
             self.indent += 1;
@@ -272,13 +231,7 @@ impl Page {
     fn margin(&mut self) -> fmt::Result {
         let dash = usize::from(self.item);
         self.item = false;
-        write!(
-            self.text,
-            "{:width$}{}",
-            "",
-            if dash == 1 { "- " } else { "" },
-            width = 2 * (self.indent - dash)
-        )
+        write!(self.text, "{:width$}{}", "", if dash == 1 { "- " } else { "" }, width = 2 * (self.indent - dash))
     }
 }
 
@@ -288,10 +241,7 @@ fn list(items: &[String]) -> String {
 }
 
 fn map(entries: &BTreeMap<String, String>) -> String {
-    let entries: Vec<String> = entries
-        .iter()
-        .map(|(name, value)| format!("{}: {}", scalar(name), scalar(value)))
-        .collect();
+    let entries: Vec<String> = entries.iter().map(|(name, value)| format!("{}: {}", scalar(name), scalar(value))).collect();
     format!("{{{}}}", entries.join(", "))
 }
 
@@ -313,13 +263,8 @@ fn long_lines(long_lines: LongLines) -> &'static str {
 /// Text as YAML: as it is where no reader can take it for anything else, quoted otherwise.
 fn scalar(text: &str) -> String {
     let plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-'))
-        && !matches!(
-            text.to_ascii_lowercase().as_str(),
-            "true" | "false" | "yes" | "no" | "on" | "off" | "null" | "y" | "n"
-        );
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-'))
+        && !matches!(text.to_ascii_lowercase().as_str(), "true" | "false" | "yes" | "no" | "on" | "off" | "null" | "y" | "n");
     if plain {
         return text.to_owned();
     }

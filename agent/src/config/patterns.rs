@@ -35,9 +35,7 @@ impl Globs {
         for text in &texts {
             builder.add(glob(text, paths)?);
         }
-        let set = builder
-            .build()
-            .map_err(|error| format!("is too much to compile: {}", error.kind()))?;
+        let set = builder.build().map_err(|error| format!("is too much to compile: {}", error.kind()))?;
         Ok(Self { set, texts })
     }
 }
@@ -83,10 +81,7 @@ fn glob(text: &str, path: bool) -> Result<globset::Glob, String> {
     if text.len() > PATTERN_BYTES_MAX {
         return Err(format!("is longer than {PATTERN_BYTES_MAX} bytes"));
     }
-    let glob = GlobBuilder::new(text)
-        .literal_separator(path)
-        .backslash_escape(true)
-        .build();
+    let glob = GlobBuilder::new(text).literal_separator(path).backslash_escape(true).build();
     glob.map_err(|error| format!("is not a glob: {}", error.kind()))
 }
 
@@ -95,10 +90,7 @@ pub fn regex(text: &str) -> Result<Regex, String> {
     if text.len() > PATTERN_BYTES_MAX {
         return Err(format!("is longer than {PATTERN_BYTES_MAX} bytes"));
     }
-    let regex = RegexBuilder::new(text)
-        .size_limit(REGEX_BYTES_MAX)
-        .dfa_size_limit(REGEX_CACHE_BYTES_MAX)
-        .build();
+    let regex = RegexBuilder::new(text).size_limit(REGEX_BYTES_MAX).dfa_size_limit(REGEX_CACHE_BYTES_MAX).build();
     regex.map_err(|error| match error {
         regex::Error::CompiledTooBig(limit) => {
             format!("takes more than {limit} bytes when compiled; repeat less, or write (?-u) before \\w and \\d")

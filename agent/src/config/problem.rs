@@ -20,11 +20,7 @@ pub struct At {
 impl At {
     /// The place of something that stands in no file: an argument, a default.
     pub fn outside(name: &str) -> Self {
-        Self {
-            file: name.into(),
-            line: 0,
-            column: 0,
-        }
+        Self { file: name.into(), line: 0, column: 0 }
     }
 }
 
@@ -52,12 +48,7 @@ impl Problem {
     pub fn new(at: &At, message: impl Into<String>) -> Self {
         // Quoted text can hold line breaks; a problem is one line.
         let message = message.into().replace(char::is_control, " ");
-        Self {
-            file: Arc::clone(&at.file),
-            line: at.line,
-            column: at.column,
-            message,
-        }
+        Self { file: Arc::clone(&at.file), line: at.line, column: at.column, message }
     }
 }
 
@@ -66,11 +57,7 @@ impl fmt::Display for Problem {
         if self.line == 0 {
             write!(f, "{}: {}", self.file, self.message)
         } else {
-            write!(
-                f,
-                "{}:{}:{}: {}",
-                self.file, self.line, self.column, self.message
-            )
+            write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)
         }
     }
 }

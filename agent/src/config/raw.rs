@@ -14,11 +14,7 @@ use super::yaml::Node;
 pub(super) const ROOT: &str = "the file";
 
 /// Keys of the contract that this build does not have, and the path that each belongs to.
-const NOT_BUILT: [(&str, &str); 3] = [
-    ("journal", "logs"),
-    ("metrics", ROOT),
-    ("remote_write", "outputs"),
-];
+const NOT_BUILT: [(&str, &str); 3] = [("journal", "logs"), ("metrics", ROOT), ("remote_write", "outputs")];
 
 /// Declares a map of the file: a struct, its known keys, and how it is read.
 macro_rules! section {
@@ -320,12 +316,7 @@ impl Read for FormatName {
 
 impl Read for LongLines {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
-        one_of(
-            name,
-            node,
-            problems,
-            &[("cut", Self::Cut), ("split", Self::Split)],
-        )
+        one_of(name, node, problems, &[("cut", Self::Cut), ("split", Self::Split)])
     }
 }
 
@@ -335,11 +326,7 @@ impl Raw {
         let Some(logs) = self.logs.as_ref().map(|logs| &logs.value) else {
             return false;
         };
-        logs.files
-            .as_ref()
-            .is_some_and(|files| !files.value.is_empty())
-            || logs.pods.is_some()
-            || logs.changes.is_some()
+        logs.files.as_ref().is_some_and(|files| !files.value.is_empty()) || logs.pods.is_some() || logs.changes.is_some()
     }
 }
 
@@ -356,26 +343,13 @@ fn elsewhere(section: &str, key: &str) -> Option<String> {
         return Some(format!("this build does not have `{key}` yet; remove it"));
     }
     if key == "<<" {
-        return Some(
-            "merge keys are not read; repeat the settings, or a value by an alias".to_owned(),
-        );
+        return Some("merge keys are not read; repeat the settings, or a value by an alias".to_owned());
     }
-    let place = if section == ROOT {
-        "at the top".to_owned()
-    } else {
-        format!("in `{section}`")
-    };
+    let place = if section == ROOT { "at the top".to_owned() } else { format!("in `{section}`") };
     let keys = keys();
     if keys.iter().any(|path| path == key) {
-        return Some(format!(
-            "unknown key `{key}` {place}; it belongs at the top, without indentation"
-        ));
+        return Some(format!("unknown key `{key}` {place}; it belongs at the top, without indentation"));
     }
-    let (home, _) = keys
-        .iter()
-        .filter_map(|path| path.rsplit_once('.'))
-        .find(|(_, last)| *last == key)?;
-    Some(format!(
-        "unknown key `{key}` {place}; it belongs in `{home}`"
-    ))
+    let (home, _) = keys.iter().filter_map(|path| path.rsplit_once('.')).find(|(_, last)| *last == key)?;
+    Some(format!("unknown key `{key}` {place}; it belongs in `{home}`"))
 }

@@ -20,20 +20,12 @@ pub(super) struct Spanned<T> {
 
 impl<T> Spanned<T> {
     pub(super) fn new(value: T, at: At) -> Self {
-        Self {
-            value,
-            at,
-            damaged: false,
-        }
+        Self { value, at, damaged: false }
     }
 
     /// Another value at the same place.
     pub(super) fn with<U>(&self, value: U) -> Spanned<U> {
-        Spanned {
-            value,
-            at: self.at.clone(),
-            damaged: self.damaged,
-        }
+        Spanned { value, at: self.at.clone(), damaged: self.damaged }
     }
 }
 
@@ -57,11 +49,7 @@ impl<T: Read> Read for Spanned<T> {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
         let before = problems.count();
         let value = T::read(name, node, problems)?;
-        Some(Self {
-            value,
-            at: node.at.clone(),
-            damaged: problems.count() > before,
-        })
+        Some(Self { value, at: node.at.clone(), damaged: problems.count() > before })
     }
 
     fn keys(path: &str, keys: &mut Vec<String>) {
@@ -76,18 +64,10 @@ impl<T: Read> Read for Vec<T> {
                 Value::Scalar { text, .. } => format!("; write `{name}: [{text}]`"),
                 _ => format!("; begin each item of `{name}` with a dash"),
             };
-            problems.push(
-                &node.at,
-                format!("`{name}` takes a list, not {}{hint}", node.kind()),
-            );
+            problems.push(&node.at, format!("`{name}` takes a list, not {}{hint}", node.kind()));
             return None;
         };
-        Some(
-            items
-                .iter()
-                .filter_map(|item| T::read(name, item, problems))
-                .collect(),
-        )
+        Some(items.iter().filter_map(|item| T::read(name, item, problems)).collect())
     }
 
     fn keys(path: &str, keys: &mut Vec<String>) {
@@ -107,14 +87,8 @@ impl Read for String {
 impl Read for bool {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
         match &node.value {
-            Value::Scalar {
-                text,
-                quoted: false,
-            } if text == "true" => Some(true),
-            Value::Scalar {
-                text,
-                quoted: false,
-            } if text == "false" => Some(false),
+            Value::Scalar { text, quoted: false } if text == "true" => Some(true),
+            Value::Scalar { text, quoted: false } if text == "false" => Some(false),
             _ => wrong(name, "true or false", node, problems),
         }
     }
@@ -160,14 +134,7 @@ impl Read for Age {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
         match &node.value {
             Value::Scalar { text, .. } if text == "all" => Some(Self(None)),
-            _ => quantity(
-                name,
-                "a duration or `all`",
-                node,
-                problems,
-                quantity::duration,
-            )
-            .map(|age| Self(Some(age))),
+            _ => quantity(name, "a duration or `all`", node, problems, quantity::duration).map(|age| Self(Some(age))),
         }
     }
 }
@@ -192,25 +159,12 @@ impl Read for Labels {
 }
 
 /// One of a few words.
-pub(super) fn one_of<T: Copy>(
-    name: &str,
-    node: &Node,
-    problems: &mut Problems,
-    words: &[(&str, T)],
-) -> Option<T> {
+pub(super) fn one_of<T: Copy>(name: &str, node: &Node, problems: &mut Problems, words: &[(&str, T)]) -> Option<T> {
     let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
     let Value::Scalar { text, .. } = &node.value else {
-        return wrong(
-            name,
-            &format!("one of {}", names.join(", ")),
-            node,
-            problems,
-        );
+        return wrong(name, &format!("one of {}", names.join(", ")), node, problems);
     };
-    let found = words
-        .iter()
-        .find(|(word, _)| word == text)
-        .map(|(_, value)| *value);
+    let found = words.iter().find(|(word, _)| word == text).map(|(_, value)| *value);
     if found.is_none() {
         let hint = match nearest(text, &names) {
             Some(word) => format!(", did you mean `{word}`?"),
@@ -243,25 +197,12 @@ impl<'a> Section<'a> {
                     Some(word) => {
                         format!("unknown key {}, did you mean `{word}`?", quote(&key.name))
                     }
-                    None => elsewhere(&key.name).unwrap_or_else(|| {
-                        format!(
-                            "unknown key {}; known here: {}",
-                            quote(&key.name),
-                            known.join(", ")
-                        )
-                    }),
+                    None => elsewhere(&key.name)
+                        .unwrap_or_else(|| format!("unknown key {}; known here: {}", quote(&key.name), known.join(", "))),
                 };
                 problems.push(&key.at, hint);
-            } else if let Some((first, _)) =
-                entries.iter().find(|(other, _)| other.name == key.name)
-            {
-                problems.push(
-                    &key.at,
-                    format!(
-                        "`{}` stands twice, first in line {}",
-                        key.name, first.at.line
-                    ),
-                );
+            } else if let Some((first, _)) = entries.iter().find(|(other, _)| other.name == key.name) {
+                problems.push(&key.at, format!("`{}` stands twice, first in line {}", key.name, first.at.line));
             } else {
                 entries.push(entry);
             }
@@ -276,10 +217,7 @@ impl<'a> Section<'a> {
             return Spanned::read(name, node, problems);
         }
         let Some(value) = T::when_empty() else {
-            problems.push(
-                &key.at,
-                format!("`{name}` has no value; write one, or remove the line for the default"),
-            );
+            problems.push(&key.at, format!("`{name}` has no value; write one, or remove the line for the default"));
             return None;
         };
         Some(Spanned::new(value, key.at.clone()))
@@ -303,26 +241,17 @@ fn quantity<T>(
     let Value::Scalar { text, .. } = &node.value else {
         return wrong(name, what, node, problems);
     };
-    parse(text)
-        .map_err(|reason| problems.push(&node.at, format!("`{name}`: {} {reason}", quote(text))))
-        .ok()
+    parse(text).map_err(|reason| problems.push(&node.at, format!("`{name}`: {} {reason}", quote(text)))).ok()
 }
 
 fn wrong<T>(name: &str, what: &str, node: &Node, problems: &mut Problems) -> Option<T> {
-    problems.push(
-        &node.at,
-        format!("{} takes {what}, not {}", title(name), node.kind()),
-    );
+    problems.push(&node.at, format!("{} takes {what}, not {}", title(name), node.kind()));
     None
 }
 
 /// A setting's name in backquotes; what has a space in it is no setting, but words for one.
 fn title(name: &str) -> String {
-    if name.contains(' ') {
-        name.to_owned()
-    } else {
-        format!("`{name}`")
-    }
+    if name.contains(' ') { name.to_owned() } else { format!("`{name}`") }
 }
 
 /// The known word that `word` most likely was meant to be: it begins so, or has one slip in three letters.

@@ -9,35 +9,17 @@ use super::read::Spanned;
 use crate::cli::Settings;
 
 /// Adds the arguments to what the file says; `--listen` replaces it, since there is one only.
-pub(super) fn add(
-    raw: &mut Raw,
-    settings: &Settings,
-    environment: &Environment,
-    problems: &mut Problems,
-) {
+pub(super) fn add(raw: &mut Raw, settings: &Settings, environment: &Environment, problems: &mut Problems) {
     for url in &settings.loki {
         let at = At::outside("--loki");
-        let output = RawLoki {
-            url: Some(Spanned::new(url.clone(), at.clone())),
-            ..RawLoki::default()
-        };
+        let output = RawLoki { url: Some(Spanned::new(url.clone(), at.clone())), ..RawLoki::default() };
         let outputs = &mut raw.outputs.get_or_insert_default().value;
-        outputs
-            .loki
-            .get_or_insert_default()
-            .value
-            .push(Spanned::new(output, at));
+        outputs.loki.get_or_insert_default().value.push(Spanned::new(output, at));
     }
     for file in &settings.file {
         let at = At::outside("--file");
         let Some((job, glob)) = file.split_once('=') else {
-            problems.push(
-                &at,
-                format!(
-                    "{} is not JOB=GLOB; for example nginx=/var/log/nginx/*.log",
-                    quote(file)
-                ),
-            );
+            problems.push(&at, format!("{} is not JOB=GLOB; for example nginx=/var/log/nginx/*.log", quote(file)));
             continue;
         };
         let spanned = |value: String| Spanned::new(value, at.clone());
@@ -48,16 +30,10 @@ pub(super) fn add(
             ..RawFiles::default()
         };
         let logs = &mut raw.logs.get_or_insert_default().value;
-        logs.files
-            .get_or_insert_default()
-            .value
-            .push(Spanned::new(input, at));
+        logs.files.get_or_insert_default().value.push(Spanned::new(input, at));
     }
     for _ in &settings.remote_write {
-        problems.push(
-            &At::outside("--remote-write"),
-            "this build ships logs only, no metrics yet; remove it",
-        );
+        problems.push(&At::outside("--remote-write"), "this build ships logs only, no metrics yet; remove it");
     }
     if let Some(listen) = &settings.listen {
         raw.listen = Some(Spanned::new(listen.clone(), At::outside("--listen")));

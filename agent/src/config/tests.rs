@@ -18,17 +18,10 @@ use crate::cli::Cli;
 use crate::detect::Found;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-const REFERENCE: &str = include_str!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../deploy/config/agent.yaml"
-));
+const REFERENCE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/config/agent.yaml"));
 
 fn environment() -> Environment {
-    Environment {
-        node_name: None,
-        host_name: Some("node-1".to_owned()),
-        working_directory: PathBuf::from("/work"),
-    }
+    Environment { node_name: None, host_name: Some("node-1".to_owned()), working_directory: PathBuf::from("/work") }
 }
 
 fn check_text(text: &[u8]) -> Result<Config, Problems> {
@@ -51,10 +44,7 @@ fn load_line(line: &str) -> Result<Loaded, Problems> {
 
 fn cases(kind: &str) -> Vec<PathBuf> {
     let folder = Path::new(ROOT).join("fixtures/config").join(kind);
-    let mut cases: Vec<PathBuf> = fs::read_dir(folder)
-        .expect("fixtures")
-        .map(|entry| entry.expect("entry").path())
-        .collect();
+    let mut cases: Vec<PathBuf> = fs::read_dir(folder).expect("fixtures").map(|entry| entry.expect("entry").path()).collect();
     cases.sort();
     cases
 }
@@ -104,10 +94,7 @@ fn the_reference_mentions_every_key() {
     // Each section's keys have to stand in the text of that section, which the indentation shows.
     let uncommented = REFERENCE.replace("#: ", "");
     let mentioned: BTreeSet<String> = mentioned(&uncommented);
-    let missing: Vec<String> = raw::keys()
-        .into_iter()
-        .filter(|key| !mentioned.contains(key))
-        .collect();
+    let missing: Vec<String> = raw::keys().into_iter().filter(|key| !mentioned.contains(key)).collect();
     assert_eq!(missing, Vec::<String>::new());
 }
 
@@ -115,10 +102,7 @@ fn the_reference_mentions_every_key() {
 fn mentioned(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut open: Vec<(usize, String)> = Vec::new();
-    for line in text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with('#'))
-    {
+    for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
         let body = line.trim_start_matches([' ', '-']);
         let indent = line.len() - body.len();
         let Some((key, rest)) = body.split_once(':') else {
@@ -126,15 +110,8 @@ fn mentioned(text: &str) -> BTreeSet<String> {
         };
         open.retain(|(other, _)| *other < indent);
         open.push((indent, key.to_owned()));
-        let path = open
-            .iter()
-            .map(|(_, key)| key.as_str())
-            .collect::<Vec<_>>()
-            .join(".");
-        for inner in rest
-            .split(['{', ',', '['])
-            .filter_map(|part| part.trim().split_once(':'))
-        {
+        let path = open.iter().map(|(_, key)| key.as_str()).collect::<Vec<_>>().join(".");
+        for inner in rest.split(['{', ',', '[']).filter_map(|part| part.trim().split_once(':')) {
             found.insert(format!("{path}.{}", inner.0));
         }
         found.insert(path);
@@ -144,19 +121,12 @@ fn mentioned(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_commented_lines_of_the_reference_are_valid_keys() {
-    for line in REFERENCE
-        .lines()
-        .filter_map(|line| line.trim_start().strip_prefix("#: "))
-    {
+    for line in REFERENCE.lines().filter_map(|line| line.trim_start().strip_prefix("#: ")) {
         let text = match line.split_once(':').expect("a key").0 {
             "drop" | "routes" | "multiline" => format!("logs:\n  pods:\n    {line}\n"),
             _ => format!("outputs:\n  loki:\n    - url: https://loki\n      {line}\n"),
         };
-        assert!(
-            check_text(text.as_bytes()).is_ok(),
-            "{line}: {:?}",
-            check_text(text.as_bytes())
-        );
+        assert!(check_text(text.as_bytes()).is_ok(), "{line}: {:?}", check_text(text.as_bytes()));
     }
 }
 
@@ -164,15 +134,9 @@ fn the_commented_lines_of_the_reference_are_valid_keys() {
 fn presets_and_ages_follow_the_job() {
     let config = check_text(b"logs: {files: [{job: kube-audit}, {job: vault-audit, paths: [/v]}, {job: a, paths: [/a], max_age: all}, {job: b, paths: [/b]}]}").expect("valid");
     let files = config.logs.files;
-    assert!(
-        matches!(files[0].format, Format::KubeAudit(_))
-            && matches!(files[1].format, Format::VaultAudit(_))
-    );
+    assert!(matches!(files[0].format, Format::KubeAudit(_)) && matches!(files[1].format, Format::VaultAudit(_)));
     assert_eq!(files[0].paths, defaults::KUBE_AUDIT_PATHS);
-    assert_eq!(
-        files.iter().map(|file| file.max_age).collect::<Vec<_>>(),
-        [None, None, None, Some(defaults::MAX_AGE)]
-    );
+    assert_eq!(files.iter().map(|file| file.max_age).collect::<Vec<_>>(), [None, None, None, Some(defaults::MAX_AGE)]);
     assert_eq!((files[0].max_line, files[2].max_line), (16 << 20, 1 << 20));
 }
 
@@ -180,42 +144,22 @@ fn presets_and_ages_follow_the_job() {
 fn arguments_are_added_to_the_file() {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("agent.yaml");
-    fs::write(
-        &path,
-        "listen: 127.0.0.1:1\noutputs: {loki: [{url: http://a}]}\n",
-    )
-    .expect("written");
+    fs::write(&path, "listen: 127.0.0.1:1\noutputs: {loki: [{url: http://a}]}\n").expect("written");
     let line = format!(
         "agent --config {} --loki http://b --file web=logs/../web*.log --file vault-audit=/v --listen 127.0.0.1:2",
         path.display()
     );
     let loaded = load_line(&line).expect("valid");
-    let names: Vec<&str> = loaded
-        .config
-        .outputs
-        .loki
-        .iter()
-        .map(|output| output.name.as_str())
-        .collect();
+    let names: Vec<&str> = loaded.config.outputs.loki.iter().map(|output| output.name.as_str()).collect();
     assert_eq!(names, ["a:80", "b:80"]);
     assert_eq!(loaded.config.logs.files[0].paths, ["/work/web*.log"]);
-    assert!(matches!(
-        loaded.config.logs.files[1].format,
-        Format::VaultAudit(_)
-    ));
+    assert!(matches!(loaded.config.logs.files[1].format, Format::VaultAudit(_)));
     assert_eq!(loaded.config.listen.map(|listen| listen.port()), Some(2));
     assert!(loaded.findings.is_empty() && loaded.ready(false).is_ok());
 
-    let problems = load_line("agent --config /nowhere/agent.yaml")
-        .expect_err("missing")
-        .to_string();
-    assert!(
-        problems.starts_with("/nowhere/agent.yaml: cannot be read: "),
-        "{problems}"
-    );
-    let problems = load_line("agent --file nginx --loki loki:3100 --remote-write http://p")
-        .expect_err("wrong")
-        .to_string();
+    let problems = load_line("agent --config /nowhere/agent.yaml").expect_err("missing").to_string();
+    assert!(problems.starts_with("/nowhere/agent.yaml: cannot be read: "), "{problems}");
+    let problems = load_line("agent --file nginx --loki loki:3100 --remote-write http://p").expect_err("wrong").to_string();
     assert_eq!(
         problems,
         "--file: `nginx` is not JOB=GLOB; for example nginx=/var/log/nginx/*.log\n\
@@ -229,27 +173,17 @@ fn what_is_on_the_node_is_found_and_read() {
     let node = tempfile::tempdir().expect("folder");
     let line = format!("agent --path-rootfs {}", node.path().display());
     let empty = load_line(&line).expect("valid");
-    assert!(
-        empty
-            .findings
-            .iter()
-            .all(|finding| matches!(finding.found, Found::Absent(_)))
-    );
+    assert!(empty.findings.iter().all(|finding| matches!(finding.found, Found::Absent(_))));
     let problems = empty.ready(false).expect_err("nothing to do").to_string();
     assert!(
-        problems.contains("nothing to read")
-            && problems.contains("--loki URL")
-            && problems.contains("--dry-run"),
+        problems.contains("nothing to read") && problems.contains("--loki URL") && problems.contains("--dry-run"),
         "{problems}"
     );
 
     for folder in ["var/log/kubernetes/audit", "vault/audit", "var/log/pods"] {
         fs::create_dir_all(node.path().join(folder)).expect("created");
     }
-    for file in [
-        "var/log/kubernetes/audit/audit.log",
-        "vault/audit/vault.log",
-    ] {
+    for file in ["var/log/kubernetes/audit/audit.log", "vault/audit/vault.log"] {
         fs::write(node.path().join(file), "").expect("written");
     }
     let found = load_line(&line).expect("valid");
@@ -263,15 +197,7 @@ fn what_is_on_the_node_is_found_and_read() {
         ]
     );
     assert_eq!(found.config.logs.files[1].paths, ["/vault/audit/*.log"]);
-    assert_eq!(
-        found
-            .config
-            .logs
-            .pods
-            .as_ref()
-            .map(|pods| pods.routes.len()),
-        Some(1)
-    );
+    assert_eq!(found.config.logs.pods.as_ref().map(|pods| pods.routes.len()), Some(1));
     assert!(found.ready(true).is_ok());
 
     // What is there but cannot be read is configured all the same: the reader retries, and counts it as unreadable.
@@ -283,41 +209,19 @@ fn what_is_on_the_node_is_found_and_read() {
 
 #[test]
 fn no_file_takes_long_or_much() {
-    let aliases: String = (0..9).fold(
-        "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned(),
-        |text, i| {
-            format!(
-                "{text}a{}: &a{} [{}]\n",
-                i + 1,
-                i + 1,
-                vec![format!("*a{i}"); 9].join(", ")
-            )
-        },
-    );
-    let garbage: Vec<u8> = (0..10 << 20)
-        .map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
-        .collect();
+    let aliases: String = (0..9).fold("a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned(), |text, i| {
+        format!("{text}a{}: &a{} [{}]\n", i + 1, i + 1, vec![format!("*a{i}"); 9].join(", "))
+    });
+    let garbage: Vec<u8> = (0..10 << 20).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let deep = "[".repeat(1 << 19);
     let wide = "- a\n".repeat(1 << 18);
     let keys: String = (0..40_000).map(|i| i.to_string() + ": 1\n").collect();
     let long = format!("{}: 1\n", "x".repeat(1 << 19));
-    for text in [
-        aliases.as_bytes(),
-        &garbage,
-        deep.as_bytes(),
-        wide.as_bytes(),
-        keys.as_bytes(),
-        long.as_bytes(),
-    ] {
+    for text in [aliases.as_bytes(), &garbage, deep.as_bytes(), wide.as_bytes(), keys.as_bytes(), long.as_bytes()] {
         let start = Instant::now();
         let shown = check_text(text).expect_err("refused").to_string();
         assert!(shown.len() < 64 << 10, "{} bytes of message", shown.len());
-        assert!(
-            start.elapsed().as_secs() < 5,
-            "{:?}: {}",
-            start.elapsed(),
-            &shown[..100.min(shown.len())]
-        );
+        assert!(start.elapsed().as_secs() < 5, "{:?}: {}", start.elapsed(), &shown[..100.min(shown.len())]);
     }
 }
 

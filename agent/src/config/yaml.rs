@@ -67,40 +67,23 @@ impl Node {
 pub(super) fn parse(file: &Arc<str>, text: &[u8]) -> Result<Rc<Node>, Problem> {
     if text.len() > FILE_BYTES_MAX {
         let at = At::outside(file);
-        return Err(Problem::new(
-            &at,
-            format!("is longer than {FILE_BYTES_MAX} bytes: this is not a configuration"),
-        ));
+        return Err(Problem::new(&at, format!("is longer than {FILE_BYTES_MAX} bytes: this is not a configuration")));
     }
     let text = as_text(file, text)?;
-    let mut tree = Tree {
-        file: Arc::clone(file),
-        open: Vec::new(),
-        root: None,
-        anchors: HashMap::new(),
-        nodes: 0,
-    };
+    let mut tree = Tree { file: Arc::clone(file), open: Vec::new(), root: None, anchors: HashMap::new(), nodes: 0 };
     for event in Parser::new_from_str(text) {
         match event {
             Ok((event, span)) => tree.take(event, &span)?,
             Err(error) => return Err(tree.malformed(&error)),
         }
     }
-    Ok(tree.root.unwrap_or_else(|| {
-        Rc::new(Node {
-            at: start_of(file),
-            value: Value::Map(Vec::new()),
-            count: 1,
-        })
-    }))
+    Ok(tree.root.unwrap_or_else(|| Rc::new(Node { at: start_of(file), value: Value::Map(Vec::new()), count: 1 })))
 }
 
 /// UTF-8 without control characters; YAML allows no others, and a file with them is a binary or a damaged one.
 fn as_text<'a>(file: &Arc<str>, bytes: &'a [u8]) -> Result<&'a str, Problem> {
     let (valid, bad) = match std::str::from_utf8(bytes) {
-        Ok(text) => match text
-            .find(|c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}'))
-        {
+        Ok(text) => match text.find(|c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}')) {
             None => return Ok(text),
             Some(end) => (&bytes[..end], bytes[end]),
         },
@@ -110,23 +93,13 @@ fn as_text<'a>(file: &Arc<str>, bytes: &'a [u8]) -> Result<&'a str, Problem> {
     let at = At {
         file: Arc::clone(file),
         line: valid.split(|&b| b == b'\n').count(),
-        column: String::from_utf8_lossy(&valid[line_start..])
-            .chars()
-            .count()
-            + 1,
+        column: String::from_utf8_lossy(&valid[line_start..]).chars().count() + 1,
     };
-    Err(Problem::new(
-        &at,
-        format!("the byte 0x{bad:02x} has no place in a text file"),
-    ))
+    Err(Problem::new(&at, format!("the byte 0x{bad:02x} has no place in a text file")))
 }
 
 fn start_of(file: &Arc<str>) -> At {
-    At {
-        file: Arc::clone(file),
-        line: 1,
-        column: 1,
-    }
+    At { file: Arc::clone(file), line: 1, column: 1 }
 }
 
 /// The tree while it grows. A stack rather than recursion: depth is the file's choice, the machine's stack is ours.
@@ -162,18 +135,11 @@ impl Tree {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 refuse_tag(&at, tag.as_deref())?;
-                let value = Value::Scalar {
-                    text: text.into_owned(),
-                    quoted: style != ScalarStyle::Plain,
-                };
+                let value = Value::Scalar { text: text.into_owned(), quoted: style != ScalarStyle::Plain };
                 self.close(&at, value, anchor, self.nodes)
             }
-            Event::SequenceStart(_, anchor, tag) => {
-                self.open(at, anchor, tag.as_deref(), Items::List(Vec::new()))
-            }
-            Event::MappingStart(_, anchor, tag) => {
-                self.open(at, anchor, tag.as_deref(), Items::Map(Vec::new(), None))
-            }
+            Event::SequenceStart(_, anchor, tag) => self.open(at, anchor, tag.as_deref(), Items::List(Vec::new())),
+            Event::MappingStart(_, anchor, tag) => self.open(at, anchor, tag.as_deref(), Items::Map(Vec::new(), None)),
             Event::SequenceEnd | Event::MappingEnd => {
                 // The parser balances its events; an end without a start cannot come from it.
                 let Some(open) = self.open.pop() else {
@@ -192,56 +158,28 @@ impl Tree {
                     self.count(&at, node.count)?;
                     self.add(&at, node)
                 }
-                None => Err(Problem::new(
-                    &at,
-                    "this alias stands inside what it repeats",
-                )),
+                None => Err(Problem::new(&at, "this alias stands inside what it repeats")),
             },
-            Event::DocumentStart(..) if self.root.is_some() => Err(Problem::new(
-                &at,
-                "a second document begins here; write one document a file",
-            )),
+            Event::DocumentStart(..) if self.root.is_some() => {
+                Err(Problem::new(&at, "a second document begins here; write one document a file"))
+            }
             _ => Ok(()),
         }
     }
 
-    fn open(
-        &mut self,
-        at: At,
-        anchor: usize,
-        tag: Option<&Tag>,
-        items: Items,
-    ) -> Result<(), Problem> {
+    fn open(&mut self, at: At, anchor: usize, tag: Option<&Tag>, items: Items) -> Result<(), Problem> {
         refuse_tag(&at, tag)?;
         if self.open.len() >= DEPTH_MAX {
-            return Err(Problem::new(
-                &at,
-                format!("nested deeper than {DEPTH_MAX} levels"),
-            ));
+            return Err(Problem::new(&at, format!("nested deeper than {DEPTH_MAX} levels")));
         }
-        self.open.push(Open {
-            at,
-            anchor,
-            items,
-            nodes_before: self.nodes,
-        });
+        self.open.push(Open { at, anchor, items, nodes_before: self.nodes });
         Ok(())
     }
 
     /// A node is complete: counts it, remembers its anchor, puts it where it belongs.
-    fn close(
-        &mut self,
-        at: &At,
-        value: Value,
-        anchor: usize,
-        nodes_before: usize,
-    ) -> Result<(), Problem> {
+    fn close(&mut self, at: &At, value: Value, anchor: usize, nodes_before: usize) -> Result<(), Problem> {
         self.count(at, 1)?;
-        let node = Rc::new(Node {
-            at: at.clone(),
-            value,
-            count: self.nodes - nodes_before,
-        });
+        let node = Rc::new(Node { at: at.clone(), value, count: self.nodes - nodes_before });
         if anchor != 0 {
             self.anchors.insert(anchor, Rc::clone(&node));
         }
@@ -251,10 +189,7 @@ impl Tree {
     fn count(&mut self, at: &At, nodes: usize) -> Result<(), Problem> {
         self.nodes += nodes;
         if self.nodes > NODES_MAX {
-            return Err(Problem::new(
-                at,
-                format!("more than {NODES_MAX} values, with what aliases repeat"),
-            ));
+            return Err(Problem::new(at, format!("more than {NODES_MAX} values, with what aliases repeat")));
         }
         Ok(())
     }
@@ -271,16 +206,10 @@ impl Tree {
                 Some(key) => items.push((key, node)),
                 None => match &node.value {
                     Value::Scalar { text, .. } => {
-                        *pending = Some(Key {
-                            name: text.clone(),
-                            at: at.clone(),
-                        });
+                        *pending = Some(Key { name: text.clone(), at: at.clone() });
                     }
                     _ => {
-                        return Err(Problem::new(
-                            at,
-                            format!("a key must be a word, not {}", node.kind()),
-                        ));
+                        return Err(Problem::new(at, format!("a key must be a word, not {}", node.kind())));
                     }
                 },
             },
@@ -289,35 +218,22 @@ impl Tree {
     }
 
     fn at(&self, span: &Span) -> At {
-        At {
-            file: Arc::clone(&self.file),
-            line: span.start.line(),
-            column: span.start.col() + 1,
-        }
+        At { file: Arc::clone(&self.file), line: span.start.line(), column: span.start.col() + 1 }
     }
 
     fn malformed(&self, error: &ScanError) -> Problem {
         let marker = error.marker();
-        let at = At {
-            file: Arc::clone(&self.file),
-            line: marker.line(),
-            column: marker.col() + 1,
-        };
-        let hint = if error.info().contains("tab") {
-            "; indent with spaces"
-        } else {
-            ""
-        };
+        let at = At { file: Arc::clone(&self.file), line: marker.line(), column: marker.col() + 1 };
+        let hint = if error.info().contains("tab") { "; indent with spaces" } else { "" };
         Problem::new(&at, format!("not YAML: {}{hint}", error.info()))
     }
 }
 
 fn refuse_tag(at: &At, tag: Option<&Tag>) -> Result<(), Problem> {
     match tag {
-        Some(tag) if tag.is_custom() => Err(Problem::new(
-            at,
-            format!("tags like {} have no meaning here", quote(&tag.to_string())),
-        )),
+        Some(tag) if tag.is_custom() => {
+            Err(Problem::new(at, format!("tags like {} have no meaning here", quote(&tag.to_string()))))
+        }
         _ => Ok(()),
     }
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use proto::labels::Labels;
 
-use super::standing::{Mark, OpenSegment, PARTS, Parked, Replay, follow};
 use super::Settings;
+use super::standing::{Mark, OpenSegment, PARTS, Parked, Replay, follow};
 use crate::batch::{CachedSlot, Extent};
 use crate::checkpoint::{Cursor, Move, SegmentIdentity, Stamp};
 use crate::config::checked::{Format, LongLines, Multiline};
@@ -266,7 +266,9 @@ pub fn jobs(origin: &Origin) -> Vec<String> {
             let pod = format!("{}/{}", container.namespace, container.pod);
             let routes = input.routes.iter().filter(|route| route.pods.is_match(&pod));
             let routes = routes.filter(|route| route.container.as_ref().is_none_or(|glob| glob.is_match(&container.container)));
-            std::iter::once(format!("{}/{}", container.namespace, container.container)).chain(routes.map(|route| route.job.clone())).collect()
+            std::iter::once(format!("{}/{}", container.namespace, container.container))
+                .chain(routes.map(|route| route.job.clone()))
+                .collect()
         }
     }
 }
@@ -289,7 +291,15 @@ fn streams(origin: &Origin, settings: &Settings) -> Result<Vec<StreamSet>, Strin
             let drop = input.drop.iter().map(|rule| (rule.name.as_str().into(), rule.regex.clone())).collect();
             let shaper = Shaper::new(&input.format, drop, input.long_lines, settings.line_max)?;
             let labels = if input.format == Format::Cri { by_output(&base) } else { [text(&base), text(&base)] };
-            Ok(vec![StreamSet { source: input.job.as_str().into(), shaper, wanted: settings.wants(&input.job), labels, takes: None, read_bytes: Counter::default(), read_lines: Counter::default() }])
+            Ok(vec![StreamSet {
+                source: input.job.as_str().into(),
+                shaper,
+                wanted: settings.wants(&input.job),
+                labels,
+                takes: None,
+                read_bytes: Counter::default(),
+                read_lines: Counter::default(),
+            }])
         }
         Origin::Pod { input, container } => {
             let pod = format!("{}/{}", container.namespace, container.pod);
@@ -305,11 +315,20 @@ fn streams(origin: &Origin, settings: &Settings) -> Result<Vec<StreamSet>, Strin
             let mut set = |job: &str, format: &Format, takes: Option<fn(&[u8]) -> bool>| -> Result<StreamSet, String> {
                 base.set("job", job);
                 let shaper = Shaper::new(format, drop.clone(), input.long_lines, settings.line_max)?;
-                Ok(StreamSet { source: job.into(), shaper, wanted: settings.wants(job), labels: by_output(&base), takes, read_bytes: Counter::default(), read_lines: Counter::default() })
+                Ok(StreamSet {
+                    source: job.into(),
+                    shaper,
+                    wanted: settings.wants(job),
+                    labels: by_output(&base),
+                    takes,
+                    read_bytes: Counter::default(),
+                    read_lines: Counter::default(),
+                })
             };
             let mut streams = vec![set(&own, &Format::Raw, None)?];
             for route in &input.routes {
-                let applies = route.pods.is_match(&pod) && route.container.as_ref().is_none_or(|glob| glob.is_match(&container.container));
+                let applies =
+                    route.pods.is_match(&pod) && route.container.as_ref().is_none_or(|glob| glob.is_match(&container.container));
                 if applies {
                     streams.push(set(&route.job, &route.format, Some(belongs(&route.format)))?);
                 }

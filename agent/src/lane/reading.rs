@@ -151,7 +151,8 @@ impl Reading {
             if let Some(step) = self.lines(chain, around) {
                 return Ok(step);
             }
-            let replaying = chain.replay.as_ref().is_some_and(|replay| self.at >= replay.last(chain.open[self.place].segment.number));
+            let replaying =
+                chain.replay.as_ref().is_some_and(|replay| self.at >= replay.last(chain.open[self.place].segment.number));
             let plain = chain.open[self.place].segment.encoding == Encoding::Plain;
             if self.turn >= TURN_BYTES && plain && chain.replay.is_none() {
                 self.commit(chain);
@@ -208,7 +209,8 @@ impl Reading {
             return Some(true);
         }
         let history = (mark.at - self.at) as usize;
-        let intact = self.end - self.begin >= history && Marker::of(&self.buffer[self.begin..self.begin + history]) == mark.marker;
+        let intact =
+            self.end - self.begin >= history && Marker::of(&self.buffer[self.begin..self.begin + history]) == mark.marker;
         if intact {
             self.begin += history;
             self.at = mark.at;
@@ -412,17 +414,31 @@ impl Reading {
             || chain.replay.as_ref().is_some_and(|replay| self.at >= replay.end(open.segment.number, part))
     }
 
-    fn plain(&mut self, buffer: &[u8], text: &[u8], extent: Extent, chain: &mut ChainLane, around: &mut Surroundings<'_>, unterminated: bool) {
+    fn plain(
+        &mut self,
+        buffer: &[u8],
+        text: &[u8],
+        extent: Extent,
+        chain: &mut ChainLane,
+        around: &mut Surroundings<'_>,
+        unterminated: bool,
+    ) {
         if self.is_settled(chain, 0) {
             return;
         }
         let Some(join) = chain.multiline.clone() else {
             let origin = Origin { unterminated, metadata: &[], ..Origin::default() };
-            self.emit(Whole { text, part: 0, stream: 0, time: None, begin: (self.place, self.at), extent, origin }, chain, around);
+            self.emit(
+                Whole { text, part: 0, stream: 0, time: None, begin: (self.place, self.at), extent, origin },
+                chain,
+                around,
+            );
             return;
         };
         let mut group = std::mem::take(&mut self.groups[0]);
-        if group.is_open() && (join.first.is_match(text) || group.lines >= join.max_lines as u64 || group.text.len() >= chain.max_line) {
+        if group.is_open()
+            && (join.first.is_match(text) || group.lines >= join.max_lines as u64 || group.text.len() >= chain.max_line)
+        {
             self.emit_join(&mut group, 0, chain, around);
         }
         let at = At { begin: (self.place, self.mark_in(buffer, self.ties)), time: None };
@@ -430,7 +446,15 @@ impl Reading {
         self.groups[0] = group;
     }
 
-    fn container(&mut self, buffer: &[u8], text: &[u8], extent: Extent, chain: &mut ChainLane, around: &mut Surroundings<'_>, unterminated: bool) {
+    fn container(
+        &mut self,
+        buffer: &[u8],
+        text: &[u8],
+        extent: Extent,
+        chain: &mut ChainLane,
+        around: &mut Surroundings<'_>,
+        unterminated: bool,
+    ) {
         let mut scratch = std::mem::take(&mut self.scratch);
         let parsed = cri::parse(text).map(|line| (line.time, line.output, line.partial, line.message));
         let parsed = parsed.or_else(|| {
@@ -468,7 +492,11 @@ impl Reading {
             self.fragments[part] = join;
             let Some(multiline) = chain.multiline.clone() else {
                 let begin = (self.place, self.at);
-                self.emit(Whole { text: line.message, part, stream: 0, time, begin, extent: line.extent, origin: Origin::default() }, chain, around);
+                self.emit(
+                    Whole { text: line.message, part, stream: 0, time, begin, extent: line.extent, origin: Origin::default() },
+                    chain,
+                    around,
+                );
                 return;
             };
             let at = At { begin: (self.place, self.mark_in(buffer, before)), time };
@@ -486,7 +514,14 @@ impl Reading {
         self.fragments[part] = join;
     }
 
-    fn finish_fragments(&mut self, join: &mut Join, part: usize, partial: bool, chain: &mut ChainLane, around: &mut Surroundings<'_>) {
+    fn finish_fragments(
+        &mut self,
+        join: &mut Join,
+        part: usize,
+        partial: bool,
+        chain: &mut ChainLane,
+        around: &mut Surroundings<'_>,
+    ) {
         let text = std::mem::take(&mut join.text);
         let extent = Extent { bytes: join.bytes, lines: join.lines };
         let origin = Origin { partial: partial || join.left_out > 0, left_out: join.left_out, ..Origin::default() };
@@ -494,7 +529,11 @@ impl Reading {
         if let Some(multiline) = chain.multiline.clone() {
             self.group(&multiline, &text, part, At { begin, time: join.time }, extent, chain, around);
         } else {
-            self.emit(Whole { text: &text, part, stream: 0, time: join.time, begin: (begin.0, begin.1.at), extent, origin }, chain, around);
+            self.emit(
+                Whole { text: &text, part, stream: 0, time: join.time, begin: (begin.0, begin.1.at), extent, origin },
+                chain,
+                around,
+            );
         }
         join.clear();
         join.text = text;
@@ -513,7 +552,9 @@ impl Reading {
         around: &mut Surroundings<'_>,
     ) {
         let mut group = std::mem::take(&mut self.groups[part]);
-        if group.is_open() && (join.first.is_match(text) || group.lines >= join.max_lines as u64 || group.text.len() >= chain.max_line) {
+        if group.is_open()
+            && (join.first.is_match(text) || group.lines >= join.max_lines as u64 || group.text.len() >= chain.max_line)
+        {
             self.emit_join(&mut group, part, chain, around);
         }
         group.add(at, text, true, extent.bytes, extent.lines, chain.max_line);

@@ -47,15 +47,30 @@ pub struct OpenSegment {
 impl OpenSegment {
     /// Begins at the start of a segment.
     pub fn new(segment: Arc<Segment>) -> Self {
-        Self { segment, marks: [Mark::default(); PARTS], fingerprint: Fingerprint::default(), identified: false, quiet: None, done: false }
+        Self {
+            segment,
+            marks: [Mark::default(); PARTS],
+            fingerprint: Fingerprint::default(),
+            identified: false,
+            quiet: None,
+            done: false,
+        }
     }
 
     /// Where the parts stand, as the position log has it.
     pub fn cursor(&self, parts: usize) -> Cursor {
         let marks = &self.marks[..parts];
         let low = marks.iter().min_by_key(|mark| mark.at).copied().unwrap_or_default();
-        let ahead = marks.iter().enumerate().filter(|(_, mark)| mark.at > low.at).map(|(part, mark)| (Part(part as u16), mark.at));
-        Cursor { segment: self.segment.number, at: low.at, marker: low.marker, ties: low.ties, mid_line: low.mid_line, ahead: ahead.collect() }
+        let ahead =
+            marks.iter().enumerate().filter(|(_, mark)| mark.at > low.at).map(|(part, mark)| (Part(part as u16), mark.at));
+        Cursor {
+            segment: self.segment.number,
+            at: low.at,
+            marker: low.marker,
+            ties: low.ties,
+            mid_line: low.mid_line,
+            ahead: ahead.collect(),
+        }
     }
 
     /// Goes to where a cursor of the position log is, with all parts or with one.

@@ -79,7 +79,8 @@ pub struct Delivery {
 impl Delivery {
     /// Begins with a batch as it was encoded. Streams in `left_out` (by labels) are refused for now and are not sent.
     pub fn new(body: Bytes, streams: Vec<Stream>, left_out: impl Fn(&str) -> bool) -> Self {
-        let fates: Vec<Fate> = streams.iter().map(|stream| Fate { parked: left_out(&stream.labels), ..Fate::default() }).collect();
+        let fates: Vec<Fate> =
+            streams.iter().map(|stream| Fate { parked: left_out(&stream.labels), ..Fate::default() }).collect();
         let mut delivery = Self { streams, fates, requests: VecDeque::new() };
         if body.is_empty() {
             return delivery;
@@ -132,7 +133,8 @@ impl Delivery {
                 if let Some(push) = self.take_apart() {
                     let attribution = attribute(&rejected, &push);
                     for refused in &attribution.refused {
-                        let inexact = if attribution.complete && matches!(refused.count, Count::Exact(_)) { "" } else { "_at_least" };
+                        let inexact =
+                            if attribution.complete && matches!(refused.count, Count::Exact(_)) { "" } else { "_at_least" };
                         let labels = push.streams[refused.stream].labels.clone();
                         self.reject(&labels, &format!("{}{inexact}", refused.reason.as_str()), refused.count.known());
                     }
@@ -247,7 +249,9 @@ impl Delivery {
         if let Some(place) = self.place(labels) {
             self.fates[place].parked = true;
         }
-        let belongs = |request: &Request| request.push.as_ref().is_some_and(|push| push.streams.iter().all(|stream| stream.labels == labels));
+        let belongs = |request: &Request| {
+            request.push.as_ref().is_some_and(|push| push.streams.iter().all(|stream| stream.labels == labels))
+        };
         self.requests.retain(|request| !belongs(request));
     }
 }
@@ -257,11 +261,15 @@ impl Request {
         let mut body = Vec::new();
         encode_push(&push, &mut body);
         Self { body: Bytes::from(body), push: Some(push) }
-    }}
+    }
+}
 
 /// Splits an iterator in two by a question about each element, into collections of different kinds.
 trait PartitionMap: Iterator + Sized {
-    fn partition_map<A: Default + Extend<Self::Item>, B: Default + Extend<Self::Item>>(self, yes: impl Fn(&Self::Item) -> bool) -> (A, B) {
+    fn partition_map<A: Default + Extend<Self::Item>, B: Default + Extend<Self::Item>>(
+        self,
+        yes: impl Fn(&Self::Item) -> bool,
+    ) -> (A, B) {
         let (mut a, mut b) = (A::default(), B::default());
         for item in self {
             if yes(&item) { a.extend(Some(item)) } else { b.extend(Some(item)) }

@@ -214,7 +214,8 @@ fn base64(bytes: &[u8]) -> String {
 fn client_config(tls: &Tls) -> Result<ClientConfig, ClientError> {
     let refused = |error: rustls::Error| ClientError::Tls(error.to_string());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().map_err(refused)?;
+    let builder =
+        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().map_err(refused)?;
     let verifier: Arc<dyn ServerCertVerifier> = if tls.insecure_skip_verify {
         Arc::new(AnyCertificate(provider))
     } else {
@@ -222,7 +223,8 @@ fn client_config(tls: &Tls) -> Result<ClientConfig, ClientError> {
         match &tls.server_name {
             None => verifier,
             Some(name) => {
-                let name = ServerName::try_from(name.clone()).map_err(|error| ClientError::Tls(format!("server_name: {error}")))?;
+                let name =
+                    ServerName::try_from(name.clone()).map_err(|error| ClientError::Tls(format!("server_name: {error}")))?;
                 Arc::new(NamedCertificate { name, verifier })
             }
         }
@@ -230,7 +232,8 @@ fn client_config(tls: &Tls) -> Result<ClientConfig, ClientError> {
     let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
     match (&tls.cert_file, &tls.key_file) {
         (Some(cert), Some(key)) => {
-            let key = PrivateKeyDer::from_pem_file(key).map_err(|why| ClientError::Pem { path: key.clone(), why: why.to_string() })?;
+            let key =
+                PrivateKeyDer::from_pem_file(key).map_err(|why| ClientError::Pem { path: key.clone(), why: why.to_string() })?;
             builder.with_client_auth_cert(certificates(cert)?, key).map_err(refused)
         }
         _ => Ok(builder.with_no_client_auth()),
@@ -280,11 +283,21 @@ struct NamedCertificate {
 
 macro_rules! checks_signatures_with {
     ($provider:tt) => {
-        fn verify_tls12_signature(&self, message: &[u8], cert: &CertificateDer<'_>, dss: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, rustls::Error> {
+        fn verify_tls12_signature(
+            &self,
+            message: &[u8],
+            cert: &CertificateDer<'_>,
+            dss: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
             rustls::crypto::verify_tls12_signature(message, cert, dss, &self.$provider.signature_verification_algorithms)
         }
 
-        fn verify_tls13_signature(&self, message: &[u8], cert: &CertificateDer<'_>, dss: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, rustls::Error> {
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            cert: &CertificateDer<'_>,
+            dss: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
             rustls::crypto::verify_tls13_signature(message, cert, dss, &self.$provider.signature_verification_algorithms)
         }
 
@@ -295,7 +308,14 @@ macro_rules! checks_signatures_with {
 }
 
 impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(&self, _: &CertificateDer<'_>, _: &[CertificateDer<'_>], _: &ServerName<'_>, _: &[u8], _: UnixTime) -> Result<ServerCertVerified, rustls::Error> {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
         Ok(ServerCertVerified::assertion())
     }
 
@@ -303,7 +323,14 @@ impl ServerCertVerifier for AnyCertificate {
 }
 
 impl ServerCertVerifier for NoCertificate {
-    fn verify_server_cert(&self, _: &CertificateDer<'_>, _: &[CertificateDer<'_>], _: &ServerName<'_>, _: &[u8], _: UnixTime) -> Result<ServerCertVerified, rustls::Error> {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
         Err(rustls::Error::General("no certificate authority is known: install ca-certificates or set tls.ca_file".to_owned()))
     }
 
@@ -322,11 +349,21 @@ impl ServerCertVerifier for NamedCertificate {
         self.verifier.verify_server_cert(end_entity, intermediates, &self.name, ocsp, now)
     }
 
-    fn verify_tls12_signature(&self, message: &[u8], cert: &CertificateDer<'_>, dss: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, rustls::Error> {
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
         self.verifier.verify_tls12_signature(message, cert, dss)
     }
 
-    fn verify_tls13_signature(&self, message: &[u8], cert: &CertificateDer<'_>, dss: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, rustls::Error> {
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
         self.verifier.verify_tls13_signature(message, cert, dss)
     }
 
@@ -341,7 +378,9 @@ mod tests {
 
     #[test]
     fn basic_authentication_is_encoded_as_the_rfc_says() {
-        for (plain, encoded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("Aladdin:open sesame", "QWxhZGRpbjpvcGVuIHNlc2FtZQ==")] {
+        for (plain, encoded) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("Aladdin:open sesame", "QWxhZGRpbjpvcGVuIHNlc2FtZQ==")]
+        {
             assert_eq!(base64(plain.as_bytes()), encoded);
         }
     }

@@ -37,6 +37,10 @@ const KNOWN_FOR: Duration = Duration::from_secs(600);
 const SLOW: Duration = Duration::from_secs(10);
 /// How long a refused stream is left alone.
 const PARKED_FOR: Duration = Duration::from_secs(60);
+/// With `--once`, a destination that has taken nothing for that long is given up.
+const GIVE_UP: Duration = Duration::from_secs(30);
+/// After the disk refused a batch.
+const SPOOL_PAUSE: Duration = Duration::from_secs(10);
 /// A word in the log about a destination that is away, once in a while.
 const SAY_EVERY: Duration = Duration::from_secs(300);
 
@@ -62,15 +66,20 @@ pub struct Connections {
 pub struct LokiSink {
     name: String,
     number: u32,
-    http: Http,
+    output: LokiOutput,
     backoff: Backoff,
     with: Connections,
     spool: Option<Spool>,
     known: HashMap<String, Instant>,
     parked: HashMap<String, Parked>,
-    /// Batches are not spooled: the caller waits for them and gives up after a time.
+    /// A batch that was taken from the lane and found no room in the spool.
+    waiting: Option<Sealed>,
+    /// The disk took nothing: not asked again before that time.
+    spool_refused: Option<Instant>,
+    /// Nothing is spooled, and a destination that stays away is given up.
     once: bool,
     said: Option<Instant>,
+    failing_since: Option<Instant>,
     answering: bool,
 }
 
@@ -97,45 +106,53 @@ enum Outcome {
 impl LokiSink {
     /// For a destination, with its spool (opened before positions were given out, see [`open_spool`]).
     pub fn new(output: &LokiOutput, number: u32, spool: Option<Spool>, once: bool, with: Connections) -> Self {
-        let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.subsec_nanos().into()) ^ u64::from(std::process::id()) << 32;
+        let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.subsec_nanos().into())
+            ^ u64::from(std::process::id()) << 32;
         Self {
             name: output.name.clone(),
             number,
-            http: Http::new(output),
+            output: output.clone(),
             backoff: Backoff::new(seed),
             with,
             spool,
             known: HashMap::new(),
             parked: HashMap::new(),
+            waiting: None,
+            spool_refused: None,
             once,
             said: None,
+            failing_since: None,
             answering: true,
         }
     }
 
     /// Runs until the lane has ended and everything is delivered, or until told to stop. Says whether nothing is left.
     pub async fn run(mut self) -> bool {
+        let mut http = Http::new(&self.output);
         loop {
             self.resume_parked();
             let outcome = if self.spool.as_ref().is_some_and(|spool| !spool.is_empty()) {
-                self.deliver_head().await
+                self.deliver_head(&mut http).await
             } else {
                 let until = self.parked.values().map(|parked| parked.until).min();
-                let sealed = tokio::select! {
-                    sealed = self.with.inbox.recv() => sealed,
-                    () = sleep_until(until) => continue,
-                    () = stopped(&mut self.with.stop) => self.with.inbox.try_recv().ok(),
+                let sealed = match self.waiting.take() {
+                    Some(waiting) => Some(waiting),
+                    None => tokio::select! {
+                        sealed = self.with.inbox.recv() => sealed,
+                        () = sleep_until(until) => continue,
+                        () = stopped(&mut self.with.stop) => None,
+                    },
                 };
                 let Some(sealed) = sealed else { break };
                 self.announce(&sealed);
-                self.deliver_fresh(sealed).await
+                self.deliver_fresh(&mut http, sealed).await
             };
             if outcome == Outcome::Stopped {
                 break;
             }
         }
         let left = self.spool.as_ref().is_some_and(|spool| !spool.is_empty()) || !self.parked.is_empty();
-        !left && self.with.inbox.try_recv().is_err() && self.answering
+        !left && self.waiting.is_none() && self.with.inbox.try_recv().is_err() && self.answering
     }
 
     /// Says in the position log where the batch will lead.
@@ -145,18 +162,23 @@ impl LokiSink {
             log.define(Record::Segment { chain: *chain, number: *number, identity: identity.clone() });
         }
         if sealed.entries > 0 {
-            let sending = Record::Sending { destination: self.number, sequence: sealed.sequence, seen: seconds(), moves: sealed.moves.clone() };
+            let sending = Record::Sending {
+                destination: self.number,
+                sequence: sealed.sequence,
+                seen: seconds(),
+                moves: sealed.moves.clone(),
+            };
             log.append(&[sending]);
         }
     }
 
-    async fn deliver_fresh(&mut self, sealed: Sealed) -> Outcome {
+    async fn deliver_fresh(&mut self, http: &mut Http, sealed: Sealed) -> Outcome {
         let streams = self.streams(sealed.streams.iter().map(|share| (&*share.labels, share.entries)));
         let delivery = Delivery::new(sealed.body.clone(), streams, |labels| self.parked.contains_key(labels));
-        self.send(Current::Fresh(Box::new(sealed)), delivery).await
+        self.send(http, Current::Fresh(Box::new(sealed)), delivery).await
     }
 
-    async fn deliver_head(&mut self) -> Outcome {
+    async fn deliver_head(&mut self, http: &mut Http) -> Outcome {
         let Some(spool) = &mut self.spool else { return Outcome::Delivered };
         let head = match spool.head() {
             Ok(Some(head)) => head.clone(),
@@ -168,7 +190,7 @@ impl LokiSink {
         };
         let streams = self.streams(head.shares.iter().map(|share| (share.labels.as_str(), share.entries)));
         let delivery = Delivery::new(Bytes::from(head.body), streams, |_| false);
-        self.send(Current::Head, delivery).await
+        self.send(http, Current::Head, delivery).await
     }
 
     fn streams<'s>(&self, streams: impl Iterator<Item = (&'s str, u64)>) -> Vec<Stream> {
@@ -177,12 +199,9 @@ impl LokiSink {
     }
 
     /// Sends until every stream has its answer.
-    async fn send(&mut self, mut current: Current, mut delivery: Delivery) -> Outcome {
+    async fn send(&mut self, http: &mut Http, mut current: Current, mut delivery: Delivery) -> Outcome {
         while let Next::Send(body) = delivery.next() {
-            let answer = match self.attempt(body, &mut current).await {
-                Some(answer) => answer,
-                None => return Outcome::Stopped,
-            };
+            let Some(answer) = self.attempt(http, body, &mut current).await else { return Outcome::Stopped };
             let wait = match delivery.answered(answer) {
                 Verdict::Onward => {
                     self.works();
@@ -198,7 +217,6 @@ impl LokiSink {
                 }
             };
             self.with.counters.retries.add(1);
-            // A parked stream in the spool holds the spool's head; what is fresh waits behind it.
             if self.wait(wait, &mut current).await == Outcome::Stopped {
                 return Outcome::Stopped;
             }
@@ -212,9 +230,8 @@ impl LokiSink {
     }
 
     /// One request and its answer. Meanwhile, if it takes long, what the lane has ready goes to the spool.
-    async fn attempt(&mut self, body: Bytes, current: &mut Current) -> Option<Answer> {
+    async fn attempt(&mut self, http: &mut Http, body: Bytes, current: &mut Current) -> Option<Answer> {
         let (sent, begun) = (body.len() as u64, Instant::now());
-        let mut http = std::mem::replace(&mut self.http, Http::none());
         let mut stop = self.with.stop.clone();
         let reply = {
             let request = http.post(body);
@@ -231,7 +248,6 @@ impl LokiSink {
                 }
             }
         };
-        self.http = http;
         let reply = reply?;
         self.with.counters.requests.add(1);
         self.with.counters.sent_bytes.add(sent);
@@ -239,7 +255,8 @@ impl LokiSink {
     }
 
     fn read(&self, reply: Result<Reply, String>) -> Answer {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
+        let now =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
         match reply {
             Ok(reply) => {
                 self.with.counters.answer(&reply.status.to_string());
@@ -254,6 +271,9 @@ impl LokiSink {
 
     /// Waits before the next attempt; meanwhile, what the lane has ready goes to the spool.
     async fn wait(&mut self, wait: Duration, current: &mut Current) -> Outcome {
+        if self.once && self.failing_since.is_some_and(|since| since.elapsed() + wait > GIVE_UP) {
+            return Outcome::Stopped;
+        }
         let until = Instant::now() + wait;
         let mut stop = self.with.stop.clone();
         loop {
@@ -276,25 +296,25 @@ impl LokiSink {
     /// Whether another batch can be taken though the one under way is not delivered. A margin is kept for that one.
     fn can_spool(&self) -> bool {
         let room = self.spool.as_ref().is_some_and(|spool| spool.has_room(4 << 20));
-        room && !self.once && self.parked.is_empty()
+        let refused = self.spool_refused.is_some_and(|at| at.elapsed() < SPOOL_PAUSE);
+        room && !refused && !self.once && self.waiting.is_none() && self.parked.is_empty()
     }
 
-    /// Memory is full: the batch under way (if it is not there already) and the next one go to the spool.
+    /// Memory is full: the batch under way (if it is not there already) and the next one go to the spool. If the disk takes
+    /// nothing, both are held, and the lane waits.
     fn spool_behind(&mut self, current: &mut Current, next: Sealed) {
         if let Current::Fresh(sealed) = current
             && self.spool_one(sealed)
         {
             *current = Current::Head;
         }
-        if matches!(current, Current::Fresh(_)) {
-            // The disk took nothing. The batch is held in memory with the other, and the lane waits: `can_spool` is false now.
-            self.spool = None;
+        if matches!(current, Current::Head) {
+            self.announce(&next);
+            if self.spool_one(&next) {
+                return;
+            }
         }
-        self.announce(&next);
-        if !self.spool_one(&next) {
-            // It was announced and is not settled: its positions stand where they were, and it is read again.
-            error!(destination = %self.name, "a batch could not be spooled: the agent reads it again from the files");
-        }
+        self.waiting = Some(next);
     }
 
     /// Writes a batch to the spool; its positions are settled once it is safe there.
@@ -320,6 +340,7 @@ impl LokiSink {
         };
         if let Err(error) = spool.append(batch) {
             self.with.counters.spool_full.add(1);
+            self.spool_refused = Some(Instant::now());
             warn!(destination = %self.name, %error, "cannot write to the spool: the lane waits, and the files are read later");
             return false;
         }
@@ -362,7 +383,8 @@ impl LokiSink {
             if fate.parked {
                 // It is read again: then it counts as read.
                 log.ledger_mut().read(&self.name, &share.source, -bytes, -lines);
-                self.parked.insert(share.labels.to_string(), Parked { feeds: share.feeds.clone(), until: Instant::now() + PARKED_FOR });
+                self.parked
+                    .insert(share.labels.to_string(), Parked { feeds: share.feeds.clone(), until: Instant::now() + PARKED_FOR });
                 for (chain, part) in &share.feeds {
                     orders.push(Order::Park { chain: *chain, part: *part });
                     hold(&mut except, &before, &sealed.moves, &sealed.chains, *chain, *part);
@@ -395,7 +417,8 @@ impl LokiSink {
         let ledger = withheld(&mut log, &self.name, sealed);
         let moved = Record::Moved { destination: self.number, seen: seconds(), moves: sealed.moves.clone(), ledger };
         let sending = Record::Sending { destination: self.number, sequence: sealed.sequence, seen: seconds(), moves: Vec::new() };
-        let settled = Record::Settled { destination: self.number, sequence: sealed.sequence, except: Vec::new(), ledger: Vec::new() };
+        let settled =
+            Record::Settled { destination: self.number, sequence: sealed.sequence, except: Vec::new(), ledger: Vec::new() };
         log.append(&[sending, settled, moved]);
         drop(log);
         self.with.settled.store(sealed.sequence, Ordering::Release);
@@ -404,16 +427,10 @@ impl LokiSink {
     fn settle_head(&mut self, fates: &[Fate]) {
         let Some(spool) = &mut self.spool else { return };
         let Ok(Some(head)) = spool.head() else { return };
-        let mut log = lock(&self.with.log);
-        let mut ledger = Vec::new();
-        for (share, fate) in head.shares.iter().zip(fates) {
-            let (bytes, lines) = (share.bytes as i64, share.lines as i64);
-            ledger.push(log.delta(&share.source, Account::Spooled, "", -bytes, -lines));
-            self.known.insert(share.labels.clone(), Instant::now());
-            enter(&mut log, &mut ledger, &share.source, share.entries, bytes, lines, fate);
-        }
-        log.append(&[Record::Unspooled { destination: self.number, sequence: head.number, ledger }]);
-        drop(log);
+        let head = head.clone();
+        self.known.extend(head.shares.iter().map(|share| (share.labels.clone(), Instant::now())));
+        self.account_for_head(&head, fates);
+        let Some(spool) = &mut self.spool else { return };
         if let Err(error) = spool.pop() {
             warn!(destination = %self.name, %error, "spool: a delivered segment could not be removed");
         }
@@ -450,16 +467,7 @@ impl LokiSink {
             warn!(destination = %self.name, %error, "spool: no room to set refused streams aside; trying again");
             return self.pause(PARKED_FOR).await;
         }
-        // Their bytes stay spooled; what the others' became is entered now.
-        let mut log = lock(&self.with.log);
-        let mut ledger = Vec::new();
-        for (share, fate) in head.shares.iter().zip(delivery.fates()).filter(|(_, fate)| !fate.parked) {
-            let (bytes, lines) = (share.bytes as i64, share.lines as i64);
-            ledger.push(log.delta(&share.source, Account::Spooled, "", -bytes, -lines));
-            enter(&mut log, &mut ledger, &share.source, share.entries, bytes, lines, fate);
-        }
-        log.append(&[Record::Unspooled { destination: self.number, sequence: head.number, ledger }]);
-        drop(log);
+        self.account_for_head(&head, delivery.fates());
         if let Some(spool) = &mut self.spool
             && let Err(error) = spool.pop()
         {
@@ -469,10 +477,23 @@ impl LokiSink {
         if all { self.pause(PARKED_FOR).await } else { Outcome::Delivered }
     }
 
+    /// Enters what became of the head's streams, but for those that are refused for now: their bytes stay spooled.
+    fn account_for_head(&self, head: &Spooled, fates: &[Fate]) {
+        let mut log = lock(&self.with.log);
+        let mut ledger = Vec::new();
+        for (share, fate) in head.shares.iter().zip(fates).filter(|(_, fate)| !fate.parked) {
+            let (bytes, lines) = (share.bytes as i64, share.lines as i64);
+            ledger.push(log.delta(&share.source, Account::Spooled, "", -bytes, -lines));
+            enter(&mut log, &mut ledger, &share.source, share.entries, bytes, lines, fate);
+        }
+        log.append(&[Record::Unspooled { destination: self.number, sequence: head.number, ledger }]);
+    }
+
     /// Streams that were left alone long enough are tried again.
     fn resume_parked(&mut self) {
         let now = Instant::now();
-        let due: Vec<String> = self.parked.iter().filter(|(_, parked)| parked.until <= now).map(|(labels, _)| labels.clone()).collect();
+        let due: Vec<String> =
+            self.parked.iter().filter(|(_, parked)| parked.until <= now).map(|(labels, _)| labels.clone()).collect();
         for labels in due {
             if let Some(parked) = self.parked.remove(&labels) {
                 for (chain, part) in parked.feeds {
@@ -488,6 +509,7 @@ impl LokiSink {
             info!(destination = %self.name, failures = self.backoff.failures(), "the destination takes entries again");
         }
         self.answering = true;
+        self.failing_since = None;
         self.said = None;
         self.backoff.worked();
         self.with.counters.away.set(0);
@@ -496,6 +518,7 @@ impl LokiSink {
 
     fn fails(&mut self, reason: &str, held: bool) {
         self.answering = false;
+        self.failing_since.get_or_insert_with(Instant::now);
         self.with.counters.away.set(1);
         self.with.counters.held.set(u64::from(held));
         if self.said.is_some_and(|said| said.elapsed() < SAY_EVERY) {
@@ -594,11 +617,16 @@ pub fn open_spool(directory: &Path, limit: u64, name: &str, log: &mut PositionLo
         if batch.sequence <= settled || batch.moves.is_empty() {
             continue;
         }
-        let ledger: Vec<Delta> = batch.shares.iter().map(|share| log.delta(&share.source, Account::Spooled, "", share.bytes as i64, share.lines as i64)).collect();
+        let ledger: Vec<Delta> = batch
+            .shares
+            .iter()
+            .map(|share| log.delta(&share.source, Account::Spooled, "", share.bytes as i64, share.lines as i64))
+            .collect();
         for share in &batch.shares {
             log.ledger_mut().read(name, &share.source, share.bytes as i64, share.lines as i64);
         }
-        let sending = Record::Sending { destination: number, sequence: batch.sequence, seen: seconds(), moves: batch.moves.clone() };
+        let sending =
+            Record::Sending { destination: number, sequence: batch.sequence, seen: seconds(), moves: batch.moves.clone() };
         let settled = Record::Settled { destination: number, sequence: batch.sequence, except: Vec::new(), ledger };
         log.append(&[sending, settled]);
     }

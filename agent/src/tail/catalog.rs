@@ -112,6 +112,7 @@ pub struct Chain {
     pub origin: Origin,
     /// Whether it was there when the agent started: only then may old lines be left out.
     pub found_at_start: bool,
+    first_new: SegmentNumber,
     generation: AtomicU64,
     files: Mutex<Files>,
 }
@@ -136,6 +137,7 @@ impl Chain {
             key: origin.key(),
             origin,
             found_at_start,
+            first_new: saved.as_ref().map_or(SegmentNumber(0), |saved| saved.next),
             generation: AtomicU64::new(0),
             files: Mutex::new(Files {
                 segments: Vec::new(),
@@ -158,6 +160,11 @@ impl Chain {
     /// Changes whenever the list of segments does.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
+    }
+
+    /// Segments with smaller numbers are known from earlier runs.
+    pub fn first_new(&self) -> SegmentNumber {
+        self.first_new
     }
 
     /// The segments, oldest first.
@@ -216,12 +223,22 @@ impl Chain {
 
     /// The file of `number` has lost bytes before `at`. If a copy of what it held is found among `ordered` (logrotate's
     /// copytruncate), the copy takes the number, and the file begins anew under the next; otherwise the number is gone.
-    pub fn truncated(&self, root: &HostRoot, number: SegmentNumber, at: u64, fingerprint: Fingerprint, marker: Marker, ordered: &[Candidate]) {
+    pub fn truncated(
+        &self,
+        root: &HostRoot,
+        number: SegmentNumber,
+        at: u64,
+        fingerprint: Fingerprint,
+        marker: Marker,
+        ordered: &[Candidate],
+    ) {
         let mut files = self.files();
         let Some(place) = files.segments.iter().position(|segment| segment.number == number) else { return };
         let old = Arc::clone(&files.segments[place]);
         // Another lane may have been here already; then the file under this number is the copy.
-        if old.head().is_ok_and(|head| fingerprint.len > 0 && fingerprint.is_prefix_of(&head)) && old.stat().is_ok_and(|stat| stat.len >= at) {
+        if old.head().is_ok_and(|head| fingerprint.len > 0 && fingerprint.is_prefix_of(&head))
+            && old.stat().is_ok_and(|stat| stat.len >= at)
+        {
             let intact = segment_holds(&old, fingerprint, at, marker);
             if intact {
                 return;
@@ -267,11 +284,15 @@ impl Files {
         for segment in &saved.segments {
             self.last_change_ns = self.last_change_ns.max(segment.seen_ns);
             let by_identity = ordered.iter().enumerate().filter(|(_, candidate)| candidate.id == segment.id);
-            let by_content = ordered.iter().enumerate().filter(|(_, candidate)| candidate.id != segment.id && segment.fingerprint.len > 0);
+            let by_content =
+                ordered.iter().enumerate().filter(|(_, candidate)| candidate.id != segment.id && segment.fingerprint.len > 0);
             let found = by_identity.chain(by_content).find_map(|(place, candidate)| {
                 let file = open(root, candidate)?;
                 match segment::content_matches(&file, candidate.encoding, segment.fingerprint, segment.at, segment.marker) {
-                    Ok(true) => Some((place, Segment::new(segment.number, file, candidate.id, candidate.encoding, candidate.path.clone()))),
+                    Ok(true) => Some((
+                        place,
+                        Segment::new(segment.number, file, candidate.id, candidate.encoding, candidate.path.clone()),
+                    )),
                     Ok(false) => None,
                     Err(error) => {
                         debug!(path = %candidate.path.display(), %error, "cannot compare with a saved position");
@@ -319,8 +340,13 @@ impl Files {
             // What cannot be opened is not new either: there is nothing that could be read from it.
             return true;
         };
-        let passed = same_inode.map(|(_, print)| *print).chain(self.passed.iter().filter(|_| compressed).map(|(_, print)| *print));
-        let held = self.segments.iter().filter(|_| compressed).filter_map(|segment| segment.head().ok().map(|head| Fingerprint::of(&head)));
+        let passed =
+            same_inode.map(|(_, print)| *print).chain(self.passed.iter().filter(|_| compressed).map(|(_, print)| *print));
+        let held = self
+            .segments
+            .iter()
+            .filter(|_| compressed)
+            .filter_map(|segment| segment.head().ok().map(|head| Fingerprint::of(&head)));
         passed.chain(held).any(|print| print.len > 0 && print.is_prefix_of(&head))
     }
 
@@ -409,7 +435,8 @@ impl Catalog {
         }
         let index = inner.chains.len();
         let saved = inner.saved.remove(&key);
-        let chain = Arc::new(Chain::new(index, origin.clone(), (self.interest)(origin), saved, self.starting.load(Ordering::Acquire)));
+        let chain =
+            Arc::new(Chain::new(index, origin.clone(), (self.interest)(origin), saved, self.starting.load(Ordering::Acquire)));
         inner.by_key.insert(key, index);
         inner.chains.push(Arc::clone(&chain));
         chain

@@ -43,7 +43,8 @@ impl Decompressor {
         let inner = match encoding {
             Encoding::Gzip => Inner::Gzip(Box::new(MultiGzDecoder::new(reader))),
             Encoding::Zstd => Inner::Zstd(Box::new(
-                ruzstd::decoding::StreamingDecoder::new(reader).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?,
+                ruzstd::decoding::StreamingDecoder::new(reader)
+                    .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?,
             )),
             Encoding::Plain | Encoding::Unreadable => {
                 return Err(io::Error::new(io::ErrorKind::Unsupported, "not a compression that can be read"));

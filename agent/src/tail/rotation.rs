@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn lumberjack_puts_the_time_before_the_extension() {
-        let names = ["audit-2026-11-23T10-15-00.250.log", "audit-2026-11-22T23-59-59.000.log.gz", "audit.log", "audit-policy.log"];
+        let names =
+            ["audit-2026-11-23T10-15-00.250.log", "audit-2026-11-22T23-59-59.000.log.gz", "audit.log", "audit-policy.log"];
         assert_eq!(in_order("audit.log", &names), ["audit-2026-11-22T23-59-59.000.log.gz", "audit-2026-11-23T10-15-00.250.log"]);
     }
 
@@ -134,13 +135,29 @@ mod tests {
 
     #[test]
     fn dateext_of_logrotate_in_both_places() {
-        assert_eq!(in_order("app.log", &["app.log-20261123", "app.log-20261122.zst"]), ["app.log-20261122.zst", "app.log-20261123"]);
-        assert_eq!(in_order("app.log", &["app-20261123.log", "app-20261122.log.gz"]), ["app-20261122.log.gz", "app-20261123.log"]);
+        assert_eq!(
+            in_order("app.log", &["app.log-20261123", "app.log-20261122.zst"]),
+            ["app.log-20261122.zst", "app.log-20261123"]
+        );
+        assert_eq!(
+            in_order("app.log", &["app-20261123.log", "app-20261122.log.gz"]),
+            ["app-20261122.log.gz", "app-20261123.log"]
+        );
     }
 
     #[test]
     fn other_logs_are_not_rotated_parts() {
-        for name in ["auth.log", "app.log.bak", "app.log.old.txt", "app-worker.log", "app.logs", "app.log.1.tmp", "app.log~", "app.log.", "app.logx1"] {
+        for name in [
+            "auth.log",
+            "app.log.bak",
+            "app.log.old.txt",
+            "app-worker.log",
+            "app.logs",
+            "app.log.1.tmp",
+            "app.log~",
+            "app.log.",
+            "app.logx1",
+        ] {
             assert_eq!(rotated("app.log", name), None, "{name}");
         }
     }

@@ -83,7 +83,13 @@ impl Bell {
 
 impl Scout {
     /// Prepares to look; `inotify` false looks at everything once a second instead.
-    pub fn new(catalog: Arc<Catalog>, inputs: Inputs, lanes: Vec<Arc<Wake>>, unreadable: Arc<Unreadable>, inotify: bool) -> (Self, Bell) {
+    pub fn new(
+        catalog: Arc<Catalog>,
+        inputs: Inputs,
+        lanes: Vec<Arc<Wake>>,
+        unreadable: Arc<Unreadable>,
+        inotify: bool,
+    ) -> (Self, Bell) {
         let (sender, look) = sync_channel(1);
         let targets = Arc::new(Targets::default());
         let watch = Watch::new(Arc::clone(&targets), lanes.clone(), sender.clone(), inotify);
@@ -415,9 +421,14 @@ pub fn siblings(catalog: &Catalog, live_path: &Path, live: Option<Candidate>, le
         if !metadata.is_file() || Some(id) == leave_out || live.as_ref().is_some_and(|live| live.id == id) {
             continue;
         }
-        found.push((age, Candidate { path: directory.join(&name), id, encoding, len: metadata.len(), mtime_ns: mtime_ns(&metadata) }));
+        found.push((
+            age,
+            Candidate { path: directory.join(&name), id, encoding, len: metadata.len(), mtime_ns: mtime_ns(&metadata) },
+        ));
     }
-    found.sort_by(|one, two| one.0.older_first(&two.0).then(one.1.mtime_ns.cmp(&two.1.mtime_ns)).then_with(|| one.1.path.cmp(&two.1.path)));
+    found.sort_by(|one, two| {
+        one.0.older_first(&two.0).then(one.1.mtime_ns.cmp(&two.1.mtime_ns)).then_with(|| one.1.path.cmp(&two.1.path))
+    });
     found.into_iter().map(|(_, candidate)| candidate).chain(live).collect()
 }
 
@@ -426,7 +437,8 @@ fn live_paths(paths: &[PathBuf], is_pattern: bool) -> Vec<PathBuf> {
     if !is_pattern {
         return paths.to_vec();
     }
-    let names: HashSet<(&Path, &str)> = paths.iter().filter_map(|path| Some((directory_of(path), path.file_name()?.to_str()?))).collect();
+    let names: HashSet<(&Path, &str)> =
+        paths.iter().filter_map(|path| Some((directory_of(path), path.file_name()?.to_str()?))).collect();
     let is_live = |path: &&PathBuf| {
         let (Some(name), directory) = (path.file_name().and_then(|name| name.to_str()), directory_of(path)) else { return false };
         if rotation::is_temporary(name) || Encoding::of_name(name).0 != Encoding::Plain {
@@ -443,7 +455,10 @@ mod tests {
 
     #[test]
     fn a_pattern_yields_live_files_and_not_their_remains() {
-        let paths: Vec<PathBuf> = ["/l/a.log", "/l/a.log.1", "/l/a.log.2.gz", "/l/b.log", "/l/b.log.tmp", "/l/c.log.1", "/m/a.log.1"].map(PathBuf::from).to_vec();
+        let paths: Vec<PathBuf> =
+            ["/l/a.log", "/l/a.log.1", "/l/a.log.2.gz", "/l/b.log", "/l/b.log.tmp", "/l/c.log.1", "/m/a.log.1"]
+                .map(PathBuf::from)
+                .to_vec();
         let live = live_paths(&paths, true);
         assert_eq!(live, ["/l/a.log", "/l/b.log", "/l/c.log.1", "/m/a.log.1"].map(PathBuf::from));
     }

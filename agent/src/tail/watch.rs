@@ -73,9 +73,9 @@ impl Watch {
                 last = Instant::now();
             }
         };
-        let watcher = enabled.then(|| RecommendedWatcher::new(handler, Config::default())).and_then(|watcher| {
-            watcher.map_err(|error| warn!(%error, "no inotify: files are looked at once a second")).ok()
-        });
+        let watcher = enabled
+            .then(|| RecommendedWatcher::new(handler, Config::default()))
+            .and_then(|watcher| watcher.map_err(|error| warn!(%error, "no inotify: files are looked at once a second")).ok());
         Self { watcher, watched: HashMap::new(), refused: HashSet::new() }
     }
 

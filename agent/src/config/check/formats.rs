@@ -28,72 +28,36 @@ pub(super) struct FormatOptions<'a> {
 impl Check {
     pub(super) fn format(&mut self, name: FormatName, options: &FormatOptions<'_>) -> Format {
         use FormatName::{Cri, Json, KubeAudit, Raw, VaultAudit};
-        self.belongs(
-            options.timestamp.as_ref(),
-            "timestamp",
-            name == Json,
-            "json",
-        );
+        self.belongs(options.timestamp.as_ref(), "timestamp", name == Json, "json");
         self.belongs(
             options.metadata.as_ref(),
             "metadata",
             matches!(name, Json | KubeAudit | VaultAudit),
             "json, kube-audit and vault-audit",
         );
-        self.belongs(
-            options.redact.as_ref(),
-            "redact",
-            name == KubeAudit,
-            "kube-audit",
-        );
-        self.belongs(
-            options.prefix.as_ref(),
-            "prefix",
-            name == VaultAudit,
-            "vault-audit",
-        );
+        self.belongs(options.redact.as_ref(), "redact", name == KubeAudit, "kube-audit");
+        self.belongs(options.prefix.as_ref(), "prefix", name == VaultAudit, "vault-audit");
         match name {
             Raw => Format::Raw,
             Cri => Format::Cri,
             Json => Format::Json(JsonFormat {
-                timestamp: self.paths_in_json(
-                    "timestamp",
-                    options.timestamp,
-                    &defaults::JSON_TIMESTAMP,
-                ),
+                timestamp: self.paths_in_json("timestamp", options.timestamp, &defaults::JSON_TIMESTAMP),
                 metadata: self.paths_in_json("metadata", options.metadata, &[]),
             }),
             KubeAudit => Format::KubeAudit(KubeAuditFormat {
                 redact: value_or(options.redact.as_ref(), true),
-                metadata: self.metadata(
-                    options.metadata,
-                    KubeAuditReader::DEFAULT_METADATA,
-                    KubeAuditReader::METADATA,
-                ),
+                metadata: self.metadata(options.metadata, KubeAuditReader::DEFAULT_METADATA, KubeAuditReader::METADATA),
             }),
             VaultAudit => Format::VaultAudit(VaultAuditFormat {
                 prefix: value_or(options.prefix.as_ref(), String::new()),
-                metadata: self.metadata(
-                    options.metadata,
-                    VaultAuditReader::DEFAULT_METADATA,
-                    VaultAuditReader::METADATA,
-                ),
+                metadata: self.metadata(options.metadata, VaultAuditReader::DEFAULT_METADATA, VaultAuditReader::METADATA),
             }),
         }
     }
 
-    fn belongs<T>(
-        &mut self,
-        setting: Option<&Spanned<T>>,
-        name: &str,
-        belongs: bool,
-        formats: &str,
-    ) {
+    fn belongs<T>(&mut self, setting: Option<&Spanned<T>>, name: &str, belongs: bool, formats: &str) {
         if let Some(setting) = setting.filter(|_| !belongs) {
-            self.problems.push(
-                &setting.at,
-                format!("`{name}` belongs to the format {formats}; remove it, or set `format`"),
-            );
+            self.problems.push(&setting.at, format!("`{name}` belongs to the format {formats}; remove it, or set `format`"));
         }
     }
 
@@ -105,10 +69,7 @@ impl Check {
                     Some(word) => format!(", did you mean `{word}`?"),
                     None => format!("; there is {}", known.join(", ")),
                 };
-                self.problems.push(
-                    &name.at,
-                    format!("unknown metadata {}{hint}", quote(&name.value)),
-                );
+                self.problems.push(&name.at, format!("unknown metadata {}{hint}", quote(&name.value)));
             }
         }
         self.fields("metadata", setting, default)
@@ -129,17 +90,10 @@ impl Check {
             return default.iter().map(|&field| field.to_owned()).collect();
         };
         if fields.value.len() > FIELDS_MAX {
-            let message = format!(
-                "`{name}` names {} fields; at most {FIELDS_MAX}",
-                fields.value.len()
-            );
+            let message = format!("`{name}` names {} fields; at most {FIELDS_MAX}", fields.value.len());
             self.problems.push(&fields.at, message);
         }
-        fields
-            .value
-            .iter()
-            .map(|field| field.value.clone())
-            .collect()
+        fields.value.iter().map(|field| field.value.clone()).collect()
     }
 }
 

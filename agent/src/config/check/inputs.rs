@@ -25,62 +25,37 @@ impl Check {
         Logs {
             files: files.iter().filter_map(|file| self.file(file)).collect(),
             pods: raw.pods.as_ref().and_then(|pods| self.pods(&pods.value)),
-            changes: raw
-                .changes
-                .as_ref()
-                .and_then(|changes| self.changes(changes)),
+            changes: raw.changes.as_ref().and_then(|changes| self.changes(changes)),
         }
     }
 
     /// Nothing if something that the rest depends on is wrong, which is then noted.
     fn file(&mut self, section: &Spanned<RawFiles>) -> Option<FileInput> {
         let raw = &section.value;
-        let job = self
-            .needed(raw.job.as_ref(), "job", section)
-            .and_then(|job| self.job(job));
+        let job = self.needed(raw.job.as_ref(), "job", section).and_then(|job| self.job(job));
         let preset = job.as_deref().and_then(preset);
-        let name = raw
-            .format
-            .as_ref()
-            .map(|format| format.value)
-            .or(preset)
-            .unwrap_or(FormatName::Raw);
-        let options = FormatOptions {
-            timestamp: &raw.timestamp,
-            metadata: &raw.metadata,
-            redact: &raw.redact,
-            prefix: &raw.prefix,
-        };
+        let name = raw.format.as_ref().map(|format| format.value).or(preset).unwrap_or(FormatName::Raw);
+        let options =
+            FormatOptions { timestamp: &raw.timestamp, metadata: &raw.metadata, redact: &raw.redact, prefix: &raw.prefix };
         let format = self.format(name, &options);
         let audit = matches!(name, FormatName::KubeAudit | FormatName::VaultAudit);
 
         let paths = match &raw.paths {
             Some(paths) => self.paths(paths),
-            None if preset == Some(FormatName::KubeAudit) => {
-                defaults::KUBE_AUDIT_PATHS.map(str::to_owned).to_vec()
-            }
+            None if preset == Some(FormatName::KubeAudit) => defaults::KUBE_AUDIT_PATHS.map(str::to_owned).to_vec(),
             None if section.damaged => Vec::new(),
             None => {
                 let at = raw.job.as_ref().map_or(&section.at, |job| &job.at);
-                self.problems.push(
-                    at,
-                    "`paths` is missing; only the Kubernetes audit log has usual places",
-                );
+                self.problems.push(at, "`paths` is missing; only the Kubernetes audit log has usual places");
                 Vec::new()
             }
         };
         let exclude = self.path_globs("exclude", raw.exclude.as_ref());
         let drop = items(raw.drop.as_ref());
-        let drop = drop
-            .iter()
-            .filter_map(|rule| self.drop_rule(rule))
-            .collect();
+        let drop = drop.iter().filter_map(|rule| self.drop_rule(rule)).collect();
         let multiline = raw.multiline.as_ref().and_then(|join| {
             if audit {
-                self.problems.push(
-                    &join.at,
-                    "an audit log has one event a line; remove `multiline`",
-                );
+                self.problems.push(&join.at, "an audit log has one event a line; remove `multiline`");
             }
             self.multiline(join)
         });
@@ -92,19 +67,7 @@ impl Check {
         };
         let (max_age, long_lines, max_line, rotate_wait) = self.reading(&reading, audit);
         let labels = self.labels(raw.labels.as_ref());
-        Some(FileInput {
-            job: job?,
-            paths,
-            exclude,
-            format,
-            labels,
-            drop,
-            multiline,
-            max_age,
-            long_lines,
-            max_line,
-            rotate_wait,
-        })
+        Some(FileInput { job: job?, paths, exclude, format, labels, drop, multiline, max_age, long_lines, max_line, rotate_wait })
     }
 
     fn changes(&mut self, section: &Spanned<RawChanges>) -> Option<ChangesInput> {
@@ -113,52 +76,31 @@ impl Check {
             Some(job) => self.job(job),
             None => Some(defaults::CHANGES_JOB.to_owned()),
         };
-        let paths = self
-            .needed(raw.paths.as_ref(), "paths", section)
-            .map(|paths| self.paths(paths));
-        Some(ChangesInput {
-            job: job?,
-            paths: paths?,
-        })
+        let paths = self.needed(raw.paths.as_ref(), "paths", section).map(|paths| self.paths(paths));
+        Some(ChangesInput { job: job?, paths: paths? })
     }
 
     pub(super) fn job(&mut self, job: &Spanned<String>) -> Option<String> {
         if job.value.is_empty() {
-            self.problems
-                .push(&job.at, "`job` is empty; name what these lines are");
+            self.problems.push(&job.at, "`job` is empty; name what these lines are");
             return None;
         }
         if job.value.len() > LABEL_VALUE_BYTES_MAX {
-            self.problems.push(
-                &job.at,
-                format!("`job` is longer than the {LABEL_VALUE_BYTES_MAX} bytes that Loki takes"),
-            );
+            self.problems.push(&job.at, format!("`job` is longer than the {LABEL_VALUE_BYTES_MAX} bytes that Loki takes"));
         }
         Some(job.value.clone())
     }
 
     fn paths(&mut self, paths: &Spanned<Vec<Spanned<String>>>) -> Vec<String> {
         if paths.value.is_empty() {
-            self.problems
-                .push(&paths.at, "`paths` is empty: nothing would be read");
+            self.problems.push(&paths.at, "`paths` is empty: nothing would be read");
         }
-        paths
-            .value
-            .iter()
-            .filter_map(|path| self.path("paths", path))
-            .collect()
+        paths.value.iter().filter_map(|path| self.path("paths", path)).collect()
     }
 
-    fn path_globs(
-        &mut self,
-        name: &str,
-        setting: Option<&Spanned<Vec<Spanned<String>>>>,
-    ) -> patterns::Globs {
+    fn path_globs(&mut self, name: &str, setting: Option<&Spanned<Vec<Spanned<String>>>>) -> patterns::Globs {
         let globs = items(setting);
-        let texts = globs
-            .iter()
-            .filter_map(|glob| self.path(name, glob))
-            .collect();
+        let texts = globs.iter().filter_map(|glob| self.path(name, glob)).collect();
         self.all_globs(name, setting, patterns::path_globs(texts))
     }
 
@@ -168,27 +110,16 @@ impl Check {
         let regex = self.take("regex", text, patterns::regex(&text.value))?;
         // Two texts that have nothing in common: who matches both matches every line, mostly by an `|` too much.
         if regex.is_match(b"") && regex.is_match(b"\x00any line") {
-            self.problems.push(
-                &text.at,
-                format!(
-                    "`regex`: {} matches every line, so nothing would be shipped",
-                    quote(&text.value)
-                ),
-            );
+            self.problems
+                .push(&text.at, format!("`regex`: {} matches every line, so nothing would be shipped", quote(&text.value)));
         }
-        Some(DropRule {
-            name: value_or(raw.name.as_ref(), text.value.clone()),
-            pods: None,
-            regex,
-        })
+        Some(DropRule { name: value_or(raw.name.as_ref(), text.value.clone()), pods: None, regex })
     }
 
     pub(super) fn multiline(&mut self, section: &Spanned<RawMultiline>) -> Option<Multiline> {
         let raw = &section.value;
         if let Some(lines) = &raw.max_lines {
-            self.bounded("max_lines", &lines.at, lines.value.0, 2, 100_000, |n| {
-                n.to_string()
-            });
+            self.bounded("max_lines", &lines.at, lines.value.0, 2, 100_000, |n| n.to_string());
         }
         if let Some(timeout) = &raw.timeout {
             self.bounded(
@@ -203,59 +134,33 @@ impl Check {
         let first = self.needed(raw.first.as_ref(), "first", section)?;
         Some(Multiline {
             first: self.take("first", first, patterns::regex(&first.value))?,
-            max_lines: raw
-                .max_lines
-                .as_ref()
-                .map_or(defaults::MULTILINE_MAX_LINES, |count| count.value.0),
+            max_lines: raw.max_lines.as_ref().map_or(defaults::MULTILINE_MAX_LINES, |count| count.value.0),
             timeout: value_or(raw.timeout.as_ref(), defaults::MULTILINE_TIMEOUT),
         })
     }
 
-    pub(super) fn reading(
-        &mut self,
-        raw: &Reading<'_>,
-        audit: bool,
-    ) -> (Option<Duration>, LongLines, usize, Duration) {
+    pub(super) fn reading(&mut self, raw: &Reading<'_>, audit: bool) -> (Option<Duration>, LongLines, usize, Duration) {
         let max_age = match raw.max_age {
             Some(age) => age.value.0,
             None if audit => None,
             None => Some(defaults::MAX_AGE),
         };
-        let default = if audit {
-            defaults::AUDIT_MAX_LINE
-        } else {
-            defaults::MAX_LINE
-        };
+        let default = if audit { defaults::AUDIT_MAX_LINE } else { defaults::MAX_LINE };
         let max_line = raw.max_line.as_ref().map_or(default, |setting| {
-            self.bounded(
-                "max_line",
-                &setting.at,
-                setting.value.0,
-                1 << 10,
-                64 << 20,
-                show_bytes,
-            );
+            self.bounded("max_line", &setting.at, setting.value.0, 1 << 10, 64 << 20, show_bytes);
             setting.value.0 as usize
         });
-        let rotate_wait = raw
-            .rotate_wait
-            .as_ref()
-            .map_or(defaults::ROTATE_WAIT, |setting| {
-                self.bounded(
-                    "rotate_wait",
-                    &setting.at,
-                    setting.value,
-                    Duration::from_secs(1),
-                    Duration::from_hours(1),
-                    show_duration,
-                );
-                setting.value
-            });
-        (
-            max_age,
-            value_or(raw.long_lines.as_ref(), LongLines::Cut),
-            max_line,
-            rotate_wait,
-        )
+        let rotate_wait = raw.rotate_wait.as_ref().map_or(defaults::ROTATE_WAIT, |setting| {
+            self.bounded(
+                "rotate_wait",
+                &setting.at,
+                setting.value,
+                Duration::from_secs(1),
+                Duration::from_hours(1),
+                show_duration,
+            );
+            setting.value
+        });
+        (max_age, value_or(raw.long_lines.as_ref(), LongLines::Cut), max_line, rotate_wait)
     }
 }

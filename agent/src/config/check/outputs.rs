@@ -16,16 +16,7 @@ use super::{Check, value_or};
 /// Longest name of a destination in bytes; it stands in every record of the position log.
 const NAME_BYTES_MAX: usize = 200;
 /// Parameters of a URL that hold secrets, in lower case.
-const SECRET_PARAMETERS: [&str; 8] = [
-    "access_token",
-    "api_key",
-    "apikey",
-    "auth",
-    "authkey",
-    "password",
-    "secret",
-    "token",
-];
+const SECRET_PARAMETERS: [&str; 8] = ["access_token", "api_key", "apikey", "auth", "authkey", "password", "secret", "token"];
 
 impl Check {
     pub(super) fn loki(&mut self, raw: &[Spanned<RawLoki>]) -> Vec<LokiOutput> {
@@ -34,19 +25,9 @@ impl Check {
             let Some(checked) = self.loki_output(output) else {
                 continue;
             };
-            let at = output
-                .value
-                .name
-                .as_ref()
-                .map_or(&output.at, |name| &name.at);
-            if let Some((first, first_at)) =
-                outputs.iter().find(|(other, _)| other.name == checked.name)
-            {
-                let place = if first_at.line == 0 {
-                    first_at.file.to_string()
-                } else {
-                    format!("line {}", first_at.line)
-                };
+            let at = output.value.name.as_ref().map_or(&output.at, |name| &name.at);
+            if let Some((first, first_at)) = outputs.iter().find(|(other, _)| other.name == checked.name) {
+                let place = if first_at.line == 0 { first_at.file.to_string() } else { format!("line {}", first_at.line) };
                 let message = format!(
                     "two outputs have the name {} (see {place}); positions belong to a name, so give one another `name`",
                     quote(&first.name)
@@ -60,97 +41,39 @@ impl Check {
 
     fn loki_output(&mut self, section: &Spanned<RawLoki>) -> Option<LokiOutput> {
         let raw = &section.value;
-        let url = self
-            .needed(raw.url.as_ref(), "url", section)
-            .and_then(|url| self.url(url));
+        let url = self.needed(raw.url.as_ref(), "url", section).and_then(|url| self.url(url));
         let tenant = value_or(raw.tenant.as_ref(), String::new());
-        if let Some(setting) = raw
-            .tenant
-            .as_ref()
-            .filter(|tenant| tenant.value.chars().any(|c| !c.is_ascii_graphic()))
-        {
-            self.problems.push(
-                &setting.at,
-                "`tenant` is sent as a header; it has printable ASCII characters without spaces",
-            );
+        if let Some(setting) = raw.tenant.as_ref().filter(|tenant| tenant.value.chars().any(|c| !c.is_ascii_graphic())) {
+            self.problems.push(&setting.at, "`tenant` is sent as a header; it has printable ASCII characters without spaces");
         }
         let jobs = match &raw.jobs {
             None => patterns::name_globs(vec!["*".to_owned()]).unwrap_or_default(),
             Some(jobs) => {
                 if jobs.value.is_empty() {
-                    self.problems.push(
-                        &jobs.at,
-                        "`jobs` is empty: nothing would be sent; write [\"*\"] for all",
-                    );
+                    self.problems.push(&jobs.at, "`jobs` is empty: nothing would be sent; write [\"*\"] for all");
                 }
                 self.name_globs("jobs", Some(jobs), |_| Ok(()))
             }
         };
         let auth = self.auth(raw);
-        let tls = raw
-            .tls
-            .as_ref()
-            .map(|tls| self.tls(tls, url.as_ref()))
-            .unwrap_or_default();
+        let tls = raw.tls.as_ref().map(|tls| self.tls(tls, url.as_ref())).unwrap_or_default();
         if let Some(linger) = &raw.linger {
-            self.bounded(
-                "linger",
-                &linger.at,
-                linger.value,
-                Duration::ZERO,
-                Duration::from_mins(1),
-                show_duration,
-            );
+            self.bounded("linger", &linger.at, linger.value, Duration::ZERO, Duration::from_mins(1), show_duration);
         }
         if let Some(bytes) = &raw.batch_bytes {
-            self.bounded(
-                "batch_bytes",
-                &bytes.at,
-                bytes.value.0,
-                4 << 10,
-                16 << 20,
-                show_bytes,
-            );
+            self.bounded("batch_bytes", &bytes.at, bytes.value.0, 4 << 10, 16 << 20, show_bytes);
         }
         if let Some(entries) = &raw.batch_entries {
-            self.bounded(
-                "batch_entries",
-                &entries.at,
-                entries.value.0,
-                1,
-                100_000,
-                |n| n.to_string(),
-            );
+            self.bounded("batch_entries", &entries.at, entries.value.0, 1, 100_000, |n| n.to_string());
         }
         if let Some(line) = &raw.max_line {
-            self.bounded(
-                "max_line",
-                &line.at,
-                line.value.0,
-                1 << 10,
-                64 << 20,
-                show_bytes,
-            );
+            self.bounded("max_line", &line.at, line.value.0, 1 << 10, 64 << 20, show_bytes);
         }
         if let Some(spool) = raw.spool.as_ref().filter(|spool| spool.value.0 != 0) {
-            self.bounded(
-                "spool",
-                &spool.at,
-                spool.value.0,
-                1 << 20,
-                1 << 40,
-                show_bytes,
-            );
+            self.bounded("spool", &spool.at, spool.value.0, 1 << 20, 1 << 40, show_bytes);
         }
         if let Some(timeout) = &raw.timeout {
-            self.bounded(
-                "timeout",
-                &timeout.at,
-                timeout.value,
-                Duration::from_secs(1),
-                Duration::from_mins(10),
-                show_duration,
-            );
+            self.bounded("timeout", &timeout.at, timeout.value, Duration::from_secs(1), Duration::from_mins(10), show_duration);
         }
 
         let url = url?;
@@ -159,10 +82,7 @@ impl Check {
             Some(name) => {
                 let printable = !name.value.is_empty() && !name.value.contains(char::is_control);
                 if !printable || name.value.len() > NAME_BYTES_MAX {
-                    self.problems.push(
-                        &name.at,
-                        format!("`name` has 1 to {NAME_BYTES_MAX} bytes of printable text"),
-                    );
+                    self.problems.push(&name.at, format!("`name` has 1 to {NAME_BYTES_MAX} bytes of printable text"));
                 }
                 name.value.clone()
             }
@@ -176,23 +96,11 @@ impl Check {
             auth,
             tls,
             linger: value_or(raw.linger.as_ref(), defaults::LINGER),
-            batch_bytes: raw
-                .batch_bytes
-                .as_ref()
-                .map_or(defaults::BATCH_BYTES, |bytes| bytes.value.0 as usize),
-            batch_entries: raw
-                .batch_entries
-                .as_ref()
-                .map_or(defaults::BATCH_ENTRIES, |entries| entries.value.0),
-            max_line: raw
-                .max_line
-                .as_ref()
-                .map_or(defaults::LOKI_MAX_LINE, |line| line.value.0 as usize),
+            batch_bytes: raw.batch_bytes.as_ref().map_or(defaults::BATCH_BYTES, |bytes| bytes.value.0 as usize),
+            batch_entries: raw.batch_entries.as_ref().map_or(defaults::BATCH_ENTRIES, |entries| entries.value.0),
+            max_line: raw.max_line.as_ref().map_or(defaults::LOKI_MAX_LINE, |line| line.value.0 as usize),
             max_entry_age: (!max_entry_age.is_zero()).then_some(max_entry_age),
-            spool: raw
-                .spool
-                .as_ref()
-                .map_or(defaults::SPOOL, |spool| spool.value.0),
+            spool: raw.spool.as_ref().map_or(defaults::SPOOL, |spool| spool.value.0),
             timeout: value_or(raw.timeout.as_ref(), defaults::TIMEOUT),
         })
     }
@@ -225,65 +133,38 @@ impl Check {
     }
 
     fn auth(&mut self, raw: &RawLoki) -> Auth {
-        let bearer = raw
-            .bearer_token_file
-            .as_ref()
-            .and_then(|file| self.path("bearer_token_file", file));
+        let bearer = raw.bearer_token_file.as_ref().and_then(|file| self.path("bearer_token_file", file));
         let Some(section) = &raw.basic_auth else {
-            return bearer.map_or(Auth::None, |file| Auth::Bearer {
-                token_file: PathBuf::from(file),
-            });
+            return bearer.map_or(Auth::None, |file| Auth::Bearer { token_file: PathBuf::from(file) });
         };
         let basic = &section.value;
         if let Some(token) = &raw.bearer_token_file {
-            self.problems.push(
-                &token.at,
-                "`bearer_token_file` and `basic_auth` exclude each other; remove one",
-            );
+            self.problems.push(&token.at, "`bearer_token_file` and `basic_auth` exclude each other; remove one");
         }
-        let user = self
-            .needed(basic.username.as_ref(), "username", section)
-            .map(|user| user.value.clone());
-        let file = self
-            .needed(basic.password_file.as_ref(), "password_file", section)
-            .and_then(|file| self.path("password_file", file));
-        if let Some(name) = basic
-            .username
-            .as_ref()
-            .filter(|name| name.value.contains(':'))
-        {
+        let user = self.needed(basic.username.as_ref(), "username", section).map(|user| user.value.clone());
+        let file =
+            self.needed(basic.password_file.as_ref(), "password_file", section).and_then(|file| self.path("password_file", file));
+        if let Some(name) = basic.username.as_ref().filter(|name| name.value.contains(':')) {
             // The header joins the two by a colon: the server would take the rest of the name for the password's start.
-            self.problems
-                .push(&name.at, "`username` cannot have a colon");
+            self.problems.push(&name.at, "`username` cannot have a colon");
         }
         match (user, file) {
-            (Some(user), Some(file)) => Auth::Basic {
-                user,
-                password_file: PathBuf::from(file),
-            },
+            (Some(user), Some(file)) => Auth::Basic { user, password_file: PathBuf::from(file) },
             _ => Auth::None,
         }
     }
 
     fn tls(&mut self, Spanned { value: raw, at, .. }: &Spanned<RawTls>, url: Option<&Url>) -> Tls {
         if url.is_some_and(|url| url.scheme() == "http") {
-            self.problems
-                .push(at, "`tls` without https: the URL says http");
+            self.problems.push(at, "`tls` without https: the URL says http");
         }
         match (&raw.cert_file, &raw.key_file) {
-            (Some(cert), None) => self
-                .problems
-                .push(&cert.at, "`cert_file` needs `key_file` too"),
-            (None, Some(key)) => self
-                .problems
-                .push(&key.at, "`key_file` needs `cert_file` too"),
+            (Some(cert), None) => self.problems.push(&cert.at, "`cert_file` needs `key_file` too"),
+            (None, Some(key)) => self.problems.push(&key.at, "`key_file` needs `cert_file` too"),
             _ => {}
         }
-        let mut file = |name: &str, setting: Option<&Spanned<String>>| {
-            setting
-                .and_then(|file| self.path(name, file))
-                .map(PathBuf::from)
-        };
+        let mut file =
+            |name: &str, setting: Option<&Spanned<String>>| setting.and_then(|file| self.path(name, file)).map(PathBuf::from);
         Tls {
             ca_file: file("ca_file", raw.ca_file.as_ref()),
             cert_file: file("cert_file", raw.cert_file.as_ref()),
@@ -298,9 +179,5 @@ impl Check {
 fn default_name(url: &Url, tenant: &str) -> String {
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or_default();
-    if tenant.is_empty() {
-        format!("{host}:{port}")
-    } else {
-        format!("{host}:{port}/{tenant}")
-    }
+    if tenant.is_empty() { format!("{host}:{port}") } else { format!("{host}:{port}/{tenant}") }
 }

@@ -1,0 +1,311 @@
+//! The one place where every thread, task and queue is made, named and bounded: scout → lanes → sinks, and the listener.
+//!
+//! Queues: one batch between a lane and its sink (each at most `batch_bytes`, besides the one being filled and the one being
+//! sent); two used bodies back; one request to look from the watcher to the scout. Nothing else holds data.
+//! Ending goes the way the data goes: lanes are told to stop, sinks end when their lanes have, and a grace bounds it all.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use proto::labels::Labels;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tracing::{error, info};
+
+use crate::batch::{Limits, Sealed};
+use crate::config::checked::{Config, LokiOutput};
+use crate::config::patterns::name_globs;
+use crate::host_root::HostRoot;
+use crate::lane::{self, Lane, chain, lock};
+use crate::listener::{self, Status};
+use crate::metrics::{LaneCounters, SinkCounters, Unreadable};
+use crate::position_log::{PositionLog, StateError};
+use crate::sink::dry_run::{self, Style, Summary};
+use crate::sink::loki::{self, LokiSink, open_spool};
+use crate::status::{Destination, Report};
+use crate::tail::catalog::Catalog;
+use crate::tail::discovery::PathGlob;
+use crate::tail::scout::{Bell, Inputs, Scout};
+use crate::wake::Wake;
+
+/// Batches between a lane and its sink.
+const QUEUED_BATCHES: usize = 1;
+/// Bodies on their way back.
+const USED_BODIES: usize = 2;
+/// From the signal to the end: the kubelet's and systemd's patience is longer.
+const GRACE: Duration = Duration::from_secs(4);
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where positions and spools are.
+    pub state_directory: PathBuf,
+    /// The host's file tree.
+    pub root: HostRoot,
+    /// Read every source to its present end, then finish.
+    pub once: bool,
+    /// Use inotify; otherwise everything is looked at once a second.
+    pub inotify: bool,
+}
+
+/// Why it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Told to; or, with `once`, everything was delivered.
+    Delivered,
+    /// Something is left; it is sent at the next start.
+    Undelivered,
+    /// SIGHUP: begin anew with the configuration that was read.
+    Reload,
+}
+
+/// Why it could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The state directory.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The listener.
+    #[error("listen {address}: {source}; choose another address with --listen, or none with --listen ''")]
+    Listen {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The system refuses something that everything needs.
+    #[error("{0}")]
+    System(#[from] io::Error),
+}
+
+/// The threads and tasks of one destination.
+struct Running {
+    wake: Arc<Wake>,
+    thread: JoinHandle<()>,
+}
+
+/// Runs until a signal, or with `once` until all is delivered. `reload` says, at SIGHUP, whether there is a configuration to
+/// begin anew with.
+pub async fn run(config: &Config, options: &Options, mut reload: impl FnMut() -> bool) -> Result<Ended, StartError> {
+    let mut log = PositionLog::open(&options.state_directory)?;
+    let spools: Vec<_> = config.outputs.loki.iter().map(|output| spool_of(output, &options.state_directory, &mut log)).collect();
+    let catalog = catalog(config, options, &log);
+    let log = Arc::new(Mutex::new(log));
+    let unreadable = Arc::new(Unreadable::default());
+    let (stop, stopping) = watch::channel(false);
+    let (mut running, mut sinks, mut destinations) = (Vec::new(), Vec::new(), Vec::new());
+    for (output, spool) in config.outputs.loki.iter().zip(spools) {
+        let wake = Arc::new(Wake::default());
+        let settled = Arc::new(AtomicU64::new(0));
+        let (lane_counters, sink_counters) = (Arc::new(LaneCounters::default()), Arc::new(SinkCounters::default()));
+        let (outlet, inbox) = mpsc::channel::<Sealed>(QUEUED_BATCHES);
+        let (used, used_bodies) = std::sync::mpsc::sync_channel(USED_BODIES);
+        let with = lane::Connections {
+            catalog: Arc::clone(&catalog),
+            wake: Arc::clone(&wake),
+            log: Arc::clone(&log),
+            counters: Arc::clone(&lane_counters),
+            settled: Arc::clone(&settled),
+            outlet,
+            used_bodies,
+        };
+        let lane = Lane::new(settings(config, output, options.once), with);
+        let number = lock(&log).destination(&output.name);
+        let with = loki::Connections {
+            log: Arc::clone(&log),
+            wake: Arc::clone(&wake),
+            counters: Arc::clone(&sink_counters),
+            settled,
+            inbox,
+            used_bodies: used,
+            stop: stopping.clone(),
+        };
+        let sink = LokiSink::new(output, number, spool, options.once, with);
+        sinks.push(tokio::spawn(sink.run()));
+        destinations.push(Destination { name: output.name.clone(), lane: lane_counters, sink: sink_counters });
+        running.push(Running { wake, thread: spawn("lane", move || lane.run())? });
+    }
+    let (scout, bell) = scout(config, options, &catalog, &running, &unreadable);
+    let once = options.once;
+    let scouting = spawn("scout", move || scout.run(once))?;
+    let report: Arc<dyn Status> = Arc::new(Report::new(Arc::clone(&log), destinations, Arc::clone(&unreadable)));
+    if let Some(address) = config.listen.filter(|_| !once) {
+        let listener = listener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+        tokio::spawn(listener::serve(listener, report));
+    }
+    info!(node = %config.node, destinations = sinks.len(), state = %options.state_directory.display(), "started");
+
+    let mut everything = std::pin::pin!(all(sinks));
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut ended = Ended::Delivered;
+    let delivered = loop {
+        tokio::select! {
+            delivered = &mut everything => break delivered,
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {
+                if !reload() {
+                    continue;
+                }
+                ended = Ended::Reload;
+            }
+        }
+        running.iter().for_each(|running| running.wake.stop());
+        break tokio::select! {
+            delivered = &mut everything => delivered,
+            () = tokio::time::sleep(GRACE) => {
+                let _ = stop.send(true);
+                (&mut everything).await
+            }
+        };
+    };
+    bell.stop();
+    drop(stop);
+    join(running.into_iter().map(|running| running.thread));
+    if scouting.is_finished() || once {
+        join(std::iter::once(scouting));
+    }
+    lock(&log).close();
+    info!(delivered, "ended");
+    Ok(match ended {
+        Ended::Reload => Ended::Reload,
+        _ if delivered => Ended::Delivered,
+        _ => Ended::Undelivered,
+    })
+}
+
+/// Reads what would be read and prints what would be shipped. Writes nothing but `out`.
+pub fn dry_run(config: &Config, options: &Options, style: Style, out: &mut impl io::Write) -> Result<Summary, StartError> {
+    let log = PositionLog::in_memory();
+    let catalog = catalog(config, options, &log);
+    let wake = Arc::new(Wake::default());
+    let (outlet, inbox) = mpsc::channel::<Sealed>(QUEUED_BATCHES);
+    // Bodies are not used again here; the receiver stays, so that the lane finds none.
+    let (_used, used_bodies) = std::sync::mpsc::sync_channel(USED_BODIES);
+    let with = lane::Connections {
+        catalog: Arc::clone(&catalog),
+        wake: Arc::clone(&wake),
+        log: Arc::new(Mutex::new(log)),
+        counters: Arc::new(LaneCounters::default()),
+        settled: Arc::new(AtomicU64::new(0)),
+        outlet,
+        used_bodies,
+    };
+    let output = config.outputs.loki.first();
+    let mut settings =
+        output.map_or_else(|| any_destination(config, options.once), |output| settings(config, output, options.once));
+    // Without state nothing would ever be too old for a destination that is not asked.
+    settings.entry_age_max = None;
+    settings.show_unterminated = true;
+    settings.jobs = name_globs(vec!["*".to_owned(), "*/*".to_owned()]).unwrap_or(settings.jobs);
+    let running = Running { wake: Arc::clone(&wake), thread: spawn("lane", move || Lane::new(settings, with).run())? };
+    let unreadable = Arc::new(Unreadable::default());
+    let running = [running];
+    let (scout, _bell) = scout(config, options, &catalog, &running, &unreadable);
+    let once = options.once;
+    let _scouting = spawn("scout", move || scout.run(once))?;
+    let summary = dry_run::print(inbox, style, out)?;
+    for (path, now) in unreadable.rows() {
+        if now {
+            writeln!(out, "{path}: cannot be read")?;
+        }
+    }
+    Ok(summary)
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).stack_size(512 * 1024).spawn(run)
+}
+
+fn join(threads: impl Iterator<Item = JoinHandle<()>>) {
+    for thread in threads {
+        let until = Instant::now() + Duration::from_millis(500);
+        while !thread.is_finished() && Instant::now() < until {
+            std::thread::yield_now();
+        }
+        if !thread.is_finished() {
+            // It hangs in a system call on a dead mount: positions are safe without it.
+            continue;
+        }
+        if thread.join().is_err() {
+            error!("a thread ended by a fault; its positions are those of its last settled batch");
+        }
+    }
+}
+
+/// Whether all sinks have delivered everything.
+async fn all(sinks: Vec<tokio::task::JoinHandle<bool>>) -> bool {
+    let mut delivered = true;
+    for sink in sinks {
+        delivered &= sink.await.unwrap_or(false);
+    }
+    delivered
+}
+
+fn catalog(config: &Config, options: &Options, log: &PositionLog) -> Arc<Catalog> {
+    let jobs: Vec<_> = config.outputs.loki.iter().map(|output| output.jobs.clone()).collect();
+    let interest = move |origin: &crate::tail::catalog::Origin| {
+        let of = chain::jobs(origin);
+        jobs.iter().filter(|globs| of.iter().any(|job| globs.is_match(job))).count().max(1)
+    };
+    Arc::new(Catalog::new(options.root.clone(), Box::new(interest), log.saved_chains()))
+}
+
+fn scout(
+    config: &Config,
+    options: &Options,
+    catalog: &Arc<Catalog>,
+    running: &[Running],
+    unreadable: &Arc<Unreadable>,
+) -> (Scout, Bell) {
+    let globs = |paths: &[String]| paths.iter().filter_map(|path| PathGlob::new(path).ok()).collect();
+    let inputs = Inputs {
+        files: config.logs.files.iter().map(|input| (Arc::new(input.clone()), globs(&input.paths))).collect(),
+        pods: config.logs.pods.clone().map(Arc::new),
+    };
+    let wakes = running.iter().map(|running| Arc::clone(&running.wake)).collect();
+    Scout::new(Arc::clone(catalog), inputs, wakes, Arc::clone(unreadable), options.inotify)
+}
+
+fn spool_of(output: &LokiOutput, state: &Path, log: &mut PositionLog) -> Option<crate::spool::Spool> {
+    if output.spool == 0 {
+        return None;
+    }
+    let name: String =
+        output.name.chars().map(|char| if char.is_ascii_alphanumeric() || "-_.".contains(char) { char } else { '_' }).collect();
+    open_spool(&state.join("spool").join(name.trim_start_matches('.')), output.spool, &output.name, log)
+}
+
+fn settings(config: &Config, output: &LokiOutput, once: bool) -> lane::Settings {
+    lane::Settings {
+        destination: output.name.clone(),
+        jobs: output.jobs.clone(),
+        limits: Limits { bytes: output.batch_bytes, entries: output.batch_entries, linger: output.linger },
+        line_max: output.max_line,
+        entry_age_max: output.max_entry_age,
+        ..any_destination(config, once)
+    }
+}
+
+/// What holds for a dry run without a destination: Loki's own limits.
+fn any_destination(config: &Config, once: bool) -> lane::Settings {
+    let labels: BTreeMap<&String, &String> = config.labels.iter().collect();
+    lane::Settings {
+        destination: "dry run".to_owned(),
+        jobs: crate::config::patterns::Globs::default(),
+        labels: labels.into_iter().collect::<Labels>(),
+        node: config.node.clone(),
+        limits: Limits { bytes: 1 << 20, entries: 700, linger: Duration::from_millis(250) },
+        line_max: proto::loki::limits::LINE_BYTES,
+        entry_age_max: None,
+        once,
+        show_unterminated: false,
+    }
+}
