@@ -38,8 +38,8 @@ pub struct Cursor {
     pub at: u64,
     /// The bytes before `at`.
     pub marker: Marker,
-    /// The tie state at `at`.
-    pub ties: Ties,
+    /// The tie state at `at`, by part.
+    pub ties: [Ties; 2],
     /// `at` lies within a line that is being split.
     pub mid_line: bool,
     /// Parts of which everything before a later byte is settled too.

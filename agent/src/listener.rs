@@ -1,7 +1,6 @@
 //! Answers `/metrics`, `/healthz` and `/readyz` over HTTP, for as long as the program runs.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,7 +10,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tracing::{debug, info};
+use tracing::debug;
 
 /// What the listener asks the program.
 pub trait Status: Send + Sync + 'static {
@@ -19,13 +18,6 @@ pub trait Status: Send + Sync + 'static {
     fn metrics(&self) -> String;
     /// Why it is not ready, or that it is.
     fn ready(&self) -> Result<(), String>;
-}
-
-/// Begins to listen; the address says which port was taken if it was left open.
-pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let listener = TcpListener::bind(address).await?;
-    info!(address = %listener.local_addr()?, "listening");
-    Ok(listener)
 }
 
 /// Answers until it is dropped. At most 16 connections at a time; what comes beyond waits.

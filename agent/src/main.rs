@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use agent::cli::{Cli, Command, Exit, color};
 use agent::config::{self, Environment, Loaded};
 use agent::host_root::HostRoot;
-use agent::pipeline::{self, Ended, Options};
+use agent::pipeline::{self, Ended, Lasting, Options};
 use agent::sink::dry_run::Style;
 use tracing::error;
 use tracing_subscriber::EnvFilter;
@@ -108,6 +108,12 @@ fn ship(cli: &Cli, mut loaded: Loaded, options: &Options, environment: &Environm
         Ok(runtime) => runtime,
         Err(error) => return refuse(&error),
     };
+    let entered = runtime.enter();
+    let mut lasting = match Lasting::new() {
+        Ok(lasting) => lasting,
+        Err(error) => return refuse(&error),
+    };
+    drop(entered);
     loop {
         let mut next = None;
         let reload = || {
@@ -118,7 +124,7 @@ fn ship(cli: &Cli, mut loaded: Loaded, options: &Options, environment: &Environm
             }
             next.is_some()
         };
-        let ended = runtime.block_on(pipeline::run(&loaded.config, options, reload));
+        let ended = runtime.block_on(pipeline::run(&loaded.config, options, &mut lasting, reload));
         match (ended, next) {
             (Ok(Ended::Reload), Some(again)) => loaded = again,
             (Ok(Ended::Undelivered), _) if options.once => return Exit::Undelivered,

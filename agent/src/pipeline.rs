@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
@@ -13,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use proto::labels::Labels;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
@@ -74,13 +75,45 @@ pub enum StartError {
     #[error("listen {address}: {source}; choose another address with --listen, or none with --listen ''")]
     Listen {
         /// Where.
-        address: std::net::SocketAddr,
+        address: SocketAddr,
         /// Why.
         source: io::Error,
     },
     /// The system refuses something that everything needs.
     #[error("{0}")]
     System(#[from] io::Error),
+}
+
+/// What outlasts a reload: signals, so that none is missed while the pipeline is made anew, and the port, so that nobody who
+/// asks finds it closed.
+pub struct Lasting {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    port: Option<(SocketAddr, std::net::TcpListener)>,
+}
+
+impl Lasting {
+    /// Begins to heed signals. Within a runtime only.
+    pub fn new() -> io::Result<Self> {
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt, hangup: signal(SignalKind::hangup())?, port: None })
+    }
+
+    /// The port of that address: the one that is open, or a new one.
+    fn listen(&mut self, address: SocketAddr) -> io::Result<tokio::net::TcpListener> {
+        if self.port.as_ref().is_none_or(|(known, _)| *known != address) {
+            self.port = None;
+            let listener = std::net::TcpListener::bind(address)?;
+            listener.set_nonblocking(true)?;
+            info!(address = %listener.local_addr()?, "listening");
+            self.port = Some((address, listener));
+        }
+        match &self.port {
+            Some((_, listener)) => tokio::net::TcpListener::from_std(listener.try_clone()?),
+            None => Err(io::Error::other("the port was not opened")),
+        }
+    }
 }
 
 /// The threads and tasks of one destination.
@@ -91,7 +124,12 @@ struct Running {
 
 /// Runs until a signal, or with `once` until all is delivered. `reload` says, at SIGHUP, whether there is a configuration to
 /// begin anew with.
-pub async fn run(config: &Config, options: &Options, mut reload: impl FnMut() -> bool) -> Result<Ended, StartError> {
+pub async fn run(
+    config: &Config,
+    options: &Options,
+    lasting: &mut Lasting,
+    mut reload: impl FnMut() -> bool,
+) -> Result<Ended, StartError> {
     let mut log = PositionLog::open(&options.state_directory)?;
     let spools: Vec<_> = config.outputs.loki.iter().map(|output| spool_of(output, &options.state_directory, &mut log)).collect();
     let catalog = catalog(config, options, &log);
@@ -134,23 +172,21 @@ pub async fn run(config: &Config, options: &Options, mut reload: impl FnMut() ->
     let once = options.once;
     let scouting = spawn("scout", move || scout.run(once))?;
     let report: Arc<dyn Status> = Arc::new(Report::new(Arc::clone(&log), destinations, Arc::clone(&unreadable)));
+    let mut listening = None;
     if let Some(address) = config.listen.filter(|_| !once) {
-        let listener = listener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
-        tokio::spawn(listener::serve(listener, report));
+        let listener = lasting.listen(address).map_err(|source| StartError::Listen { address, source })?;
+        listening = Some(tokio::spawn(listener::serve(listener, report)));
     }
     info!(node = %config.node, destinations = sinks.len(), state = %options.state_directory.display(), "started");
 
     let mut everything = std::pin::pin!(all(sinks));
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
     let mut ended = Ended::Delivered;
     let delivered = loop {
         tokio::select! {
             delivered = &mut everything => break delivered,
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = hangup.recv() => {
+            _ = lasting.terminate.recv() => {}
+            _ = lasting.interrupt.recv() => {}
+            _ = lasting.hangup.recv() => {
                 if !reload() {
                     continue;
                 }
@@ -166,6 +202,11 @@ pub async fn run(config: &Config, options: &Options, mut reload: impl FnMut() ->
             }
         };
     };
+    if let Some(listening) = listening {
+        // It must be gone, and the log with it, before a new pipeline takes over.
+        listening.abort();
+        let _ = listening.await;
+    }
     bell.stop();
     drop(stop);
     join(running.into_iter().map(|running| running.thread));

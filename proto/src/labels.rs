@@ -117,10 +117,7 @@ impl fmt::Display for Labels {
 }
 
 /// Writes the text of pairs that are already sorted and unique.
-pub(crate) fn write_text<'a>(
-    f: &mut impl fmt::Write,
-    pairs: impl Iterator<Item = (&'a str, &'a str)>,
-) -> fmt::Result {
+pub(crate) fn write_text<'a>(f: &mut impl fmt::Write, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> fmt::Result {
     f.write_char('{')?;
     for (i, (name, value)) in pairs.enumerate() {
         if i > 0 {

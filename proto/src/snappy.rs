@@ -93,7 +93,10 @@ impl Body<'_> {
 
     fn compress_block(&mut self) {
         let Compressor { encoder, block, compressed } = &mut *self.compressor;
-        #[expect(clippy::expect_used, reason = "fails only above 4 GiB or into too small an output; both lengths are constants here")]
+        #[expect(
+            clippy::expect_used,
+            reason = "fails only above 4 GiB or into too small an output; both lengths are constants here"
+        )]
         let len = encoder.compress(block, compressed).expect("a block fits");
         // Every call writes the length of its input first; in a body it stands once, before the first block.
         let header = varint_len(block.len() as u64);

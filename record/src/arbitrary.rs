@@ -16,10 +16,7 @@ pub(crate) fn value(names: &'static [&'static str]) -> impl Strategy<Value = Val
         prop::sample::select(names).prop_map(Value::from),
     ];
     leaf.prop_recursive(6, 64, 8, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            object(names, inner).prop_map(Value::from),
-        ]
+        prop_oneof![prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from), object(names, inner).prop_map(Value::from),]
     })
 }
 
@@ -32,19 +29,13 @@ fn object(
     names: &'static [&'static str],
     inner: impl Strategy<Value = Value>,
 ) -> impl Strategy<Value = serde_json::Map<String, Value>> {
-    let name =
-        prop_oneof![4 => prop::sample::select(names).prop_map(str::to_owned), 1 => any::<String>()];
-    prop::collection::btree_map(name, inner, 0..10)
-        .prop_map(|members| members.into_iter().collect())
+    let name = prop_oneof![4 => prop::sample::select(names).prop_map(str::to_owned), 1 => any::<String>()];
+    prop::collection::btree_map(name, inner, 0..10).prop_map(|members| members.into_iter().collect())
 }
 
 /// The text of a tree, with or without blanks.
 pub(crate) fn text(value: &Value, pretty: bool) -> Vec<u8> {
-    if pretty {
-        serde_json::to_vec_pretty(value).unwrap()
-    } else {
-        serde_json::to_vec(value).unwrap()
-    }
+    if pretty { serde_json::to_vec_pretty(value).unwrap() } else { serde_json::to_vec(value).unwrap() }
 }
 
 /// A change to the bytes of a text: where, how many to take out, what to put in.
@@ -53,10 +44,7 @@ pub(crate) type Edit = (Index, usize, Vec<u8>);
 /// A few changes.
 pub(crate) fn edits() -> impl Strategy<Value = Vec<Edit>> {
     let put = prop_oneof![
-        prop::collection::vec(
-            prop::sample::select(&b"{}[]\",:\\u0e.-tnf \n\0\xFF"[..]),
-            0..3
-        ),
+        prop::collection::vec(prop::sample::select(&b"{}[]\",:\\u0e.-tnf \n\0\xFF"[..]), 0..3),
         prop::collection::vec(any::<u8>(), 0..3),
     ];
     prop::collection::vec((any::<Index>(), 0_usize..3, put), 0..4)

@@ -60,15 +60,8 @@ pub fn parse(line: &[u8]) -> Option<CriLine<'_>> {
     let (partial, message) = match rest {
         [b'F', b' ', message @ ..] => (false, message),
         [b'P', b' ', message @ ..] => (true, message),
-        [tag @ (b'F' | b'P'), b':', more @ ..] => {
-            (*tag == b'P', &more[memchr::memchr(b' ', more)? + 1..])
-        }
+        [tag @ (b'F' | b'P'), b':', more @ ..] => (*tag == b'P', &more[memchr::memchr(b' ', more)? + 1..]),
         _ => return None,
     };
-    Some(CriLine {
-        time,
-        output,
-        partial,
-        message,
-    })
+    Some(CriLine { time, output, partial, message })
 }

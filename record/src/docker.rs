@@ -43,9 +43,7 @@ pub fn parse<'a>(line: &[u8], scratch: &'a mut Vec<u8>) -> Option<DockerLine<'a>
         .ok()?;
     scanner.finish().ok()?;
     let stream: Raw<'_> = stream?;
-    let output = [Output::Stdout, Output::Stderr]
-        .into_iter()
-        .find(|output| stream.is(output.as_str()))?;
+    let output = [Output::Stdout, Output::Stderr].into_iter().find(|output| stream.is(output.as_str()))?;
     let time = time::parse_rfc3339(time?.string()?)?;
     scratch.clear();
     unescape(log?.string()?, scratch);
@@ -53,10 +51,5 @@ pub fn parse<'a>(line: &[u8], scratch: &'a mut Vec<u8>) -> Option<DockerLine<'a>
     if complete {
         scratch.pop();
     }
-    Some(DockerLine {
-        time,
-        output,
-        complete,
-        message: scratch,
-    })
+    Some(DockerLine { time, output, complete, message: scratch })
 }

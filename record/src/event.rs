@@ -60,11 +60,7 @@ impl std::error::Error for Malformed {}
 /// A line that is shipped as it is, although it is malformed.
 impl From<json::Error> for Malformed {
     fn from(error: json::Error) -> Self {
-        Self {
-            reason: MalformedReason::Json(error),
-            text: Text::Source,
-            redacted: false,
-        }
+        Self { reason: MalformedReason::Json(error), text: Text::Source, redacted: false }
     }
 }
 
@@ -79,12 +75,7 @@ pub struct UnknownField {
 
 impl std::fmt::Display for UnknownField {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "no metadata is called `{}`; there is {}",
-            self.name,
-            self.known.join(", ")
-        )
+        write!(f, "no metadata is called `{}`; there is {}", self.name, self.known.join(", "))
     }
 }
 
@@ -111,16 +102,9 @@ pub(crate) fn select(
     wanted: &[String],
 ) -> Result<Vec<Field>, UnknownField> {
     if let Some(name) = wanted.iter().find(|name| !known.contains(&name.as_str())) {
-        return Err(UnknownField {
-            name: name.clone(),
-            known,
-        });
+        return Err(UnknownField { name: name.clone(), known });
     }
-    Ok(table
-        .iter()
-        .filter(|(name, _)| wanted.iter().any(|wanted| wanted == name))
-        .copied()
-        .collect())
+    Ok(table.iter().filter(|(name, _)| wanted.iter().any(|wanted| wanted == name)).copied().collect())
 }
 
 /// Paths that stand in the source of this crate, compiled.

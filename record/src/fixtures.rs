@@ -11,20 +11,12 @@ use std::path::{Path, PathBuf};
 
 /// Checks every case of `format`; `read` gives what a line becomes.
 pub(crate) fn check(format: &str, mut read: impl FnMut(&[u8]) -> Value) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../fixtures/record")
-        .join(format);
-    let cases: Vec<PathBuf> = sorted(&root)
-        .into_iter()
-        .filter(|path| path.is_dir())
-        .collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/record").join(format);
+    let cases: Vec<PathBuf> = sorted(&root).into_iter().filter(|path| path.is_dir()).collect();
     assert!(!cases.is_empty(), "no case in {}", root.display());
     for case in cases {
         let input = fs::read(case.join("input.log")).unwrap();
-        let lines = input
-            .strip_suffix(b"\n")
-            .unwrap_or(&input)
-            .split(|byte| *byte == b'\n');
+        let lines = input.strip_suffix(b"\n").unwrap_or(&input).split(|byte| *byte == b'\n');
         let mut actual = String::new();
         for line in lines {
             actual.push_str(&read(line).to_string());
@@ -35,11 +27,7 @@ pub(crate) fn check(format: &str, mut read: impl FnMut(&[u8]) -> Value) {
 }
 
 /// What a scan gave, as a line of `expected.jsonl`. The text is shown when it is not the line itself.
-pub(crate) fn show(
-    result: Result<Scanned, Malformed>,
-    metadata: &Metadata,
-    rewritten: &[u8],
-) -> Value {
+pub(crate) fn show(result: Result<Scanned, Malformed>, metadata: &Metadata, rewritten: &[u8]) -> Value {
     let mut shown = match result {
         Ok(scanned) => json!({
             "time": scanned.time.map(|time| time.0),
@@ -63,33 +51,22 @@ pub(crate) fn show(
 /// Lines of the recorded samples in a folder that stands beside the project, with their files; none where it is not
 /// there.
 pub(crate) fn samples(folder: &str) -> Vec<(PathBuf, Vec<u8>)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared/data")
-        .join(folder);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data").join(folder);
     if !root.is_dir() {
         eprintln!("skipped: no samples in {}", root.display());
         return Vec::new();
     }
-    let files = sorted(&root)
-        .into_iter()
-        .filter(|path| path.extension().is_some_and(|ext| ext == "log"));
+    let files = sorted(&root).into_iter().filter(|path| path.extension().is_some_and(|ext| ext == "log"));
     let lines = |path: PathBuf| {
         let content = fs::read(&path).unwrap();
-        let lines = content
-            .split(|byte| *byte == b'\n')
-            .filter(|line| !line.is_empty());
-        lines
-            .map(|line| (path.clone(), line.to_vec()))
-            .collect::<Vec<_>>()
+        let lines = content.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| (path.clone(), line.to_vec())).collect::<Vec<_>>()
     };
     files.flat_map(lines).collect()
 }
 
 fn sorted(folder: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths
 }

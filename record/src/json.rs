@@ -71,10 +71,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Walks the object that comes next. `each` is given every key and must consume its value.
-    pub fn object(
-        &mut self,
-        mut each: impl FnMut(&mut Self, Key<'a>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    pub fn object(&mut self, mut each: impl FnMut(&mut Self, Key<'a>) -> Result<(), Error>) -> Result<(), Error> {
         self.expect(b'{')?;
         if self.next_is(b'}') {
             return Ok(());
@@ -89,10 +86,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Walks the array that comes next. `each` must consume one value at a time.
-    pub fn array(
-        &mut self,
-        mut each: impl FnMut(&mut Self) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    pub fn array(&mut self, mut each: impl FnMut(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
         self.expect(b'[')?;
         if self.next_is(b']') {
             return Ok(());
@@ -112,10 +106,7 @@ impl<'a> Scanner<'a> {
             return self.other_value();
         }
         let start = self.at;
-        self.at = string::end(self.text, start + 1)
-            .ok_or_else(|| self.incomplete())?
-            .at
-            + 1;
+        self.at = string::end(self.text, start + 1).ok_or_else(|| self.incomplete())?.at + 1;
         Ok(Raw(&self.text[start..self.at]))
     }
 
@@ -125,12 +116,7 @@ impl<'a> Scanner<'a> {
         self.blank();
         let start = self.at;
         self.at = match self.text.get(start) {
-            Some(b'"') => {
-                string::end(self.text, start + 1)
-                    .ok_or_else(|| self.incomplete())?
-                    .at
-                    + 1
-            }
+            Some(b'"') => string::end(self.text, start + 1).ok_or_else(|| self.incomplete())?.at + 1,
             Some(b'{' | b'[') => self.container_end(start)?,
             Some(_) => validate::scalar_end(self.text, start)?,
             None => return Err(self.incomplete()),
@@ -155,11 +141,7 @@ impl<'a> Scanner<'a> {
         }
         let value = self.value().ok()?;
         match value.string() {
-            Some(raw) if self.next_is(b':') => Some(Token::Key(Key {
-                raw,
-                escaped: true,
-                start,
-            })),
+            Some(raw) if self.next_is(b':') => Some(Token::Key(Key { raw, escaped: true, start })),
             _ => Some(Token::Scalar(value)),
         }
     }
@@ -173,17 +155,10 @@ impl<'a> Scanner<'a> {
     /// Checks that nothing but blanks is left.
     pub fn finish(&mut self) -> Result<(), Error> {
         self.blank();
-        if self.at == self.text.len() {
-            Ok(())
-        } else {
-            Err(self.unexpected())
-        }
+        if self.at == self.text.len() { Ok(()) } else { Err(self.unexpected()) }
     }
 
-    #[expect(
-        clippy::inline_always,
-        reason = "called, its result goes through memory: 8 % more instructions a line"
-    )]
+    #[expect(clippy::inline_always, reason = "called, its result goes through memory: 8 % more instructions a line")]
     #[inline(always)]
     fn key(&mut self) -> Result<Key<'a>, Error> {
         self.expect(b'"')?;
@@ -191,11 +166,7 @@ impl<'a> Scanner<'a> {
         let end = string::end(self.text, start).ok_or_else(|| self.incomplete())?;
         self.at = end.at + 1;
         self.expect(b':')?;
-        Ok(Key {
-            raw: &self.text[start..end.at],
-            escaped: end.escaped,
-            start: start - 1,
-        })
+        Ok(Key { raw: &self.text[start..end.at], escaped: end.escaped, start: start - 1 })
     }
 
     /// After a value: whether another one follows, or the container ends.
@@ -237,11 +208,7 @@ impl<'a> Scanner<'a> {
     #[inline]
     fn blank(&mut self) {
         // Log lines hold no blanks between tokens: one comparison in nearly every case.
-        while self
-            .text
-            .get(self.at)
-            .is_some_and(|byte| *byte <= b' ' && is_blank(*byte))
-        {
+        while self.text.get(self.at).is_some_and(|byte| *byte <= b' ' && is_blank(*byte)) {
             self.at += 1;
         }
     }
@@ -256,10 +223,7 @@ impl<'a> Scanner<'a> {
             match byte | 0x20 {
                 b'"' if byte == b'"' => at = self.strings_end(at)?,
                 b'{' if depth == MAX_DEPTH => {
-                    return Err(Error {
-                        reason: Reason::TooDeep,
-                        at: at - 1,
-                    });
+                    return Err(Error { reason: Reason::TooDeep, at: at - 1 });
                 }
                 b'{' => depth += 1,
                 b'}' if depth == 1 => return Ok(at),
@@ -275,10 +239,7 @@ impl<'a> Scanner<'a> {
     #[inline]
     fn strings_end(&self, mut at: usize) -> Result<usize, Error> {
         loop {
-            at = string::end(self.text, at)
-                .ok_or_else(|| self.incomplete())?
-                .at
-                + 1;
+            at = string::end(self.text, at).ok_or_else(|| self.incomplete())?.at + 1;
             match self.text.get(at..at + 2) {
                 Some([b':' | b',', b'"']) => at += 2,
                 _ => return Ok(at),
@@ -288,18 +249,12 @@ impl<'a> Scanner<'a> {
 
     #[cold]
     fn incomplete(&self) -> Error {
-        Error {
-            reason: Reason::Incomplete,
-            at: self.text.len(),
-        }
+        Error { reason: Reason::Incomplete, at: self.text.len() }
     }
 
     #[cold]
     fn unexpected(&self) -> Error {
-        Error {
-            reason: Reason::Unexpected,
-            at: self.at,
-        }
+        Error { reason: Reason::Unexpected, at: self.at }
     }
 }
 
@@ -315,11 +270,7 @@ impl<'a> Key<'a> {
     /// Whether the name is `name`, however it is escaped.
     #[inline]
     pub fn is(&self, name: &str) -> bool {
-        if self.escaped {
-            string::means(self.raw, name.as_bytes())
-        } else {
-            self.raw == name.as_bytes()
-        }
+        if self.escaped { string::means(self.raw, name.as_bytes()) } else { self.raw == name.as_bytes() }
     }
 
     /// Whether the name begins with `prefix`, however it is escaped.
@@ -406,8 +357,7 @@ impl<'a> Raw<'a> {
             return false;
         };
         // Only a longer one can mean the same, and only with an escape in it.
-        raw == text.as_bytes()
-            || raw.len() > text.len() && raw.contains(&b'\\') && string::means(raw, text.as_bytes())
+        raw == text.as_bytes() || raw.len() > text.len() && raw.contains(&b'\\') && string::means(raw, text.as_bytes())
     }
 
     /// The text of a string, a number or a boolean, into `sink`: what Loki's `json` stage makes a label of.

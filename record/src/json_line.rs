@@ -54,26 +54,16 @@ impl JsonLine {
         if n_paths > MAX_PATHS {
             return Err(InvalidPaths::TooMany(n_paths));
         }
-        let fields =
-            JsonFields::new(timestamp.iter().chain(metadata)).map_err(InvalidPaths::Path)?;
+        let fields = JsonFields::new(timestamp.iter().chain(metadata)).map_err(InvalidPaths::Path)?;
         let names = metadata.iter().map(|path| label_name(path)).collect();
-        Ok(Self {
-            fields,
-            n_times: timestamp.len(),
-            names,
-        })
+        Ok(Self { fields, n_times: timestamp.len(), names })
     }
 
     /// Reads one line without its newline; `metadata` and `rewritten` are emptied, and the text is always the source.
     ///
     /// A time is a string in RFC 3339, or a number since the epoch, as a number or as a string; see
     /// [`time::parse_number`].
-    pub fn scan(
-        &self,
-        line: &[u8],
-        metadata: &mut Metadata,
-        rewritten: &mut Vec<u8>,
-    ) -> Result<Scanned, Malformed> {
+    pub fn scan(&self, line: &[u8], metadata: &mut Metadata, rewritten: &mut Vec<u8>) -> Result<Scanned, Malformed> {
         metadata.clear();
         rewritten.clear();
         let mut found = [None; MAX_PATHS];
@@ -83,11 +73,7 @@ impl JsonLine {
             event::push(metadata, name, *value);
         }
         let time = times.iter().flatten().find_map(read_time);
-        Ok(Scanned {
-            time,
-            text: Text::Source,
-            redacted: false,
-        })
+        Ok(Scanned { time, text: Text::Source, redacted: false })
     }
 }
 
@@ -98,14 +84,8 @@ fn read_time(value: &Raw<'_>) -> Option<UnixNanos> {
 
 /// The label that Loki's `json` stage makes of the member at `path`.
 fn label_name(path: &str) -> String {
-    let leading = if path.starts_with(|first: char| first.is_ascii_digit()) {
-        "_"
-    } else {
-        ""
-    };
+    let leading = if path.starts_with(|first: char| first.is_ascii_digit()) { "_" } else { "" };
     let rest = path.replace("\\.", ".");
-    let rest = rest
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
+    let rest = rest.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
     leading.chars().chain(rest).collect()
 }

@@ -42,12 +42,7 @@ const SOURCE_IPS: &str = "sourceIPs";
 
 /// Members that hold the time, the best first. The last two are what events had before Kubernetes 1.8, and still have
 /// where they came through a webhook of that time.
-const TIMES: [&str; 4] = [
-    "stageTimestamp",
-    "requestReceivedTimestamp",
-    "timestamp",
-    "metadata.creationTimestamp",
-];
+const TIMES: [&str; 4] = ["stageTimestamp", "requestReceivedTimestamp", "timestamp", "metadata.creationTimestamp"];
 
 /// Members that tell whether the bodies may hold secrets; see [`KubeAudit`].
 const RESOURCE: usize = TIMES.len();
@@ -69,14 +64,7 @@ const KIND: usize = RESPONSE + 1;
 const FIRST_METADATA: usize = KIND + 1;
 
 const SECRET_RESOURCES: [&str; 3] = ["secrets", "configmaps", "tokenreviews"];
-const SECRET_KINDS: [&str; 6] = [
-    "Secret",
-    "SecretList",
-    "ConfigMap",
-    "ConfigMapList",
-    "TokenRequest",
-    "TokenReview",
-];
+const SECRET_KINDS: [&str; 6] = ["Secret", "SecretList", "ConfigMap", "ConfigMapList", "TokenRequest", "TokenReview"];
 
 /// What stands in place of a body that was taken out.
 pub const REDACTED: &str = r#"{"picket_redacted":true}"#;
@@ -119,11 +107,7 @@ impl KubeAudit {
         let metadata = event::select(&FIELDS, Self::METADATA, metadata)?;
         let paths = TIMES.iter().chain(&REDACTION).chain(&["kind"]).copied();
         let paths = paths.chain(metadata.iter().map(|(_, path)| *path));
-        Ok(Self {
-            fields: event::compile(paths),
-            redact,
-            metadata,
-        })
+        Ok(Self { fields: event::compile(paths), redact, metadata })
     }
 
     /// Reads one line without its newline. `metadata` and `rewritten` are emptied first.
@@ -131,12 +115,7 @@ impl KubeAudit {
     /// A malformed line has no metadata. With redaction its text ends before its first body, since where that body
     /// ends and whose it is cannot be known; and nothing stays of one that does not begin as an event does, or is a
     /// list of events.
-    pub fn scan(
-        &self,
-        line: &[u8],
-        metadata: &mut Metadata,
-        rewritten: &mut Vec<u8>,
-    ) -> Result<Scanned, Malformed> {
+    pub fn scan(&self, line: &[u8], metadata: &mut Metadata, rewritten: &mut Vec<u8>) -> Result<Scanned, Malformed> {
         metadata.clear();
         rewritten.clear();
         let mut times = [None; TIMES.len()];
@@ -172,36 +151,16 @@ impl KubeAudit {
         if let Err(reason) = outcome {
             rewritten.clear();
             let redacted = self.redact && cut_before_body(line, rewritten);
-            let text = if redacted {
-                Text::Rewritten
-            } else {
-                Text::Source
-            };
-            return Err(Malformed {
-                reason,
-                text,
-                redacted,
-            });
+            let text = if redacted { Text::Rewritten } else { Text::Source };
+            return Err(Malformed { reason, text, redacted });
         }
         for ((name, path), value) in self.metadata.iter().zip(found) {
-            let value = if *path == SOURCE_IPS {
-                value.and_then(last_string)
-            } else {
-                value
-            };
+            let value = if *path == SOURCE_IPS { value.and_then(last_string) } else { value };
             event::push(metadata, name, value);
         }
         let time = times.into_iter().flatten().find_map(event::rfc3339);
-        let text = if redacted {
-            Text::Rewritten
-        } else {
-            Text::Source
-        };
-        Ok(Scanned {
-            time,
-            text,
-            redacted,
-        })
+        let text = if redacted { Text::Rewritten } else { Text::Source };
+        Ok(Scanned { time, text, redacted })
     }
 }
 
@@ -251,16 +210,9 @@ fn cut_before_body(line: &[u8], out: &mut Vec<u8>) -> bool {
     // Also bodies in a list of events, and patches: whatever may hold a piece of an object comes with one of these
     // words.
     let words = ["requestObject", "responseObject", "patch.webhook"];
-    let body = words
-        .iter()
-        .filter_map(|word| memchr::memmem::find(line, word.as_bytes()))
-        .min();
+    let body = words.iter().filter_map(|word| memchr::memmem::find(line, word.as_bytes())).min();
     // The quote before the word goes with it.
-    let kept = if begins_as_event {
-        body.map_or(line.len(), |at| at.saturating_sub(1))
-    } else {
-        0
-    };
+    let kept = if begins_as_event { body.map_or(line.len(), |at| at.saturating_sub(1)) } else { 0 };
     if kept == line.len() {
         return false;
     }

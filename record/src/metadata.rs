@@ -45,39 +45,26 @@ impl Metadata {
         let start = self.text.len();
         self.text.push_str(name);
         let name_end = self.text.len();
-        let mut value = Value {
-            text: &mut self.text,
-            start: name_end,
-            cut: false,
-        };
+        let mut value = Value { text: &mut self.text, start: name_end, cut: false };
         write(&mut value);
         self.cut += usize::from(value.cut);
         let value_end = self.text.len();
         if value_end == name_end {
             self.text.truncate(start);
         } else {
-            self.pairs.push(Pair {
-                name_end,
-                value_end,
-            });
+            self.pairs.push(Pair { name_end, value_end });
         }
     }
 
     /// The pairs, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
         let starts = std::iter::once(0).chain(self.pairs.iter().map(|pair| pair.value_end));
-        starts.zip(&self.pairs).map(|(start, pair)| {
-            (
-                &self.text[start..pair.name_end],
-                &self.text[pair.name_end..pair.value_end],
-            )
-        })
+        starts.zip(&self.pairs).map(|(start, pair)| (&self.text[start..pair.name_end], &self.text[pair.name_end..pair.value_end]))
     }
 
     /// The first value with this name.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter()
-            .find_map(|(candidate, value)| (candidate == name).then_some(value))
+        self.iter().find_map(|(candidate, value)| (candidate == name).then_some(value))
     }
 
     /// How many pairs there are.
@@ -146,11 +133,7 @@ impl Sink for Value<'_> {
     }
 
     fn push_char(&mut self, character: char) {
-        let character = if character == '\0' {
-            char::REPLACEMENT_CHARACTER
-        } else {
-            character
-        };
+        let character = if character == '\0' { char::REPLACEMENT_CHARACTER } else { character };
         self.push_str(character.encode_utf8(&mut [0; 4]));
     }
 }

@@ -56,26 +56,11 @@ struct Event<'a> {
     is_patch: bool,
 }
 
-const JSON: Plan = Plan {
-    steps: &[|_, _| Keep::Whole],
-    core: &[],
-};
+const JSON: Plan = Plan { steps: &[|_, _| Keep::Whole], core: &[] };
 
 /// How hard the core is cut, if it must be. The last one fits into [`MIN_LIMIT`] whatever the event.
-const CUTS: [Cut; 3] = [
-    Cut {
-        string_bytes: 1024,
-        elements: 64,
-    },
-    Cut {
-        string_bytes: 256,
-        elements: 32,
-    },
-    Cut {
-        string_bytes: 64,
-        elements: 8,
-    },
-];
+const CUTS: [Cut; 3] =
+    [Cut { string_bytes: 1024, elements: 64 }, Cut { string_bytes: 256, elements: 32 }, Cut { string_bytes: 64, elements: 8 }];
 
 /// Writes `line` to `out`, whose content is replaced, in at most `limit` bytes.
 ///
@@ -84,20 +69,13 @@ const CUTS: [Cut; 3] = [
 pub fn reduce(kind: Kind, line: &[u8], limit: usize, out: &mut Vec<u8>) -> Option<Reduced> {
     out.clear();
     let is_object = line.trim_ascii_start().starts_with(b"{");
-    if limit < MIN_LIMIT
-        || !is_object
-        || json::validate(line).is_err()
-        || str::from_utf8(line).is_err()
-    {
+    if limit < MIN_LIMIT || !is_object || json::validate(line).is_err() || str::from_utf8(line).is_err() {
         return None;
     }
     let original = line.len();
     if original <= limit {
         out.extend_from_slice(line);
-        return Some(Reduced {
-            original,
-            core_cut: false,
-        });
+        return Some(Reduced { original, core_cut: false });
     }
     let plan = match kind {
         Kind::KubeAudit => kube_audit::PLAN,
@@ -106,10 +84,7 @@ pub fn reduce(kind: Kind, line: &[u8], limit: usize, out: &mut Vec<u8>) -> Optio
     };
     let mut mark = String::new();
     // Writing to a String cannot fail.
-    let _ = write!(
-        mark,
-        "\"picket_truncated\":true,\"picket_original_bytes\":{original}}}"
-    );
+    let _ = write!(mark, "\"picket_truncated\":true,\"picket_original_bytes\":{original}}}");
     // One byte for the comma before the mark.
     let room = limit - mark.len() - 1;
     let fitted = fit(&plan, line, room, out).ok();
@@ -135,23 +110,13 @@ fn fit(plan: &Plan, line: &[u8], room: usize, out: &mut Vec<u8>) -> Result<bool,
         Scanner::new(line).object(|scanner, key| {
             let value = scanner.value()?;
             let is_mark = key.is("picket_truncated") || key.is("picket_original_bytes");
-            let keep = if is_mark {
-                Keep::Nothing
-            } else {
-                step(&key, &Event { value, is_patch })
-            };
+            let keep = if is_mark { Keep::Nothing } else { step(&key, &Event { value, is_patch }) };
             let start = out.len();
             if let Some(value_start) = write::member(key.raw(), value, keep, Cut::NONE, out)? {
                 let is_core = plan.core.iter().any(|part| key.is(part.name));
                 // Without the comma that may have been put before it.
                 let start = start + usize::from(out[start] == b',');
-                members.push(Member {
-                    start,
-                    value_start,
-                    end: out.len(),
-                    is_core,
-                    fate: Fate::Stays,
-                });
+                members.push(Member { start, value_start, end: out.len(), is_core, fate: Fate::Stays });
             }
             Ok(())
         })?;
@@ -207,15 +172,8 @@ fn drop_largest(members: &mut [Member], room: usize, out: &mut Vec<u8>) {
     // Below this it is of no use to keep the start of a string.
     const SHORTEST_CUT: usize = 256;
     let mut excess = out.len().saturating_sub(room);
-    let mut by_size: Vec<usize> = (0..members.len())
-        .filter(|index| !members[*index].is_core)
-        .collect();
-    by_size.sort_by_key(|index| {
-        (
-            std::cmp::Reverse(members[*index].end - members[*index].start),
-            *index,
-        )
-    });
+    let mut by_size: Vec<usize> = (0..members.len()).filter(|index| !members[*index].is_core).collect();
+    by_size.sort_by_key(|index| (std::cmp::Reverse(members[*index].end - members[*index].start), *index));
     for index in by_size {
         if excess == 0 {
             break;

@@ -37,12 +37,8 @@ pub(crate) fn split_rfc3339(text: &[u8]) -> Option<(UnixNanos, &[u8])> {
         && matches!(date_time[10], b'T' | b't' | b' ')
         && date_time[13] == b':'
         && date_time[16] == b':';
-    let in_range = matches!(month, 1..=12)
-        && day >= 1
-        && day <= days_in_month(year, month)
-        && hour <= 23
-        && minute <= 59
-        && second <= 60;
+    let in_range =
+        matches!(month, 1..=12) && day >= 1 && day <= days_in_month(year, month) && hour <= 23 && minute <= 59 && second <= 60;
     if !separators || !in_range {
         return None;
     }
@@ -51,8 +47,7 @@ pub(crate) fn split_rfc3339(text: &[u8]) -> Option<(UnixNanos, &[u8])> {
     if second == 60 {
         (second, nanos) = (59, 999_999_999);
     }
-    let seconds =
-        days_since_epoch(year, month, day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second;
+    let seconds = days_since_epoch(year, month, day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second;
     let (offset_seconds, rest) = offset_seconds(rest)?;
     Some((nanoseconds(seconds - offset_seconds, nanos)?, rest))
 }
@@ -63,16 +58,9 @@ pub fn format_rfc3339(time: UnixNanos, out: &mut String) {
     let nanos = time.0.rem_euclid(1_000_000_000);
     let (year, month, day) = civil_date(seconds.div_euclid(SECONDS_PER_DAY));
     let second_of_day = seconds.rem_euclid(SECONDS_PER_DAY);
-    let (hour, minute, second) = (
-        second_of_day / 3600,
-        second_of_day / 60 % 60,
-        second_of_day % 60,
-    );
+    let (hour, minute, second) = (second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
     // Writing to a String cannot fail.
-    let _ = write!(
-        out,
-        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
-    );
+    let _ = write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
     let _ = match nanos {
         0 => Ok(()),
         _ if nanos % 1_000_000 == 0 => write!(out, ".{:03}", nanos / 1_000_000),
@@ -94,9 +82,7 @@ pub fn parse_number(text: &[u8]) -> Option<UnixNanos> {
     if whole.is_empty() || whole.len() > 19 {
         return None;
     }
-    let whole = whole
-        .iter()
-        .fold(0_i128, |value, digit| value * 10 + i128::from(digit - b'0'));
+    let whole = whole.iter().fold(0_i128, |value, digit| value * 10 + i128::from(digit - b'0'));
     let unit: i128 = match whole {
         0..=99_999_999_999 => 1_000_000_000,
         100_000_000_000..=99_999_999_999_999 => 1_000_000,
@@ -197,11 +183,7 @@ const EPOCH_DAY: i64 = 719_468;
 
 /// Days from 1970-01-01 to the given date.
 fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
-    let (year, month_from_march) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
+    let (year, month_from_march) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
     year * 365 + leap_days + (153 * month_from_march + 2) / 5 + day - 1 - EPOCH_DAY
 }
@@ -213,23 +195,12 @@ fn civil_date(days: i64) -> (i64, i64, i64) {
     let cycle = days.div_euclid(DAYS_IN_400_YEARS);
     let day_of_cycle = days.rem_euclid(DAYS_IN_400_YEARS);
     // Leap days taken out, every year has 365 days. The last day of 4 and of 400 years is such a leap day.
-    let year_of_cycle = (day_of_cycle - day_of_cycle / 1_460 + day_of_cycle / 36_524
-        - day_of_cycle / 146_096)
-        / 365;
-    let day_of_year =
-        day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
+    let year_of_cycle = (day_of_cycle - day_of_cycle / 1_460 + day_of_cycle / 36_524 - day_of_cycle / 146_096) / 365;
+    let day_of_year = day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    (
-        cycle * 400 + year_of_cycle + i64::from(month <= 2),
-        month,
-        day,
-    )
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (cycle * 400 + year_of_cycle + i64::from(month <= 2), month, day)
 }
 
 fn days_in_month(year: i64, month: i64) -> i64 {

@@ -52,36 +52,20 @@ impl VaultAudit {
     pub const METADATA: &'static [&'static str] = &event::names(&FIELDS);
 
     /// The names that are shipped by default: what the rules group by and people search for.
-    pub const DEFAULT_METADATA: &'static [&'static str] = &[
-        "type",
-        "request_operation",
-        "request_path",
-        "request_remote_address",
-        "auth_display_name",
-        "auth_entity_id",
-        "error",
-    ];
+    pub const DEFAULT_METADATA: &'static [&'static str] =
+        &["type", "request_operation", "request_path", "request_remote_address", "auth_display_name", "auth_entity_id", "error"];
 
     /// A reader that yields the named metadata. `prefix` is what the audit device was told to write before every
     /// entry, usually nothing; it is taken off the lines that have it.
     pub fn new(prefix: &str, metadata: &[String]) -> Result<Self, UnknownField> {
         let metadata = event::select(&FIELDS, Self::METADATA, metadata)?;
         let paths = std::iter::once("time").chain(metadata.iter().map(|(_, path)| *path));
-        Ok(Self {
-            prefix: prefix.to_owned(),
-            fields: event::compile(paths),
-            metadata,
-        })
+        Ok(Self { prefix: prefix.to_owned(), fields: event::compile(paths), metadata })
     }
 
     /// Reads one line without its newline. `metadata` and `rewritten` are emptied first; the text is rewritten when
     /// it had a prefix. A malformed line is shipped as it is.
-    pub fn scan(
-        &self,
-        line: &[u8],
-        metadata: &mut Metadata,
-        rewritten: &mut Vec<u8>,
-    ) -> Result<Scanned, Malformed> {
+    pub fn scan(&self, line: &[u8], metadata: &mut Metadata, rewritten: &mut Vec<u8>) -> Result<Scanned, Malformed> {
         metadata.clear();
         rewritten.clear();
         let entry = line.strip_prefix(self.prefix.as_bytes()).unwrap_or(line);
@@ -96,11 +80,7 @@ impl VaultAudit {
             rewritten.extend_from_slice(entry);
             Text::Rewritten
         };
-        Ok(Scanned {
-            time: found[TIME].and_then(event::rfc3339),
-            text,
-            redacted: false,
-        })
+        Ok(Scanned { time: found[TIME].and_then(event::rfc3339), text, redacted: false })
     }
 }
 

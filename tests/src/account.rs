@@ -96,37 +96,22 @@ impl Book {
     pub fn delay_ms(&self) -> (i64, i64) {
         let mut delays = self.delays.clone();
         delays.sort_unstable();
-        let at = |share: usize| {
-            delays.get((delays.len() * share / 100).min(delays.len().saturating_sub(1)))
-        };
-        (
-            at(100).map_or(0, |nanos| nanos / 1_000_000),
-            at(99).map_or(0, |nanos| nanos / 1_000_000),
-        )
+        let at = |share: usize| delays.get((delays.len() * share / 100).min(delays.len().saturating_sub(1)));
+        (at(100).map_or(0, |nanos| nanos / 1_000_000), at(99).map_or(0, |nanos| nanos / 1_000_000))
     }
 
     /// Judges against what was written: (writer, number of lines).
     pub fn verdict(&self, written: &[(u32, u64)]) -> Verdict {
         let mut violations = self.violations.clone();
         for (id, writer) in &self.writers {
-            let n_written = written
-                .iter()
-                .find(|(known, _)| known == id)
-                .map_or(0, |(_, n_lines)| *n_lines);
+            let n_written = written.iter().find(|(known, _)| known == id).map_or(0, |(_, n_lines)| *n_lines);
             if writer.first.len() as u64 > n_written {
-                violations.add("nobody wrote", || {
-                    format!(
-                        "writer {id} wrote {n_written} lines and {} are here",
-                        writer.first.len()
-                    )
-                });
+                violations
+                    .add("nobody wrote", || format!("writer {id} wrote {n_written} lines and {} are here", writer.first.len()));
             }
         }
         Verdict {
-            lost: written
-                .iter()
-                .flat_map(|(id, n_lines)| self.missing(*id, *n_lines))
-                .collect(),
+            lost: written.iter().flat_map(|(id, n_lines)| self.missing(*id, *n_lines)).collect(),
             n_stored: self.n_distinct(),
             n_repeats: self.n_repeats,
             n_visible_repeats: self.n_visible_repeats,
@@ -141,19 +126,11 @@ impl Book {
                 return self.violations.add("nobody wrote", || describe(&delivery));
             }
             Err(Damage::Changed(mark)) => {
-                return self.violations.add("changed text", || {
-                    format!("{}, {}", name(mark), describe(&delivery))
-                });
+                return self.violations.add("changed text", || format!("{}, {}", name(mark), describe(&delivery)));
             }
         };
-        if self
-            .shapes
-            .get(&mark.writer)
-            .is_some_and(|shape| !shape.states_time(mark, delivery.time))
-        {
-            self.violations.add("wrong time", || {
-                format!("{} at {}", name(mark), delivery.time)
-            });
+        if self.shapes.get(&mark.writer).is_some_and(|shape| !shape.states_time(mark, delivery.time)) {
+            self.violations.add("wrong time", || format!("{} at {}", name(mark), delivery.time));
         }
         let writer = self.writers.entry(mark.writer).or_default();
         let seq = mark.seq as usize;
@@ -164,29 +141,18 @@ impl Book {
             self.n_repeats += 1;
             self.n_visible_repeats += u64::from(!delivery.is_ignored);
             if let Some(difference) = difference(first, &delivery) {
-                self.violations
-                    .add("changed repeat", || format!("{}: {difference}", name(mark)));
+                self.violations.add("changed repeat", || format!("{}: {difference}", name(mark)));
             }
             return;
         }
         if let Some((last_seq, last)) = &writer.last {
             if mark.seq < *last_seq {
-                self.violations
-                    .add("order", || format!("{} came after {last_seq}", name(mark)));
+                self.violations.add("order", || format!("{} came after {last_seq}", name(mark)));
             } else if delivery.time < last.time {
-                self.violations.add("order", || {
-                    format!(
-                        "{}: time {} came after {}",
-                        name(mark),
-                        delivery.time,
-                        last.time
-                    )
-                });
+                self.violations.add("order", || format!("{}: time {} came after {}", name(mark), delivery.time, last.time));
             }
             if delivery.stream != last.stream {
-                self.violations.add("other stream", || {
-                    format!("{}: {} after {}", name(mark), delivery.stream, last.stream)
-                });
+                self.violations.add("other stream", || format!("{}: {} after {}", name(mark), delivery.stream, last.stream));
             }
         }
         self.delays.push(delivery.arrived - mark.nanos);
@@ -197,9 +163,7 @@ impl Book {
 
     fn missing(&self, id: u32, n_lines: u64) -> Vec<(u32, u64, u64)> {
         let writer = self.writers.get(&id);
-        let is_here = |seq: u64| {
-            writer.is_some_and(|writer| matches!(writer.first.get(seq as usize), Some(Some(_))))
-        };
+        let is_here = |seq: u64| writer.is_some_and(|writer| matches!(writer.first.get(seq as usize), Some(Some(_))));
         let mut ranges: Vec<(u32, u64, u64)> = Vec::new();
         for seq in (0..n_lines).filter(|seq| !is_here(*seq)) {
             match ranges.last_mut() {
@@ -214,10 +178,7 @@ impl Book {
 impl Verdict {
     /// How many lines were lost.
     pub fn n_lost(&self) -> u64 {
-        self.lost
-            .iter()
-            .map(|(_, first, last)| last - first + 1)
-            .sum()
+        self.lost.iter().map(|(_, first, last)| last - first + 1).sum()
     }
 
     /// Whether something happened that must not: changed, misplaced or invented entries.
@@ -232,10 +193,7 @@ impl Verdict {
 
     /// Panics with the details unless it is whole.
     pub fn assert_whole(&self, n_repeats_max: u64) {
-        assert!(
-            self.is_whole(n_repeats_max),
-            "(at most {n_repeats_max} repeats allowed) {self:#}"
-        );
+        assert!(self.is_whole(n_repeats_max), "(at most {n_repeats_max} repeats allowed) {self:#}");
     }
 }
 
@@ -243,16 +201,8 @@ impl fmt::Display for Verdict {
     /// One line; with `{:#}` the details after it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (n_lost, n_wrong) = (self.n_lost(), self.violations.n);
-        let Self {
-            n_stored,
-            n_repeats,
-            n_visible_repeats,
-            ..
-        } = self;
-        write!(
-            f,
-            "{n_lost} lost, {n_stored} stored, {n_repeats} repeats ({n_visible_repeats} visible), {n_wrong} violations"
-        )?;
+        let Self { n_stored, n_repeats, n_visible_repeats, .. } = self;
+        write!(f, "{n_lost} lost, {n_stored} stored, {n_repeats} repeats ({n_visible_repeats} visible), {n_wrong} violations")?;
         if f.alternate() {
             for (writer, first, last) in self.lost.iter().take(EXAMPLES_MAX) {
                 write!(f, "\n  lost: writer {writer}, {first} to {last}")?;
@@ -281,19 +231,13 @@ impl Violations {
 
 fn difference(first: &Delivery, repeat: &Delivery) -> Option<String> {
     if first.stream != repeat.stream {
-        return Some(format!(
-            "stream {} and then {}",
-            first.stream, repeat.stream
-        ));
+        return Some(format!("stream {} and then {}", first.stream, repeat.stream));
     }
     if first.time != repeat.time {
         return Some(format!("time {} and then {}", first.time, repeat.time));
     }
     if first.metadata != repeat.metadata {
-        return Some(format!(
-            "metadata {:?} and then {:?}",
-            first.metadata, repeat.metadata
-        ));
+        return Some(format!("metadata {:?} and then {:?}", first.metadata, repeat.metadata));
     }
     (first.line != repeat.line).then(|| format!("text {:?} and then {:?}", first.line, repeat.line))
 }

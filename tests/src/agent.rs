@@ -25,11 +25,7 @@ pub fn binary() -> Option<PathBuf> {
     let path = match std::env::var_os("PICKET_AGENT") {
         Some(path) => PathBuf::from(path),
         // target/<profile>/deps/<test>
-        None => std::env::current_exe()
-            .ok()?
-            .parent()?
-            .parent()?
-            .join("agent"),
+        None => std::env::current_exe().ok()?.parent()?.parent()?.join("agent"),
     };
     path.is_file().then_some(path)
 }
@@ -57,35 +53,17 @@ pub struct Agent {
 
 impl Launch {
     /// Starts the process, without waiting for anything.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that starts processes: the program under test"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the one place that starts processes: the program under test")]
     pub fn start(&self) -> Agent {
         let binary = binary().expect("the caller has looked for the binary");
         let (stdout, stderr) = (self.logs.join("stdout"), self.logs.join("stderr"));
         let mut log = append(&stderr);
-        let stderr_begin = log
-            .seek(SeekFrom::End(0))
-            .expect("the agent's log can be measured");
+        let stderr_begin = log.seek(SeekFrom::End(0)).expect("the agent's log can be measured");
         let mut command = Command::new(&binary);
-        command
-            .args(&self.args)
-            .env("NO_COLOR", "1")
-            .envs(self.env.iter().cloned());
-        command
-            .stdin(Stdio::null())
-            .stdout(append(&stdout))
-            .stderr(log);
-        let child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
-        Agent {
-            child,
-            stderr,
-            stderr_begin,
-            address: None,
-        }
+        command.args(&self.args).env("NO_COLOR", "1").envs(self.env.iter().cloned());
+        command.stdin(Stdio::null()).stdout(append(&stdout)).stderr(log);
+        let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+        Agent { child, stderr, stderr_begin, address: None }
     }
 
     /// Starts the process and waits for it to listen.
@@ -97,10 +75,7 @@ impl Launch {
             }
             agent.listening_address()
         });
-        assert!(
-            agent.address.is_some(),
-            "the agent did not say `listening address=…` within {START_MAX:?}"
-        );
+        assert!(agent.address.is_some(), "the agent did not say `listening address=…` within {START_MAX:?}");
         agent
     }
 
@@ -124,12 +99,7 @@ impl Agent {
     pub fn terminate(mut self) {
         self.signal(Signal::TERM);
         let status = self.wait(STOP_MAX);
-        assert_eq!(
-            status.code(),
-            Some(0),
-            "after SIGTERM (signal {:?})",
-            status.signal()
-        );
+        assert_eq!(status.code(), Some(0), "after SIGTERM (signal {:?})", status.signal());
     }
 
     /// SIGHUP.
@@ -157,63 +127,40 @@ impl Agent {
     /// Resident memory in bytes.
     pub fn resident_bytes(&self) -> u64 {
         let status = self.proc("status");
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .expect("a running process has memory");
-        line.trim()
-            .trim_end_matches(" kB")
-            .parse::<u64>()
-            .expect("VmRSS is a number")
-            * 1024
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a running process has memory");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("VmRSS is a number") * 1024
     }
 
     /// CPU time used so far, user and system.
     pub fn cpu_time(&self) -> Duration {
         let stat = self.proc("stat");
         // The name in parentheses may hold anything; after it, user and system time are the 12th and 13th field.
-        let (_, rest) = stat
-            .rsplit_once(") ")
-            .expect("stat has a name in parentheses");
-        let ticks: u64 = rest
-            .split(' ')
-            .skip(11)
-            .take(2)
-            .map(|field| field.parse::<u64>().expect("ticks are numbers"))
-            .sum();
+        let (_, rest) = stat.rsplit_once(") ").expect("stat has a name in parentheses");
+        let ticks: u64 = rest.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().expect("ticks are numbers")).sum();
         Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
     }
 
     /// What it logged since this start.
     pub fn log(&self) -> String {
         let all = fs::read(&self.stderr).unwrap_or_default();
-        String::from_utf8_lossy(all.get(self.stderr_begin as usize..).unwrap_or_default())
-            .into_owned()
+        String::from_utf8_lossy(all.get(self.stderr_begin as usize..).unwrap_or_default()).into_owned()
     }
 
     fn listening_address(&self) -> Option<String> {
         let log = self.log();
         // A whole line only: the address might be half written.
         let whole = &log[..=log.rfind('\n')?];
-        let line = whole
-            .lines()
-            .find(|line| line.contains("listening") && line.contains("address="))?;
+        let line = whole.lines().find(|line| line.contains("listening") && line.contains("address="))?;
         let (_, rest) = line.split_once("address=")?;
         Some(rest.split_whitespace().next()?.trim_matches('"').to_owned())
     }
 
     fn proc(&self, name: &str) -> String {
-        fs::read_to_string(
-            Path::new("/proc")
-                .join(self.child.id().to_string())
-                .join(name),
-        )
-        .expect("the agent is running")
+        fs::read_to_string(Path::new("/proc").join(self.child.id().to_string()).join(name)).expect("the agent is running")
     }
 
     fn signal(&self, signal: Signal) {
-        let pid =
-            Pid::from_raw(self.child.id().cast_signed()).expect("a child has a process number");
+        let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a child has a process number");
         kill_process(pid, signal).expect("the agent is running");
     }
 }
@@ -225,20 +172,11 @@ impl Drop for Agent {
         if std::thread::panicking() {
             let log = self.log();
             let begin = log.floor_char_boundary(log.len().saturating_sub(SHOWN_BYTES_MAX));
-            writeln!(
-                std::io::stderr(),
-                "--- the agent's log:\n{}---",
-                &log[begin..]
-            )
-            .ok();
+            writeln!(std::io::stderr(), "--- the agent's log:\n{}---", &log[begin..]).ok();
         }
     }
 }
 
 fn append(path: &Path) -> File {
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    OpenOptions::new().create(true).append(true).open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

@@ -3,15 +3,8 @@
 //! A line is made by `line`, written by `log_file` (renamed and packed by `rotation`), at a pace by `load`; the `agent`
 //! ships it to `loki`; `account` says what became of it. `wait` is the only module that waits.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test harness fails by panicking"
-)]
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "everything here panics when what it needs is not there"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test harness fails by panicking")]
+#![expect(clippy::missing_panics_doc, reason = "everything here panics when what it needs is not there")]
 
 pub mod account;
 pub mod agent;

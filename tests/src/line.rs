@@ -98,11 +98,7 @@ pub fn parse(text: &str) -> Result<Mark, Damage> {
         nanos: field()?.parse().map_err(foreign)?,
     };
     let sum = u32::from_str_radix(field()?, 16).map_err(foreign)?;
-    if sum == sum_of(text.as_bytes(), begin + MARK_BYTES) {
-        Ok(mark)
-    } else {
-        Err(Damage::Changed(mark))
-    }
+    if sum == sum_of(text.as_bytes(), begin + MARK_BYTES) { Ok(mark) } else { Err(Damage::Changed(mark)) }
 }
 
 fn raw(mark: Mark, bytes: usize) -> Vec<u8> {
@@ -112,9 +108,7 @@ fn raw(mark: Mark, bytes: usize) -> Vec<u8> {
     // Some variety, or the bodies would be compressed to nothing.
     let mut letter = mark.seq;
     while text.len() < bytes {
-        letter = letter
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
+        letter = letter.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         text.push(b'a' + ((letter >> 33) % 26) as u8);
     }
     seal(&mut text, at);
@@ -124,23 +118,9 @@ fn raw(mark: Mark, bytes: usize) -> Vec<u8> {
 fn append_cri(mark: Mark, out: &mut Vec<u8>) {
     let is_parted = mark.seq.is_multiple_of(8);
     let text = raw(mark, if is_parted { 900 } else { 120 });
-    let stderr = mark.seq.is_multiple_of(4).then(|| {
-        raw(
-            Mark {
-                writer: mark.writer + 1,
-                seq: mark.seq / 4,
-                ..mark
-            },
-            100,
-        )
-    });
+    let stderr = mark.seq.is_multiple_of(4).then(|| raw(Mark { writer: mark.writer + 1, seq: mark.seq / 4, ..mark }, 100));
     let mut line = |stream: &str, tag: &str, message: &[u8], later: i64| {
-        write!(
-            out,
-            "{} {stream} {tag} ",
-            stamp::rfc3339_nanos(mark.nanos + later)
-        )
-        .expect("memory takes bytes");
+        write!(out, "{} {stream} {tag} ", stamp::rfc3339_nanos(mark.nanos + later)).expect("memory takes bytes");
         out.extend_from_slice(message);
         out.push(b'\n');
     };
@@ -161,12 +141,7 @@ fn append_cri(mark: Mark, out: &mut Vec<u8>) {
 }
 
 fn audit(mark: Mark) -> Vec<u8> {
-    let Mark {
-        run,
-        writer,
-        seq,
-        nanos,
-    } = mark;
+    let Mark { run, writer, seq, nanos } = mark;
     let verb = ["get", "list", "watch", "create", "delete"][(seq % 5) as usize];
     let mut text = Vec::with_capacity(1100);
     write!(
@@ -190,14 +165,8 @@ fn audit(mark: Mark) -> Vec<u8> {
 
 /// Appends the mark with zeros for its checksum, and says where the checksum stands.
 fn append_mark(mark: Mark, text: &mut Vec<u8>) -> usize {
-    let Mark {
-        run,
-        writer,
-        seq,
-        nanos,
-    } = mark;
-    write!(text, "{MARK}{run:08x}:{writer:04x}:{seq:010}:{nanos:019}:")
-        .expect("memory takes bytes");
+    let Mark { run, writer, seq, nanos } = mark;
+    write!(text, "{MARK}{run:08x}:{writer:04x}:{seq:010}:{nanos:019}:").expect("memory takes bytes");
     let at = text.len();
     write!(text, "{NO_SUM}:").expect("memory takes bytes");
     at
@@ -220,12 +189,7 @@ fn sum_of(text: &[u8], at: usize) -> u32 {
 mod tests {
     use super::*;
 
-    const SAMPLE: Mark = Mark {
-        run: 0xdead_beef,
-        writer: 7,
-        seq: 16,
-        nanos: 1_709_210_096_007_008_009,
-    };
+    const SAMPLE: Mark = Mark { run: 0xdead_beef, writer: 7, seq: 16, nanos: 1_709_210_096_007_008_009 };
 
     fn appended(shape: Shape, seq: u64) -> String {
         let mut out = Vec::new();
@@ -268,32 +232,11 @@ mod tests {
     #[test]
     fn a_cri_record_in_parts_joins_to_a_sealed_line() {
         let lines = appended(Shape::Cri, 16);
-        let parts: Vec<Vec<&str>> = lines
-            .lines()
-            .map(|line| line.splitn(4, ' ').collect())
-            .collect();
+        let parts: Vec<Vec<&str>> = lines.lines().map(|line| line.splitn(4, ' ').collect()).collect();
         let tags: Vec<(&str, &str)> = parts.iter().map(|part| (part[1], part[2])).collect();
-        assert_eq!(
-            tags,
-            [
-                ("stdout", "P"),
-                ("stderr", "F"),
-                ("stdout", "P"),
-                ("stdout", "F")
-            ]
-        );
-        assert_eq!(
-            parse(&[parts[0][3], parts[2][3], parts[3][3]].concat()),
-            Ok(SAMPLE)
-        );
-        assert_eq!(
-            parse(parts[1][3]),
-            Ok(Mark {
-                writer: 8,
-                seq: 4,
-                ..SAMPLE
-            })
-        );
+        assert_eq!(tags, [("stdout", "P"), ("stderr", "F"), ("stdout", "P"), ("stdout", "F")]);
+        assert_eq!(parse(&[parts[0][3], parts[2][3], parts[3][3]].concat()), Ok(SAMPLE));
+        assert_eq!(parse(parts[1][3]), Ok(Mark { writer: 8, seq: 4, ..SAMPLE }));
         assert_eq!(Shape::Cri.sequences(7, 17), [(7, 17), (8, 5)]);
         assert_eq!(appended(Shape::Cri, 17).lines().count(), 1);
     }

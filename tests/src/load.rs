@@ -35,19 +35,12 @@ pub struct Load {
 impl Load {
     /// Begins to write.
     pub fn start(log: LogFile, records_per_second: u64, turn: Turn) -> Self {
-        let (stop, n_records) = (
-            Arc::new(Stop::default()),
-            Arc::new(AtomicU64::new(log.n_records())),
-        );
+        let (stop, n_records) = (Arc::new(Stop::default()), Arc::new(AtomicU64::new(log.n_records())));
         let thread = std::thread::spawn({
             let (stop, n_records) = (Arc::clone(&stop), Arc::clone(&n_records));
             move || write_on(log, records_per_second, turn, &stop, &n_records)
         });
-        Self {
-            stop,
-            n_records,
-            thread: Some(thread),
-        }
+        Self { stop, n_records, thread: Some(thread) }
     }
 
     /// How many records are in the file by now.
@@ -58,11 +51,7 @@ impl Load {
     /// Ends the writing and gives the file back.
     pub fn stop(mut self) -> LogFile {
         self.stop.set();
-        self.thread
-            .take()
-            .expect("a load is stopped once")
-            .join()
-            .expect("the writer does not panic")
+        self.thread.take().expect("a load is stopped once").join().expect("the writer does not panic")
     }
 }
 
@@ -76,13 +65,7 @@ impl Drop for Load {
     }
 }
 
-fn write_on(
-    mut log: LogFile,
-    records_per_second: u64,
-    turn: Turn,
-    stop: &Stop,
-    n_records: &AtomicU64,
-) -> LogFile {
+fn write_on(mut log: LogFile, records_per_second: u64, turn: Turn, stop: &Stop, n_records: &AtomicU64) -> LogFile {
     let begin = Instant::now();
     let (before, mut n_turns, mut reopen_at) = (log.n_records(), 0, None);
     for tick in 1.. {
@@ -91,9 +74,7 @@ fn write_on(
             break;
         }
         // Absolute: what one burst was late, the next one brings.
-        let due = u64::try_from(begin.elapsed().as_micros()).expect("a test is short")
-            * records_per_second
-            / 1_000_000;
+        let due = u64::try_from(begin.elapsed().as_micros()).expect("a test is short") * records_per_second / 1_000_000;
         log.append((before + due).saturating_sub(log.n_records()));
         n_records.store(log.n_records(), Ordering::Release);
 
@@ -101,9 +82,7 @@ fn write_on(
             log.reopen();
             reopen_at = None;
         }
-        let (Turn::Rotate(every) | Turn::RotateLate(every, _) | Turn::CopyAndTruncate(every)) =
-            turn
-        else {
+        let (Turn::Rotate(every) | Turn::RotateLate(every, _) | Turn::CopyAndTruncate(every)) = turn else {
             continue;
         };
         if Instant::now() < begin + every * (n_turns + 1) {
@@ -139,19 +118,10 @@ mod tests {
         let log = LogFile::create(&dir.path().join("a.log"), Shape::Raw { bytes: 100 }, 1, 1)
             .rotating(Rotation::new(Naming::Lumberjack));
         let begin = Instant::now();
-        let load = Load::start(
-            log,
-            20_000,
-            Turn::RotateLate(Duration::from_millis(100), Duration::from_millis(20)),
-        );
-        wait::for_condition("10,000 records", Duration::from_secs(5), || {
-            load.n_records() >= 10_000
-        });
+        let load = Load::start(log, 20_000, Turn::RotateLate(Duration::from_millis(100), Duration::from_millis(20)));
+        wait::for_condition("10,000 records", Duration::from_secs(5), || load.n_records() >= 10_000);
         let (took, log) = (begin.elapsed(), load.stop());
-        assert!(
-            took >= Duration::from_millis(490),
-            "not faster than asked: {took:?}"
-        );
+        assert!(took >= Duration::from_millis(490), "not faster than asked: {took:?}");
         assert!(log.archived().len() >= 4, "{}", log.archived().len());
         assert_eq!(log.n_bytes(), log.n_records() * 101);
     }

@@ -27,8 +27,7 @@ pub struct LogFile {
 impl LogFile {
     /// A new, empty file (its directory is made too). Writers of one run have numbers at least 2 apart.
     pub fn create(path: &Path, shape: Shape, run: u32, writer: u32) -> Self {
-        fs::create_dir_all(path.parent().expect("a log file has a directory"))
-            .expect("the directory can be made");
+        fs::create_dir_all(path.parent().expect("a log file has a directory")).expect("the directory can be made");
         Self {
             path: path.to_owned(),
             file: open(path),
@@ -47,10 +46,7 @@ impl LogFile {
     /// With a way to rotate.
     #[must_use]
     pub fn rotating(self, rotation: Rotation) -> Self {
-        Self {
-            rotation: Some(rotation),
-            ..self
-        }
+        Self { rotation: Some(rotation), ..self }
     }
 
     /// Writes the next records, as one block.
@@ -60,18 +56,11 @@ impl LogFile {
         let now = stamp::now_nanos();
         for _ in 0..n_records {
             self.nanos = now.max(self.nanos + 10);
-            let mark = Mark {
-                run: self.run,
-                writer: self.writer,
-                seq: self.n_records,
-                nanos: self.nanos,
-            };
+            let mark = Mark { run: self.run, writer: self.writer, seq: self.n_records, nanos: self.nanos };
             self.shape.append(mark, &mut self.block);
             self.n_records += 1;
         }
-        self.file
-            .write_all(&self.block)
-            .expect("a log file takes bytes");
+        self.file.write_all(&self.block).expect("a log file takes bytes");
         self.n_bytes += self.block.len() as u64;
     }
 
@@ -89,28 +78,19 @@ impl LogFile {
 
     /// Renames the file and goes on writing to it (until `reopen`): a writer that was not yet told.
     pub fn rename_away(&mut self) {
-        let rotation = self
-            .rotation
-            .as_mut()
-            .expect("the file has a way to rotate");
+        let rotation = self.rotation.as_mut().expect("the file has a way to rotate");
         rotation.put_away(&self.path);
     }
 
     /// Begins a new file under the live name.
     pub fn reopen(&mut self) {
         self.file = open(&self.path);
-        self.rotation
-            .as_mut()
-            .expect("the file has a way to rotate")
-            .after_reopen();
+        self.rotation.as_mut().expect("the file has a way to rotate").after_reopen();
     }
 
     /// Undoes `rename_away`.
     pub fn rename_back(&mut self) {
-        self.rotation
-            .as_mut()
-            .expect("the file has a way to rotate")
-            .take_back(&self.path);
+        self.rotation.as_mut().expect("the file has a way to rotate").take_back(&self.path);
     }
 
     /// Copies the file beside itself and empties it, as logrotate's `copytruncate`. The copy is nobody's source.
@@ -155,11 +135,7 @@ impl LogFile {
 
 /// `O_APPEND`, as log writers open: after a truncation they go on at the new end.
 fn open(path: &Path) -> File {
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)
-        .expect("a log file can be opened")
+    OpenOptions::new().create(true).append(true).open(path).expect("a log file can be opened")
 }
 
 #[cfg(test)]
@@ -175,49 +151,30 @@ mod tests {
         let packed = File::open(path).unwrap();
         let mut text = String::new();
         match path.extension().and_then(|end| end.to_str()) {
-            Some("gz") => flate2::read::GzDecoder::new(packed)
-                .read_to_string(&mut text)
-                .unwrap(),
-            Some("zst") => zstd::Decoder::new(packed)
-                .unwrap()
-                .read_to_string(&mut text)
-                .unwrap(),
-            _ => fs::read_to_string(path)
-                .map(|whole| text.push_str(&whole))
-                .map(|()| text.len())
-                .unwrap(),
+            Some("gz") => flate2::read::GzDecoder::new(packed).read_to_string(&mut text).unwrap(),
+            Some("zst") => zstd::Decoder::new(packed).unwrap().read_to_string(&mut text).unwrap(),
+            _ => fs::read_to_string(path).map(|whole| text.push_str(&whole)).map(|()| text.len()).unwrap(),
         };
         text
     }
 
     fn seqs(paths: &[PathBuf]) -> Vec<u64> {
         let text: String = paths.iter().map(|path| read(path)).collect();
-        text.lines()
-            .map(|line| line::parse(line).unwrap().seq)
-            .collect()
+        text.lines().map(|line| line::parse(line).unwrap().seq).collect()
     }
 
     fn check(naming: Naming, compression: Compression, suffixes: &[&str]) {
         let dir = tempfile::tempdir().unwrap();
         let rotation = Rotation::new(naming).compressing(compression).keeping(3);
-        let mut log =
-            LogFile::create(&dir.path().join("audit.log"), SHAPE, 1, 1).rotating(rotation);
+        let mut log = LogFile::create(&dir.path().join("audit.log"), SHAPE, 1, 1).rotating(rotation);
         for _ in 0..4 {
             log.append(5);
             log.rotate();
         }
         log.append(5);
-        assert_eq!(
-            fs::read_dir(&dir).unwrap().count(),
-            4,
-            "three kept, one live, nothing left over"
-        );
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 4, "three kept, one live, nothing left over");
         for (path, suffix) in log.archived().iter().zip(suffixes) {
-            assert!(
-                path.to_str().unwrap().ends_with(suffix),
-                "{} ends with {suffix}",
-                path.display()
-            );
+            assert!(path.to_str().unwrap().ends_with(suffix), "{} ends with {suffix}", path.display());
         }
         let mut paths = log.archived().to_vec();
         paths.push(log.path().to_owned());
@@ -228,21 +185,9 @@ mod tests {
 
     #[test]
     fn files_are_put_away_the_way_each_writer_does_it() {
-        check(
-            Naming::Lumberjack,
-            Compression::GzipAll,
-            &[".log.gz", ".log.gz", ".log.gz"],
-        );
-        check(
-            Naming::Logrotate,
-            Compression::None,
-            &["audit.log.3", "audit.log.2", "audit.log.1"],
-        );
-        check(
-            Naming::Logrotate,
-            Compression::ZstdAll,
-            &["audit.log.3.zst", "audit.log.2.zst", "audit.log.1.zst"],
-        );
+        check(Naming::Lumberjack, Compression::GzipAll, &[".log.gz", ".log.gz", ".log.gz"]);
+        check(Naming::Logrotate, Compression::None, &["audit.log.3", "audit.log.2", "audit.log.1"]);
+        check(Naming::Logrotate, Compression::ZstdAll, &["audit.log.3.zst", "audit.log.2.zst", "audit.log.1.zst"]);
         check(Naming::Kubelet, Compression::GzipOlder, &[".gz", ".gz", ""]);
     }
 

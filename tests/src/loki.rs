@@ -42,7 +42,7 @@ pub enum Behaviour {
     CutBody,
     /// The connection stays open and nothing is read any more, not even after the behaviour has changed.
     BlackHole,
-    /// 400 for the whole request if one of its streams' labels contain this text: "Error parsing labels" naming that stream.
+    /// 400 for the whole request if one of its streams' labels contain this text: "couldn't parse labels", as Loki says it of a request of which it stores nothing.
     RefuseLabels(String),
     /// 400 for the entries whose line the function picks; the others of the request are stored.
     RefuseEntries(fn(&str) -> bool),
@@ -67,9 +67,7 @@ impl Answer {
     /// An answer with the text that Loki (or a proxy before it) gives with this status.
     pub fn of(status: u16) -> Self {
         let body = match status {
-            260 => {
-                "ingestion blocked for user fake until '2100-01-01T00:00:00Z' with status code '260'"
-            }
+            260 => "ingestion blocked for user fake until '2100-01-01T00:00:00Z' with status code '260'",
             401 => "no org id",
             403 => "forbidden",
             404 => "404 page not found",
@@ -82,20 +80,13 @@ impl Answer {
             503 => "no healthy upstream",
             _ => "",
         };
-        Self {
-            status,
-            retry_after: None,
-            body: body.to_owned(),
-        }
+        Self { status, retry_after: None, body: body.to_owned() }
     }
 
     /// With a `Retry-After`.
     #[must_use]
     pub fn retry_after(self, seconds: u32) -> Self {
-        Self {
-            retry_after: Some(seconds),
-            ..self
-        }
+        Self { retry_after: Some(seconds), ..self }
     }
 }
 
@@ -163,18 +154,11 @@ impl Loki {
             requests: Vec::new(),
             connections: HashMap::new(),
         };
-        let shared = Arc::new(Shared {
-            state: Mutex::new(state),
-            stop: Stop::default(),
-        });
+        let shared = Arc::new(Shared { state: Mutex::new(state), stop: Stop::default() });
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
         let address = listener.local_addr().expect("a listener has an address");
         let door = let_in(listener, &shared);
-        Self {
-            address,
-            shared,
-            door,
-        }
+        Self { address, shared, door }
     }
 
     /// A Loki at whose address nobody listens yet.
@@ -198,9 +182,7 @@ impl Loki {
 
     /// The next `n_requests` get this, and later ones what they would have got.
     pub fn for_next(&self, n_requests: usize, behaviour: &Behaviour) {
-        self.state()
-            .next
-            .extend(std::iter::repeat_n(behaviour.clone(), n_requests));
+        self.state().next.extend(std::iter::repeat_n(behaviour.clone(), n_requests));
     }
 
     /// How many of the requests announced by `for_next` have not come yet.
@@ -217,16 +199,13 @@ impl Loki {
     pub fn close(&mut self) {
         if let Door::Open { listener, thread } = std::mem::replace(&mut self.door, Door::Ajar) {
             // Wakes the thread out of `accept`.
-            rustix::net::shutdown(&listener, rustix::net::Shutdown::Both)
-                .expect("a listener can be shut");
+            rustix::net::shutdown(&listener, rustix::net::Shutdown::Both).expect("a listener can be shut");
             thread.join().expect("accepting does not panic");
             drop(listener);
             for (_, connection) in self.state().connections.drain() {
                 connection.shutdown(Shutdown::Both).ok();
             }
-            self.door = Door::Closed {
-                _guard: hold_port(self.address),
-            };
+            self.door = Door::Closed { _guard: hold_port(self.address) };
         }
     }
 
@@ -277,10 +256,7 @@ impl Drop for Loki {
 }
 
 fn let_in(listener: TcpListener, shared: &Arc<Shared>) -> Door {
-    let (shared, ours) = (
-        Arc::clone(shared),
-        listener.try_clone().expect("a listener can be shared"),
-    );
+    let (shared, ours) = (Arc::clone(shared), listener.try_clone().expect("a listener can be shared"));
     let thread = std::thread::spawn(move || {
         for number in 0.. {
             let Ok((connection, _)) = ours.accept() else {
@@ -289,12 +265,7 @@ fn let_in(listener: TcpListener, shared: &Arc<Shared>) -> Door {
             let Ok(handle) = connection.try_clone() else {
                 continue;
             };
-            shared
-                .state
-                .lock()
-                .unwrap()
-                .connections
-                .insert(number, handle);
+            shared.state.lock().unwrap().connections.insert(number, handle);
             let shared = Arc::clone(&shared);
             std::thread::spawn(move || {
                 // A connection that breaks is the client's affair; what was stored is on record.
@@ -310,13 +281,7 @@ fn let_in(listener: TcpListener, shared: &Arc<Shared>) -> Door {
 /// A bound socket that does not listen: connections are refused, and the system gives the port to nobody else.
 fn hold_port(address: SocketAddr) -> rustix::fd::OwnedFd {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
-    let socket = socket_with(
-        AddressFamily::INET,
-        SocketType::STREAM,
-        SocketFlags::CLOEXEC,
-        None,
-    )
-    .expect("a socket can be had");
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).expect("a socket can be had");
     sockopt::set_socket_reuseaddr(&socket, true).expect("a socket takes options");
     bind(&socket, &address).expect("the port was free a moment ago");
     socket
@@ -331,10 +296,7 @@ fn serve(connection: &TcpStream, shared: &Shared) -> io::Result<()> {
         }
         let behaviour = {
             let mut state = shared.state.lock().unwrap();
-            state
-                .next
-                .pop_front()
-                .unwrap_or_else(|| state.behaviour.clone())
+            state.next.pop_front().unwrap_or_else(|| state.behaviour.clone())
         };
         if matches!(behaviour, Behaviour::BlackHole) {
             shared.stop.wait();
@@ -353,13 +315,7 @@ fn serve(connection: &TcpStream, shared: &Shared) -> io::Result<()> {
             (Answer::of(404), 0)
         };
         let is_reset = matches!(behaviour, Behaviour::StoreThenReset);
-        record(
-            shared,
-            &head,
-            body,
-            (!is_reset).then_some(answer.status),
-            n_stored,
-        );
+        record(shared, &head, body, (!is_reset).then_some(answer.status), n_stored);
         if is_reset {
             return reset(connection);
         }
@@ -383,65 +339,34 @@ fn take(behaviour: &Behaviour, head: &http::Head, body: &[u8], shared: &Shared) 
     let streams = match decode::decode(kind, encoding, body, BODY_BYTES_MAX) {
         Ok(push) => push.streams,
         Err(why) => {
-            return (
-                Answer {
-                    status: 400,
-                    retry_after: None,
-                    body: why.to_string(),
-                },
-                0,
-            );
+            return (Answer { status: 400, retry_after: None, body: why.to_string() }, 0);
         }
     };
     if let Behaviour::RefuseLabels(text) = behaviour
-        && let Some(stream) = streams
-            .iter()
-            .find(|stream| stream.labels.contains(text.as_str()))
+        && let Some(stream) = streams.iter().find(|stream| stream.labels.contains(text.as_str()))
     {
-        let body = format!(
-            "Error parsing labels '{}' with error: 1:1: parse error: unexpected character",
-            stream.labels
-        );
-        return (
-            Answer {
-                status: 400,
-                retry_after: None,
-                body,
-            },
-            0,
-        );
+        let body = format!("couldn't parse labels: 1:1: parse error: unexpected character in {}", stream.labels);
+        return (Answer { status: 400, retry_after: None, body }, 0);
     }
     let mut state = shared.state.lock().unwrap();
     let (n_stored, refusal) = state.judge.take(streams, behaviour, stamp::now_nanos());
     let answer = match (behaviour, refusal) {
         (Behaviour::StoreThenAnswer(answer), _) => answer.clone(),
         (_, Some(refusal)) => refusal,
-        (_, None) => Answer {
-            status: 204,
-            ..Answer::default()
-        },
+        (_, None) => Answer { status: 204, ..Answer::default() },
     };
     (answer, n_stored)
 }
 
 fn record(shared: &Shared, head: &http::Head, body: Vec<u8>, status: Option<u16>, n_stored: usize) {
     let tenant = head.header("x-scope-orgid").map(str::to_owned);
-    let request = Request {
-        at: Instant::now(),
-        body: body.into(),
-        status,
-        n_stored,
-        tenant,
-    };
+    let request = Request { at: Instant::now(), body: body.into(), status, n_stored, tenant };
     shared.state.lock().unwrap().requests.push(request);
 }
 
 /// Makes the close that follows a reset instead of an end: what the client sends or has sent meets an error.
 fn reset(connection: &TcpStream) -> io::Result<()> {
-    Ok(rustix::net::sockopt::set_socket_linger(
-        connection,
-        Some(Duration::ZERO),
-    )?)
+    Ok(rustix::net::sockopt::set_socket_linger(connection, Some(Duration::ZERO))?)
 }
 
 #[cfg(test)]

@@ -25,12 +25,7 @@ impl Metrics {
     /// Scrapes `address`.
     pub fn scrape(address: &str) -> io::Result<Self> {
         let text = get(address, "/metrics")?;
-        Ok(Self(
-            text.lines()
-                .filter(|line| !line.starts_with('#'))
-                .filter_map(parse)
-                .collect(),
-        ))
+        Ok(Self(text.lines().filter(|line| !line.starts_with('#')).filter_map(parse).collect()))
     }
 
     /// The samples of one metric.
@@ -40,13 +35,8 @@ impl Metrics {
 
     /// The sum over all metrics whose name contains one of these words and ends in `_total`, and over all their series.
     pub fn total_about(&self, words: &[&str]) -> f64 {
-        let is_about =
-            |name: &str| name.ends_with("_total") && words.iter().any(|word| name.contains(word));
-        self.0
-            .iter()
-            .filter(|sample| is_about(&sample.name))
-            .map(|sample| sample.value)
-            .sum()
+        let is_about = |name: &str| name.ends_with("_total") && words.iter().any(|word| name.contains(word));
+        self.0.iter().filter(|sample| is_about(&sample.name)).map(|sample| sample.value).sum()
     }
 
     /// The ledger; `None` when the agent keeps none.
@@ -54,9 +44,7 @@ impl Metrics {
         let mut accounts: BTreeMap<(String, String), BTreeMap<String, u64>> = BTreeMap::new();
         for Sample { labels, value, .. } in self.of("picket_agent_ledger_bytes") {
             let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
-            let account = accounts
-                .entry((label("source"), label("destination")))
-                .or_default();
+            let account = accounts.entry((label("source"), label("destination"))).or_default();
             // `rejected` comes once a reason.
             *account.entry(label("state")).or_default() += whole(*value);
         }
@@ -72,19 +60,14 @@ impl Ledger {
     /// The sum of one state over all sources, for the destination (all of them if `None`).
     pub fn sum(&self, state: &str, destination: Option<&str>) -> u64 {
         let is_meant = |known: &str| destination.is_none_or(|name| name == known);
-        self.0
-            .iter()
-            .filter(|((_, known), _)| is_meant(known))
-            .filter_map(|(_, account)| account.get(state))
-            .sum()
+        self.0.iter().filter(|((_, known), _)| is_meant(known)).filter_map(|(_, account)| account.get(state)).sum()
     }
 
     /// The bytes read for each destination.
     pub fn read(&self) -> BTreeMap<&str, u64> {
         let mut read = BTreeMap::new();
         for ((_, destination), account) in &self.0 {
-            *read.entry(destination.as_str()).or_default() +=
-                account.get("read").copied().unwrap_or_default();
+            *read.entry(destination.as_str()).or_default() += account.get("read").copied().unwrap_or_default();
         }
         read
     }
@@ -94,17 +77,10 @@ impl Ledger {
         let mut text = String::new();
         for ((source, destination), account) in &self.0 {
             let of = |state: &str| account.get(state).copied().unwrap_or_default();
-            let rest: u64 = ["shipped", "filtered", "rejected", "pending"]
-                .map(of)
-                .iter()
-                .sum();
+            let rest: u64 = ["shipped", "filtered", "rejected", "pending"].map(of).iter().sum();
             if of("read") != rest {
-                writeln!(
-                    text,
-                    "{source} → {destination}: read {} and accounted for {rest}: {account:?}",
-                    of("read")
-                )
-                .expect("memory takes bytes");
+                writeln!(text, "{source} → {destination}: read {} and accounted for {rest}: {account:?}", of("read"))
+                    .expect("memory takes bytes");
             }
         }
         text
@@ -119,21 +95,12 @@ pub fn get(address: &str, path: &str) -> io::Result<String> {
     write!(connection, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
     let mut answer = String::new();
     connection.read_to_string(&mut answer)?;
-    let (head, body) = answer
-        .split_once("\r\n\r\n")
-        .ok_or(io::ErrorKind::UnexpectedEof)?;
-    if head.split(' ').nth(1) == Some("200") {
-        Ok(body.to_owned())
-    } else {
-        Err(io::Error::other(head.to_owned()))
-    }
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
+    if head.split(' ').nth(1) == Some("200") { Ok(body.to_owned()) } else { Err(io::Error::other(head.to_owned())) }
 }
 
 /// Bytes are counted in whole ones, and never below zero.
-#[expect(
-    clippy::cast_sign_loss,
-    reason = "what is below zero becomes zero, and the ledger then does not balance"
-)]
+#[expect(clippy::cast_sign_loss, reason = "what is below zero becomes zero, and the ledger then does not balance")]
 fn whole(value: f64) -> u64 {
     value as u64
 }
@@ -141,11 +108,7 @@ fn whole(value: f64) -> u64 {
 fn parse(line: &str) -> Option<Sample> {
     let (series, value) = line.rsplit_once(' ')?;
     let (name, labels) = series.split_once('{').unwrap_or((series, ""));
-    let mut sample = Sample {
-        name: name.to_owned(),
-        labels: BTreeMap::new(),
-        value: value.parse().ok()?,
-    };
+    let mut sample = Sample { name: name.to_owned(), labels: BTreeMap::new(), value: value.parse().ok()? };
     let mut rest = labels.trim_end_matches('}');
     while let Some((label, value_on)) = rest.split_once("=\"") {
         let mut value = String::new();
@@ -160,9 +123,7 @@ fn parse(line: &str) -> Option<Sample> {
                 (_, other) => value.push(other),
             }
         };
-        sample
-            .labels
-            .insert(label.trim_start_matches(',').to_owned(), value);
+        sample.labels.insert(label.trim_start_matches(',').to_owned(), value);
         rest = &value_on[end + 1..];
     }
     Some(sample)
@@ -187,26 +148,12 @@ mod tests {
     #[test]
     fn a_ledger_balances_or_says_where_it_does_not() {
         let line = |state: &str, rest: &str, value: u32| {
-            format!(
-                r#"picket_agent_ledger_bytes{{source="a",destination="l",state="{state}"{rest}}} {value}"#
-            )
+            format!(r#"picket_agent_ledger_bytes{{source="a",destination="l",state="{state}"{rest}}} {value}"#)
         };
-        let mut lines = vec![
-            line("read", "", 100),
-            line("shipped", "", 60),
-            line("rejected", r#",reason="x""#, 15),
-        ];
+        let mut lines = vec![line("read", "", 100), line("shipped", "", 60), line("rejected", r#",reason="x""#, 15)];
         lines.push(line("rejected", r#",reason="y""#, 5));
-        let of = |lines: &[String]| {
-            metrics(&lines.iter().map(String::as_str).collect::<Vec<_>>())
-                .ledger()
-                .unwrap()
-        };
-        assert!(
-            of(&lines)
-                .imbalance()
-                .contains("a → l: read 100 and accounted for 80")
-        );
+        let of = |lines: &[String]| metrics(&lines.iter().map(String::as_str).collect::<Vec<_>>()).ledger().unwrap();
+        assert!(of(&lines).imbalance().contains("a → l: read 100 and accounted for 80"));
         lines.push(line("pending", "", 20));
         assert_eq!(of(&lines).imbalance(), "");
         assert_eq!(of(&lines).sum("rejected", Some("l")), 20);

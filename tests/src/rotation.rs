@@ -47,22 +47,13 @@ pub struct Rotation {
 impl Rotation {
     /// Keeps everything, compresses nothing.
     pub fn new(naming: Naming) -> Self {
-        Self {
-            naming,
-            compression: Compression::None,
-            keep: usize::MAX,
-            archived: Vec::new(),
-            named: 0,
-        }
+        Self { naming, compression: Compression::None, keep: usize::MAX, archived: Vec::new(), named: 0 }
     }
 
     /// With this compression.
     #[must_use]
     pub fn compressing(self, compression: Compression) -> Self {
-        Self {
-            compression,
-            ..self
-        }
+        Self { compression, ..self }
     }
 
     /// With so many files kept beside the live one.
@@ -104,10 +95,7 @@ impl Rotation {
     }
 
     fn next_name(&mut self, live: &Path) -> PathBuf {
-        let name = live
-            .file_name()
-            .and_then(OsStr::to_str)
-            .expect("the live file has a name");
+        let name = live.file_name().and_then(OsStr::to_str).expect("the live file has a name");
         let stem = name.strip_suffix(".log").unwrap_or(name);
         match self.naming {
             Naming::Lumberjack => {
@@ -129,10 +117,7 @@ impl Rotation {
         let n_archived = self.archived.len();
         // The oldest has the highest number and moves first.
         for (idx, path) in self.archived.iter_mut().enumerate() {
-            let packed = path
-                .extension()
-                .and_then(OsStr::to_str)
-                .filter(|end| matches!(*end, "gz" | "zst"));
+            let packed = path.extension().and_then(OsStr::to_str).filter(|end| matches!(*end, "gz" | "zst"));
             let suffix = packed.map_or(String::new(), |end| format!(".{end}"));
             let next = live.with_file_name(format!("{name}.{}{suffix}", n_archived - idx + 1));
             fs::rename(&*path, &next).expect("an archived file can be renamed");
@@ -141,10 +126,7 @@ impl Rotation {
     }
 
     fn compress(&mut self, compress: impl Fn(&Path) -> io::Result<PathBuf>) {
-        let is_packed = |path: &Path| {
-            path.extension()
-                .is_some_and(|end| end == "gz" || end == "zst")
-        };
+        let is_packed = |path: &Path| path.extension().is_some_and(|end| end == "gz" || end == "zst");
         for path in self.archived.iter_mut().filter(|path| !is_packed(path)) {
             *path = compress(path).expect("an archived file can be compressed");
         }

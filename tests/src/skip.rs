@@ -8,12 +8,7 @@ pub fn skipped(test: &str, why: &str) {
     let line = format!("SKIPPED {test}: {why}\n");
     std::io::stderr().write_all(line.as_bytes()).ok();
     if let Some(path) = std::env::var_os("PICKET_SKIPPED") {
-        let mut file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)
-            .expect("PICKET_SKIPPED can be written");
-        file.write_all(line.as_bytes())
-            .expect("PICKET_SKIPPED can be written");
+        let mut file = OpenOptions::new().create(true).append(true).open(path).expect("PICKET_SKIPPED can be written");
+        file.write_all(line.as_bytes()).expect("PICKET_SKIPPED can be written");
     }
 }

@@ -4,9 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Nanoseconds since the Unix epoch, now.
 pub fn now_nanos() -> i64 {
-    let since_epoch = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("the clock is past 1970");
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
     i64::try_from(since_epoch.as_nanos()).expect("the clock is before 2262")
 }
 
@@ -49,15 +47,10 @@ impl Civil {
         let days = seconds.div_euclid(86_400) + 719_468;
         let era = days.div_euclid(146_097);
         let day_of_era = days.rem_euclid(146_097);
-        let year_of_era =
-            (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted_month = (5 * day_of_year + 2) / 153;
-        let month = if shifted_month < 10 {
-            shifted_month + 3
-        } else {
-            shifted_month - 9
-        };
+        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
         Self {
             year: year_of_era + era * 400 + i64::from(month <= 2),
             month,
@@ -68,20 +61,12 @@ impl Civil {
     }
 
     fn date(&self, between: &str) -> String {
-        format!(
-            "{:04}{between}{:02}{between}{:02}",
-            self.year, self.month, self.day
-        )
+        format!("{:04}{between}{:02}{between}{:02}", self.year, self.month, self.day)
     }
 
     fn time(&self, between: &str) -> String {
         let s = self.second_of_day;
-        format!(
-            "{:02}{between}{:02}{between}{:02}",
-            s / 3600,
-            s / 60 % 60,
-            s % 60
-        )
+        format!("{:02}{between}{:02}{between}{:02}", s / 3600, s / 60 % 60, s % 60)
     }
 }
 

@@ -22,10 +22,7 @@ pub fn until<T>(within: Duration, mut look: impl FnMut() -> Option<T>) -> Option
 
 /// Looks until `holds` is true and panics, saying what was waited for, when it was not within the time.
 pub fn for_condition(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
-    assert!(
-        until(within, || holds().then_some(())).is_some(),
-        "waited {within:?} in vain for: {what}"
-    );
+    assert!(until(within, || holds().then_some(())).is_some(), "waited {within:?} in vain for: {what}");
 }
 
 /// Lets time itself pass, where a span is what the test is about (an outage of so many seconds).

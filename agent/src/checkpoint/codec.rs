@@ -12,7 +12,7 @@ use crate::tail::identity::{FileId, Fingerprint, Marker};
 use crate::tail::segment::SegmentNumber;
 
 /// How a position log begins; the digit is the version of the format.
-pub const HEADER: &[u8; 16] = b"picket-positions";
+const HEADER: &[u8; 16] = b"picket-positions";
 const VERSION: u8 = 1;
 /// A record that claims to be longer is damage: 1 MiB is some 20,000 cursors.
 const BODY_MAX: usize = 16 << 20;
@@ -158,8 +158,10 @@ fn write_moves(moves: &[Move], out: &mut Vec<u8>) {
             number(cursor.segment.0, out);
             number(cursor.at, out);
             out.extend_from_slice(&cursor.marker.0.to_le_bytes());
-            signed(cursor.ties.last, out);
-            number(u64::from(cursor.ties.added), out);
+            for ties in &cursor.ties {
+                signed(ties.last, out);
+                number(u64::from(ties.added), out);
+            }
             out.push(u8::from(cursor.mid_line));
             number(cursor.ahead.len() as u64, out);
             for (part, at) in &cursor.ahead {
@@ -268,6 +270,10 @@ impl Reader<'_> {
         Some(list)
     }
 
+    fn ties(&mut self) -> Option<Ties> {
+        Some(Ties { last: self.signed()?, added: self.small()? })
+    }
+
     /// The inverse of [`write_moves`].
     fn moves(&mut self) -> Option<Vec<Move>> {
         self.list(|reader| {
@@ -277,7 +283,7 @@ impl Reader<'_> {
                     segment: SegmentNumber(reader.number()?),
                     at: reader.number()?,
                     marker: Marker(reader.fixed()?),
-                    ties: Ties { last: reader.signed()?, added: reader.small()? },
+                    ties: [reader.ties()?, reader.ties()?],
                     mid_line: reader.byte()? != 0,
                     ahead: reader.list(|reader| Some((Part(reader.number()?.try_into().ok()?), reader.number()?)))?,
                 })

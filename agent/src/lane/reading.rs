@@ -74,7 +74,7 @@ pub struct Reading {
     /// The byte of the segment at `begin`.
     at: u64,
     place: usize,
-    ties: Ties,
+    ties: [Ties; PARTS],
     mid_line: bool,
     started: bool,
     fresh: bool,
@@ -102,7 +102,7 @@ impl Default for Reading {
             end: 0,
             at: 0,
             place: 0,
-            ties: Ties::default(),
+            ties: [Ties::default(); PARTS],
             mid_line: false,
             started: false,
             fresh: true,
@@ -468,7 +468,7 @@ impl Reading {
         } else {
             around.counters.malformed.add(1);
             if !self.is_settled(chain, 0) {
-                let time = self.tie(None);
+                let time = self.tie(0, None);
                 let origin = Origin { unterminated, ..Origin::default() };
                 self.emit(Whole { text, part: 0, stream: 0, time, begin: (self.place, self.at), extent, origin }, chain, around);
             }
@@ -481,7 +481,7 @@ impl Reading {
         let mut join = std::mem::take(&mut self.fragments[part]);
         let is_first = !join.mid_fragment;
         let before = self.ties;
-        let time = if is_first { self.tie(Some(line.time.0)) } else { join.time };
+        let time = if is_first { self.tie(part, Some(line.time.0)) } else { join.time };
         if self.is_settled(chain, part) {
             join.mid_fragment = line.partial;
             self.fragments[part] = join;
@@ -604,7 +604,7 @@ impl Reading {
         if first || chain.long_lines == LongLines::Split {
             around.counters.overlong.add(u64::from(first));
             let text = &buffer[line.start..line.end];
-            let time = if matches!(chain.lines, Lines::Container) { self.tie(None) } else { None };
+            let time = if matches!(chain.lines, Lines::Container) { self.tie(0, None) } else { None };
             let origin = Origin { partial: true, ..Origin::default() };
             self.emit(Whole { text, part: 0, stream: 0, time, begin: (self.place, self.at), extent, origin }, chain, around);
         } else {
@@ -620,7 +620,7 @@ impl Reading {
         }
         if chain.long_lines == LongLines::Split && line.end > line.start {
             let text = &buffer[line.start..line.end];
-            let time = if matches!(chain.lines, Lines::Container) { self.tie(None) } else { None };
+            let time = if matches!(chain.lines, Lines::Container) { self.tie(0, None) } else { None };
             let origin = Origin { partial: true, ..Origin::default() };
             self.emit(Whole { text, part: 0, stream: 0, time, begin: (self.place, self.at), extent, origin }, chain, around);
         } else {
@@ -635,20 +635,21 @@ impl Reading {
     }
 
     /// The time of a record that begins here: its own, told apart from its neighbour's; or the neighbour's, if it has none.
-    fn tie(&mut self, own: Option<i64>) -> Option<i64> {
-        let time = own.or_else(|| (self.ties.last != 0).then_some(self.ties.last))?;
-        if time == self.ties.last {
-            self.ties.added = self.ties.added.saturating_add(1);
+    fn tie(&mut self, part: usize, own: Option<i64>) -> Option<i64> {
+        let ties = &mut self.ties[part];
+        let time = own.or_else(|| (ties.last != 0).then_some(ties.last))?;
+        if time == ties.last {
+            ties.added = ties.added.saturating_add(1);
         } else {
-            self.ties = Ties { last: time, added: 0 };
+            *ties = Ties { last: time, added: 0 };
         }
-        Some(time.saturating_add(i64::from(self.ties.added)))
+        Some(time.saturating_add(i64::from(ties.added)))
     }
 
     /// A time for a record that has none and no neighbour: when it was read, and noted for a replay.
     fn stamp(&mut self, begin: (usize, u64), chain: &mut ChainLane, wall: i64) -> i64 {
         let segment = chain.open[begin.0].segment.number;
-        let next = self.ties.last.saturating_add(1);
+        let next = self.ties[0].last.saturating_add(1);
         let time = if let Some(replay) = &chain.replay {
             let noted = replay.stamps.iter().find(|stamp| stamp.segment == segment && stamp.from == begin.1);
             noted.map_or(next, |stamp| stamp.time)
@@ -660,7 +661,7 @@ impl Reading {
         } else {
             next
         };
-        self.ties = Ties { last: time, added: 0 };
+        self.ties[0] = Ties { last: time, added: 0 };
         time
     }
 
@@ -690,8 +691,8 @@ impl Reading {
         let time = match (whole.time, entry.time) {
             (Some(_), Some(own)) if stream > 0 => own.0,
             (Some(time), _) => time,
-            (None, Some(own)) => self.tie(Some(own.0)).unwrap_or(own.0),
-            (None, None) if shaper.is_timed() && self.ties.last != 0 => self.tie(None).unwrap_or(around.wall),
+            (None, Some(own)) => self.tie(part, Some(own.0)).unwrap_or(own.0),
+            (None, None) if shaper.is_timed() && self.ties[part].last != 0 => self.tie(part, None).unwrap_or(around.wall),
             (None, None) => self.stamp(whole.begin, chain, around.wall),
         };
         if chain.floor.is_some_and(|floor| time < floor) {
@@ -720,7 +721,7 @@ impl Reading {
     }
 
     /// The place of `begin`, with the tie state before the record there.
-    fn mark_in(&self, buffer: &[u8], ties: Ties) -> Mark {
+    fn mark_in(&self, buffer: &[u8], ties: [Ties; PARTS]) -> Mark {
         Mark { at: self.at, marker: Marker::of(&buffer[..self.begin]), ties, mid_line: self.mid_line }
     }
 

@@ -21,8 +21,8 @@ pub struct Mark {
     pub at: u64,
     /// The bytes before it.
     pub marker: Marker,
-    /// Tie state there.
-    pub ties: Ties,
+    /// Tie state there, by part: streams do not tie with each other.
+    pub ties: [Ties; PARTS],
     /// Within a line that is too long for memory.
     pub mid_line: bool,
 }

@@ -28,9 +28,20 @@ pub struct Stream {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fate {
     /// Entries refused for good, by reason; if not exact, the least number, marked so.
-    pub rejected: BTreeMap<String, u64>,
+    pub rejected: BTreeMap<String, Refused>,
+    /// Bytes of all the stream's entries, with a line end each; known once some were refused.
+    pub bytes: u64,
     /// Refused for now: the server has too many streams.
     pub parked: bool,
+}
+
+/// Entries that were refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// How many.
+    pub entries: u64,
+    /// Their bytes, with a line end each.
+    pub bytes: u64,
 }
 
 /// What to do next.
@@ -74,6 +85,8 @@ pub struct Delivery {
     streams: Vec<Stream>,
     fates: Vec<Fate>,
     requests: VecDeque<Request>,
+    /// The batch as it was encoded.
+    body: Bytes,
 }
 
 impl Delivery {
@@ -81,7 +94,7 @@ impl Delivery {
     pub fn new(body: Bytes, streams: Vec<Stream>, left_out: impl Fn(&str) -> bool) -> Self {
         let fates: Vec<Fate> =
             streams.iter().map(|stream| Fate { parked: left_out(&stream.labels), ..Fate::default() }).collect();
-        let mut delivery = Self { streams, fates, requests: VecDeque::new() };
+        let mut delivery = Self { streams, fates, requests: VecDeque::new(), body: body.clone() };
         if body.is_empty() {
             return delivery;
         }
@@ -135,18 +148,30 @@ impl Delivery {
                     for refused in &attribution.refused {
                         let inexact =
                             if attribution.complete && matches!(refused.count, Count::Exact(_)) { "" } else { "_at_least" };
-                        let labels = push.streams[refused.stream].labels.clone();
-                        self.reject(&labels, &format!("{}{inexact}", refused.reason.as_str()), refused.count.known());
+                        let stream = &push.streams[refused.stream];
+                        let named = refused.entries.iter().filter_map(|place| stream.entries.get(*place));
+                        let (mut bytes, mut entries) = (0, 0);
+                        for entry in named {
+                            bytes += size(entry);
+                            entries += 1;
+                        }
+                        // Those that are not named are taken to be as long as the others are on average.
+                        let count = refused.count.known();
+                        let all: u64 = stream.entries.iter().map(size).sum();
+                        bytes += count.saturating_sub(entries) * all / (stream.entries.len() as u64).max(1);
+                        let labels = stream.labels.clone();
+                        self.reject(&labels, &format!("{}{inexact}", refused.reason.as_str()), Refused { entries: count, bytes });
                     }
                     for unmatched in &attribution.unmatched {
                         let labels = push.streams.first().map(|stream| stream.labels.clone()).unwrap_or_default();
-                        self.reject(&labels, &format!("{}_at_least", unmatched.reason.as_str()), unmatched.count.known());
+                        let refused = Refused { entries: unmatched.count.known(), bytes: 0 };
+                        self.reject(&labels, &format!("{}_at_least", unmatched.reason.as_str()), refused);
                     }
                 }
                 Verdict::Onward
             }
-            Answer::RefusedWhole { .. } => {
-                self.isolate();
+            Answer::RefusedWhole { reason } => {
+                self.isolate(&reason);
                 Verdict::Onward
             }
             Answer::TooLarge => {
@@ -167,23 +192,41 @@ impl Delivery {
         &self.fates
     }
 
-    fn reject(&mut self, labels: &str, reason: &str, entries: u64) {
-        if let Some(place) = self.place(labels) {
-            let fate = &mut self.fates[place];
-            let counted: u64 = fate.rejected.values().sum();
-            // However odd an answer: no more can be refused than there are.
-            let entries = entries.min(self.streams[place].entries.saturating_sub(counted));
-            *fate.rejected.entry(reason.to_owned()).or_default() += entries;
+    fn reject(&mut self, labels: &str, reason: &str, refused: Refused) {
+        let Some(place) = self.place(labels) else { return };
+        if self.fates[place].bytes == 0 {
+            self.weigh();
+        }
+        let fate = &mut self.fates[place];
+        let counted: u64 = fate.rejected.values().map(|refused| refused.entries).sum();
+        let known = fate.rejected.entry(reason.to_owned()).or_default();
+        // However odd an answer: no more can be refused than there are.
+        known.entries += refused.entries.min(self.streams[place].entries.saturating_sub(counted));
+        known.bytes += refused.bytes;
+    }
+
+    /// Adds up the streams' bytes, against which those of refused entries are held.
+    fn weigh(&mut self) {
+        let Ok(push) = decode_protobuf(&self.body, UNCOMPRESSED_MAX) else { return };
+        for stream in &push.streams {
+            if let Some(place) = self.place(&stream.labels) {
+                self.fates[place].bytes = stream.entries.iter().map(size).sum();
+            }
         }
     }
 
     /// The request is refused whole over something in it: stream by stream, then by halves, down to the one that is at fault.
-    fn isolate(&mut self) {
+    fn isolate(&mut self, reason: &str) {
         let Some(push) = self.take_apart() else { return };
         if push.streams.len() > 1 {
             for push in push.split_by_stream().into_iter().rev() {
                 self.requests.push_front(Request::of(push));
             }
+            return;
+        }
+        // Labels are the same for all of a stream's entries: no part of it would fare better.
+        if reason.contains("labels") {
+            self.refuse(&push, "labels");
             return;
         }
         match push.halve() {
@@ -214,7 +257,7 @@ impl Delivery {
             // What we encoded ourselves always decodes, unless memory or disk broke it: then it is counted, never dropped unsaid.
             for place in 0..self.streams.len() {
                 let (labels, entries) = (self.streams[place].labels.clone(), self.streams[place].entries);
-                self.reject(&labels, "unreadable", entries);
+                self.reject(&labels, "unreadable", Refused { entries, bytes: 0 });
             }
         }
         push
@@ -222,7 +265,8 @@ impl Delivery {
 
     fn refuse(&mut self, push: &Push, reason: &str) {
         for stream in &push.streams {
-            self.reject(&stream.labels, reason, stream.entries.len() as u64);
+            let refused = Refused { entries: stream.entries.len() as u64, bytes: stream.entries.iter().map(size).sum() };
+            self.reject(&stream.labels, reason, refused);
         }
     }
 
@@ -254,6 +298,11 @@ impl Delivery {
         };
         self.requests.retain(|request| !belongs(request));
     }
+}
+
+/// An entry's part of the source, as far as the entry tells: its line and a line end.
+fn size(entry: &proto::loki::decode::PushEntry) -> u64 {
+    entry.line.len() as u64 + 1
 }
 
 impl Request {

@@ -544,13 +544,14 @@ fn withheld(log: &mut PositionLog, destination: &str, sealed: &Sealed) -> Vec<De
     ledger
 }
 
-/// The accounts of a stream that has its answer. Lines of refused entries are exact where the answer is; their bytes are
-/// their part of the stream's bytes, since nobody keeps the size of every line.
+/// The accounts of a stream that has its answer. The lines of refused entries are exact where the answer is. Their bytes of
+/// the source are their share of the stream's by length: exact for plain lines, close to it where a line has a prefix.
 fn enter(log: &mut PositionLog, ledger: &mut Vec<Delta>, source: &str, entries: u64, bytes: i64, lines: i64, fate: &Fate) {
     let (mut bytes_left, mut lines_left) = (bytes, lines);
+    let share = |whole: i64, part: u64, of: u64| (i128::from(whole) * i128::from(part) / i128::from(of.max(1))) as i64;
     for (reason, refused) in &fate.rejected {
-        let part = |whole: i64| (i128::from(whole) * i128::from(*refused) / i128::from(entries.max(1))) as i64;
-        let (refused_bytes, refused_lines) = (part(bytes).min(bytes_left), part(lines).min(lines_left));
+        let refused_bytes = share(bytes, refused.bytes, fate.bytes).min(bytes_left);
+        let refused_lines = share(lines, refused.entries, entries).min(lines_left);
         bytes_left -= refused_bytes;
         lines_left -= refused_lines;
         ledger.push(log.delta(source, Account::Rejected, reason, refused_bytes, refused_lines));

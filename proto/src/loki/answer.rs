@@ -83,6 +83,7 @@ pub enum Answer {
 pub fn read_answer(status: u16, retry_after: Option<&str>, body: &str, now: UnixNanos) -> Answer {
     let after = retry_after.and_then(|value| wait(value, now));
     let reason = reason(status, body);
+    let body = &*as_today(body);
     match status {
         200 | 204 => Answer::Stored,
         400 => refusal(body, after, reason),
@@ -95,6 +96,25 @@ pub fn read_answer(status: u16, retry_after: Option<&str>, body: &str, now: Unix
         408 | 500.. => Answer::Unknown { after, reason },
         _ => Answer::Held { reason },
     }
+}
+
+/// Lokis before 3.7 begin some messages with a capital letter; they are read as today's.
+fn as_today(body: &str) -> std::borrow::Cow<'_, str> {
+    const CAPITALS: [&str; 5] = [
+        "Error parsing labels '",
+        "Ingestion rate limit exceeded",
+        "Max entry size '",
+        "Maximum active stream limit",
+        "At least one",
+    ];
+    let mut body = std::borrow::Cow::Borrowed(body);
+    for text in CAPITALS {
+        if body.contains(text) {
+            let (first, rest) = text.split_at(1);
+            body = body.replace(text, &(first.to_ascii_lowercase() + rest)).into();
+        }
+    }
+    body
 }
 
 /// 400.
@@ -193,9 +213,7 @@ fn reason(status: u16, body: &str) -> String {
     const MAX_BYTES: usize = 512;
     let body = body.trim();
     let mut reason = format!("{status}: ");
-    reason.extend(
-        body[..body.floor_char_boundary(MAX_BYTES)].chars().map(|c| if c.is_control() { ' ' } else { c }),
-    );
+    reason.extend(body[..body.floor_char_boundary(MAX_BYTES)].chars().map(|c| if c.is_control() { ' ' } else { c }));
     reason.push_str(if body.len() > MAX_BYTES { "…" } else { "" });
     reason
 }

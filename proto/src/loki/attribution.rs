@@ -44,11 +44,7 @@ impl Attribution {
     pub fn count(&self) -> Count {
         let counts = || self.refused.iter().map(|r| r.count).chain(self.unmatched.iter().map(|r| r.count));
         let n = counts().map(Count::known).sum();
-        if self.complete && counts().all(|count| matches!(count, Count::Exact(_))) {
-            Count::Exact(n)
-        } else {
-            Count::AtLeast(n)
-        }
+        if self.complete && counts().all(|count| matches!(count, Count::Exact(_))) { Count::Exact(n) } else { Count::AtLeast(n) }
     }
 }
 
@@ -202,9 +198,7 @@ impl Free<'_> {
 /// Whether a rule that looks at an entry alone may mean it.
 fn is_meant(which: &Which, entry: &PushEntry) -> bool {
     match which {
-        Which::OldestOfSecond(time) | Which::NewestOfSecond(time) => {
-            entry.time.0.div_euclid(SECOND) == time.0.div_euclid(SECOND)
-        }
+        Which::OldestOfSecond(time) | Which::NewestOfSecond(time) => entry.time.0.div_euclid(SECOND) == time.0.div_euclid(SECOND),
         Which::LineOf(len) => entry.line.len() as u64 == *len,
         Which::MetadataOf(bytes) => metadata_bytes(entry) == *bytes,
         Which::MetadataPairs(n) => entry.metadata.len() as u64 == *n,

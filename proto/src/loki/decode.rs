@@ -85,12 +85,7 @@ impl From<SnappyError> for DecodeError {
 /// Reads a body by the headers that came with it, as Loki does: JSON if the type says so, raw snappy around protobuf for
 /// any other type; `gzip` or `deflate` (without zlib's header) around either; encoding `snappy` changes nothing. At most
 /// `max` bytes are decompressed at each step.
-pub fn decode(
-    content_type: Option<&str>,
-    content_encoding: Option<&str>,
-    body: &[u8],
-    max: usize,
-) -> Result<Push, DecodeError> {
+pub fn decode(content_type: Option<&str>, content_encoding: Option<&str>, body: &[u8], max: usize) -> Result<Push, DecodeError> {
     let unpacked;
     let body = match content_encoding.unwrap_or_default() {
         "" | "snappy" => body,
@@ -119,10 +114,7 @@ pub fn decode(
 
 fn read_to_end(stream: impl Read, max: usize) -> Result<Vec<u8>, DecodeError> {
     let mut unpacked = Vec::new();
-    stream
-        .take(max as u64 + 1)
-        .read_to_end(&mut unpacked)
-        .map_err(|error| DecodeError::Compression(error.to_string()))?;
+    stream.take(max as u64 + 1).read_to_end(&mut unpacked).map_err(|error| DecodeError::Compression(error.to_string()))?;
     if unpacked.len() > max {
         return Err(DecodeError::TooLarge { limit: max });
     }

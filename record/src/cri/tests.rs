@@ -25,33 +25,16 @@ fn fixtures_read_as_expected() {
 #[test]
 fn a_message_holds_any_bytes_and_may_be_empty() {
     assert_eq!(message("2026-11-23T09:10:00Z stdout F "), Some(""));
-    assert_eq!(
-        message("2026-11-23T09:10:00Z stdout F  two blanks "),
-        Some(" two blanks ")
-    );
+    assert_eq!(message("2026-11-23T09:10:00Z stdout F  two blanks "), Some(" two blanks "));
     let line = parse(b"2026-11-23T09:10:00.123456789+02:00 stderr P \0\xFF\r").unwrap();
-    assert_eq!(
-        (line.output, line.partial, line.message),
-        (Output::Stderr, true, &b"\0\xFF\r"[..])
-    );
+    assert_eq!((line.output, line.partial, line.message), (Output::Stderr, true, &b"\0\xFF\r"[..]));
 }
 
 #[test]
 fn the_first_of_several_tags_counts() {
-    assert!(
-        parse(b"2026-11-23T09:10:00Z stdout P:F:x message")
-            .unwrap()
-            .partial
-    );
-    assert!(
-        !parse(b"2026-11-23T09:10:00Z stdout F:P message")
-            .unwrap()
-            .partial
-    );
-    assert_eq!(
-        message("2026-11-23T09:10:00Z stdout F: message"),
-        Some("message")
-    );
+    assert!(parse(b"2026-11-23T09:10:00Z stdout P:F:x message").unwrap().partial);
+    assert!(!parse(b"2026-11-23T09:10:00Z stdout F:P message").unwrap().partial);
+    assert_eq!(message("2026-11-23T09:10:00Z stdout F: message"), Some("message"));
 }
 
 #[test]

@@ -22,21 +22,14 @@ fn fixtures_read_as_expected() {
 #[test]
 fn only_one_newline_is_taken_off() {
     let mut scratch = b"left from before".to_vec();
-    let line = parse(
-        br#"{"log":"a\n\n","stream":"stdout","time":"2026-11-23T09:10:00Z"}"#,
-        &mut scratch,
-    )
-    .unwrap();
+    let line = parse(br#"{"log":"a\n\n","stream":"stdout","time":"2026-11-23T09:10:00Z"}"#, &mut scratch).unwrap();
     assert_eq!((line.complete, line.message), (true, &b"a\n"[..]));
 }
 
 #[test]
 fn bytes_that_are_not_text_stay_as_they_are() {
     let mut scratch = Vec::new();
-    let line = parse(
-        b"{\"log\":\"\xFF\",\"stream\":\"stdout\",\"time\":\"2026-11-23T09:10:00Z\"}",
-        &mut scratch,
-    );
+    let line = parse(b"{\"log\":\"\xFF\",\"stream\":\"stdout\",\"time\":\"2026-11-23T09:10:00Z\"}", &mut scratch);
     assert_eq!(line.unwrap().message, b"\xFF");
 }
 

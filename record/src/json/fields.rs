@@ -22,11 +22,7 @@ pub struct InvalidPath(pub String);
 
 impl std::fmt::Display for InvalidPath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "path `{}` has an empty name, or more than {MAX_NAMES} names",
-            self.0
-        )
+        write!(f, "path `{}` has an empty name, or more than {MAX_NAMES} names", self.0)
     }
 }
 
@@ -45,19 +41,12 @@ impl JsonFields {
             }
             let mut node = 0;
             for name in names {
-                node = if let Some(child) = nodes[node]
-                    .children
-                    .iter()
-                    .find(|child| *child.name == *name.as_bytes())
-                {
+                node = if let Some(child) = nodes[node].children.iter().find(|child| *child.name == *name.as_bytes()) {
                     child.node
                 } else {
                     nodes.push(Node::new());
                     let child = nodes.len() - 1;
-                    nodes[node].children.push(Child {
-                        name: name.into_bytes().into(),
-                        node: child,
-                    });
+                    nodes[node].children.push(Child { name: name.into_bytes().into(), node: child });
                     child
                 };
             }
@@ -69,11 +58,7 @@ impl JsonFields {
 
     /// Walks the object `text` and calls `visit` with index and value of every field met, in the order of the text. A
     /// member that occurs twice is visited twice. An error may come after fields were visited.
-    pub fn visit<'a>(
-        &self,
-        text: &'a [u8],
-        mut visit: impl FnMut(usize, Raw<'a>),
-    ) -> Result<(), Error> {
+    pub fn visit<'a>(&self, text: &'a [u8], mut visit: impl FnMut(usize, Raw<'a>)) -> Result<(), Error> {
         let mut scanner = Scanner::new(text);
         self.object(&self.nodes[0], &mut scanner, &mut visit)?;
         scanner.finish()
@@ -92,12 +77,7 @@ impl JsonFields {
     }
 
     // As deep as the longest path, so at most 16 calls.
-    fn object<'a, V: FnMut(usize, Raw<'a>)>(
-        &self,
-        node: &Node,
-        scanner: &mut Scanner<'a>,
-        visit: &mut V,
-    ) -> Result<(), Error> {
+    fn object<'a, V: FnMut(usize, Raw<'a>)>(&self, node: &Node, scanner: &mut Scanner<'a>, visit: &mut V) -> Result<(), Error> {
         scanner.object(|scanner, key| {
             let Some(child) = node.child(&key).map(|index| &self.nodes[index]) else {
                 return scanner.value().map(drop);
@@ -143,22 +123,14 @@ fn shape(name: &[u8]) -> usize {
 
 impl Node {
     fn new() -> Self {
-        Self {
-            children: Vec::new(),
-            by_shape: [const { 0..0 }; SHAPES],
-            fields: Vec::new(),
-        }
+        Self { children: Vec::new(), by_shape: [const { 0..0 }; SHAPES], fields: Vec::new() }
     }
 
     fn index(&mut self) {
         self.children.sort_by_key(|child| shape(&child.name));
         for (wanted, range) in self.by_shape.iter_mut().enumerate() {
-            let start = self
-                .children
-                .partition_point(|child| shape(&child.name) < wanted);
-            let end = self
-                .children
-                .partition_point(|child| shape(&child.name) <= wanted);
+            let start = self.children.partition_point(|child| shape(&child.name) < wanted);
+            let end = self.children.partition_point(|child| shape(&child.name) <= wanted);
             *range = start as u16..end as u16;
         }
     }
@@ -167,9 +139,7 @@ impl Node {
     #[inline]
     fn child(&self, key: &Key<'_>) -> Option<usize> {
         let child = if key.escaped {
-            self.children
-                .iter()
-                .find(|child| super::string::means(key.raw, &child.name))
+            self.children.iter().find(|child| super::string::means(key.raw, &child.name))
         } else {
             let range = &self.by_shape[shape(key.raw)];
             let candidates = &self.children[usize::from(range.start)..usize::from(range.end)];
@@ -190,10 +160,7 @@ fn split(path: &str) -> Vec<String> {
                 names.last_mut().into_iter().for_each(|name| name.push('.'));
             }
             '.' => names.push(String::new()),
-            _ => names
-                .last_mut()
-                .into_iter()
-                .for_each(|name| name.push(character)),
+            _ => names.last_mut().into_iter().for_each(|name| name.push(character)),
         }
     }
     names

@@ -47,12 +47,7 @@ pub fn boundary(raw: &[u8], max: usize) -> usize {
     loop {
         let length = match raw[at] {
             b'\\' => escape(&raw[at..]).1,
-            _ => {
-                1 + raw[at + 1..]
-                    .iter()
-                    .take_while(|byte| **byte & 0xC0 == 0x80)
-                    .count()
-            }
+            _ => 1 + raw[at + 1..].iter().take_while(|byte| **byte & 0xC0 == 0x80).count(),
         };
         if at + length > max {
             return at;
@@ -63,20 +58,14 @@ pub fn boundary(raw: &[u8], max: usize) -> usize {
 
 /// Whether `raw` means exactly `expected`.
 pub(super) fn means(raw: &[u8], expected: &[u8]) -> bool {
-    let mut comparison = Comparison {
-        expected,
-        equal: true,
-    };
+    let mut comparison = Comparison { expected, equal: true };
     unescape(raw, &mut comparison);
     comparison.equal && comparison.expected.is_empty()
 }
 
 /// Whether the meaning of `raw` begins with `expected`.
 pub(super) fn begins_with(raw: &[u8], expected: &[u8]) -> bool {
-    let mut comparison = Comparison {
-        expected,
-        equal: true,
-    };
+    let mut comparison = Comparison { expected, equal: true };
     unescape(raw, &mut comparison);
     // Text beyond the expected one is a difference only after all of that was found.
     comparison.expected.is_empty()
@@ -186,20 +175,12 @@ fn unicode_escape(text: &[u8]) -> (char, usize) {
         && let Some(second @ 0xDC00..=0xDFFF) = hex4(text, 8)
     {
         let code = 0x1_0000 + ((first - 0xD800) << 10) + (second - 0xDC00);
-        return (
-            char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER),
-            12,
-        );
+        return (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 12);
     }
     // Surrogates that are alone are no characters.
-    (
-        char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER),
-        6,
-    )
+    (char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 6)
 }
 
 fn hex4(text: &[u8], at: usize) -> Option<u32> {
-    text.get(at..at + 4)?.iter().try_fold(0, |value, byte| {
-        Some(value * 16 + char::from(*byte).to_digit(16)?)
-    })
+    text.get(at..at + 4)?.iter().try_fold(0, |value, byte| Some(value * 16 + char::from(*byte).to_digit(16)?))
 }

@@ -6,22 +6,8 @@ use proptest::prelude::*;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-const NAMES: &[&str] = &[
-    "a",
-    "b",
-    "name",
-    "with.dot",
-    "a name longer than twenty-four bytes",
-];
-const PATHS: &[&str] = &[
-    "a",
-    "a.b",
-    "name",
-    "name.a.b",
-    "with\\.dot",
-    "b.a name longer than twenty-four bytes",
-    "a",
-];
+const NAMES: &[&str] = &["a", "b", "name", "with.dot", "a name longer than twenty-four bytes"];
+const PATHS: &[&str] = &["a", "a.b", "name", "name.a.b", "with\\.dot", "b.a name longer than twenty-four bytes", "a"];
 
 fn is_valid(text: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(text).is_ok()
@@ -38,10 +24,7 @@ fn members(text: &str) -> Result<Vec<(String, String)>, Error> {
     let mut members = Vec::new();
     scanner.object(|scanner, key| {
         let value = scanner.value()?;
-        members.push((
-            meaning(str::from_utf8(key.raw()).unwrap()),
-            String::from_utf8_lossy(value.bytes()).into_owned(),
-        ));
+        members.push((meaning(str::from_utf8(key.raw()).unwrap()), String::from_utf8_lossy(value.bytes()).into_owned()));
         Ok(())
     })?;
     scanner.finish()?;
@@ -68,21 +51,9 @@ fn scalars(text: &str, paths: &[&str]) -> Vec<String> {
 
 #[test]
 fn members_are_walked_in_order_with_blanks_between_tokens() {
-    let expected = [
-        ("a", "1"),
-        ("b", "[1, {\"c\":\"}\"}]"),
-        ("c\"", "\"x\\\"y\""),
-        ("", "null"),
-    ];
-    let expected: Vec<_> = expected
-        .iter()
-        .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
-        .collect();
-    assert_eq!(
-        members(" { \"a\" : 1 ,\"b\":[1, {\"c\":\"}\"}],\"c\\\"\":\"x\\\"y\"\t,\r\n\"\":null } ")
-            .unwrap(),
-        expected
-    );
+    let expected = [("a", "1"), ("b", "[1, {\"c\":\"}\"}]"), ("c\"", "\"x\\\"y\""), ("", "null")];
+    let expected: Vec<_> = expected.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+    assert_eq!(members(" { \"a\" : 1 ,\"b\":[1, {\"c\":\"}\"}],\"c\\\"\":\"x\\\"y\"\t,\r\n\"\":null } ").unwrap(), expected);
     assert_eq!(members("{}").unwrap(), []);
 }
 
@@ -92,10 +63,7 @@ fn an_error_says_what_and_where() {
     assert_eq!(reason("[]"), Some((Reason::Unexpected, 0)));
     assert_eq!(reason("{\"a\":1"), Some((Reason::Incomplete, 6)));
     assert_eq!(reason("{\"a\":\"x"), Some((Reason::Incomplete, 7)));
-    assert_eq!(
-        reason("{\"a\":{\"b\":[1,2}"),
-        Some((Reason::Incomplete, 15))
-    );
+    assert_eq!(reason("{\"a\":{\"b\":[1,2}"), Some((Reason::Incomplete, 15)));
     assert_eq!(reason("{\"a\":1}x"), Some((Reason::Unexpected, 7)));
     assert_eq!(reason("{\"a\":01}"), Some((Reason::Unexpected, 6)));
     assert_eq!(reason("{\"a\":tru}"), Some((Reason::Unexpected, 8)));
@@ -103,25 +71,16 @@ fn an_error_says_what_and_where() {
     assert_eq!(reason("{\"a\":1,}"), Some((Reason::Unexpected, 7)));
     assert_eq!(reason("{,}"), Some((Reason::Unexpected, 1)));
     assert_eq!(reason("{\"a\":\"\\"), Some((Reason::Incomplete, 7)));
-    assert_eq!(
-        members("{").unwrap_err().to_string(),
-        "JSON text ends too early, at byte 1"
-    );
+    assert_eq!(members("{").unwrap_err().to_string(), "JSON text ends too early, at byte 1");
 }
 
 #[test]
 fn nesting_is_bounded() {
     let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
     assert!(members(&nested(MAX_DEPTH)).is_ok());
-    assert_eq!(
-        reason(&nested(MAX_DEPTH + 1)),
-        Some((Reason::TooDeep, 5 + MAX_DEPTH))
-    );
+    assert_eq!(reason(&nested(MAX_DEPTH + 1)), Some((Reason::TooDeep, 5 + MAX_DEPTH)));
     assert!(validate(nested(MAX_DEPTH - 1).as_bytes()).is_ok());
-    assert_eq!(
-        validate(nested(MAX_DEPTH).as_bytes()).unwrap_err().reason,
-        Reason::TooDeep
-    );
+    assert_eq!(validate(nested(MAX_DEPTH).as_bytes()).unwrap_err().reason, Reason::TooDeep);
     assert!(members(&nested(1_000_000)).is_err());
     assert!(validate(nested(1_000_000).as_bytes()).is_err());
 }
@@ -159,10 +118,7 @@ fn a_broken_escape_becomes_the_replacement_character() {
 fn names_are_found_however_they_are_escaped() {
     assert_eq!(scalars(r#"{"verb":"get"}"#, &["verb"]), ["get"]);
     assert_eq!(scalars(r#"{"v\u0065rb":"get"}"#, &["verb"]), ["get"]);
-    assert_eq!(
-        scalars(r#"{"Verb":"get","ver":"x","verbs":"x"}"#, &["verb"]),
-        [""]
-    );
+    assert_eq!(scalars(r#"{"Verb":"get","ver":"x","verbs":"x"}"#, &["verb"]), [""]);
 }
 
 #[test]
@@ -181,30 +137,18 @@ fn a_path_may_begin_another_one() {
 
 #[test]
 fn the_last_scalar_of_a_name_counts() {
-    assert_eq!(
-        scalars(r#"{"a":1,"a":2,"a":null,"a":[3],"a":{}}"#, &["a"]),
-        ["2"]
-    );
+    assert_eq!(scalars(r#"{"a":1,"a":2,"a":null,"a":[3],"a":{}}"#, &["a"]), ["2"]);
 }
 
 #[test]
 fn a_dot_in_a_name_is_written_with_a_backslash() {
-    assert_eq!(
-        scalars(
-            r#"{"log.level":"warn","log":{"level":"x"}}"#,
-            &["log\\.level"]
-        ),
-        ["warn"]
-    );
+    assert_eq!(scalars(r#"{"log.level":"warn","log":{"level":"x"}}"#, &["log\\.level"]), ["warn"]);
 }
 
 #[test]
 fn a_path_with_an_empty_name_is_refused() {
     for path in ["", ".", "a.", ".a", "a..b", &"a.".repeat(17)] {
-        assert_eq!(
-            JsonFields::new([path]).unwrap_err(),
-            InvalidPath(path.to_owned())
-        );
+        assert_eq!(JsonFields::new([path]).unwrap_err(), InvalidPath(path.to_owned()));
     }
 }
 

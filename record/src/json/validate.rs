@@ -14,10 +14,7 @@ pub fn validate(text: &[u8]) -> Result<(), Error> {
         match text.get(at) {
             Some(&open @ (b'{' | b'[')) => {
                 if !nesting.push(open == b'{') {
-                    return Err(Error {
-                        reason: Reason::TooDeep,
-                        at,
-                    });
+                    return Err(Error { reason: Reason::TooDeep, at });
                 }
                 at = skip_blank(text, at + 1);
                 let close = if open == b'{' { b'}' } else { b']' };
@@ -37,11 +34,7 @@ pub fn validate(text: &[u8]) -> Result<(), Error> {
         loop {
             at = skip_blank(text, at);
             let Some(in_object) = nesting.innermost() else {
-                return if at == text.len() {
-                    Ok(())
-                } else {
-                    Err(unexpected(text, at))
-                };
+                return if at == text.len() { Ok(()) } else { Err(unexpected(text, at)) };
             };
             match text.get(at) {
                 Some(b',') => {
@@ -73,22 +66,14 @@ pub(super) fn scalar_end(text: &[u8], start: usize) -> Result<usize, Error> {
     if rest.starts_with(word) {
         return Ok(start + word.len());
     }
-    let n_common = rest
-        .iter()
-        .zip(word)
-        .take_while(|(byte, expected)| byte == expected)
-        .count();
+    let n_common = rest.iter().zip(word).take_while(|(byte, expected)| byte == expected).count();
     Err(unexpected(text, start + n_common))
 }
 
 fn number_end(text: &[u8], start: usize) -> Result<usize, Error> {
     let mut at = start + usize::from(text.get(start) == Some(&b'-'));
     // No digit follows a leading zero.
-    at = if text.get(at) == Some(&b'0') {
-        at + 1
-    } else {
-        digits_end(text, at)?
-    };
+    at = if text.get(at) == Some(&b'0') { at + 1 } else { digits_end(text, at)? };
     if text.get(at) == Some(&b'.') {
         at = digits_end(text, at + 1)?;
     }
@@ -105,11 +90,7 @@ fn digits_end(text: &[u8], start: usize) -> Result<usize, Error> {
     while text.get(at).is_some_and(u8::is_ascii_digit) {
         at += 1;
     }
-    if at > start {
-        Ok(at)
-    } else {
-        Err(unexpected(text, at))
-    }
+    if at > start { Ok(at) } else { Err(unexpected(text, at)) }
 }
 
 /// The end of a key with its colon and the blanks around it.
@@ -132,9 +113,7 @@ fn string_end(text: &[u8], mut at: usize) -> Result<usize, Error> {
             Some(b'\\') => match text.get(at + 1) {
                 Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => at += 2,
                 Some(b'u') => {
-                    let hex = text
-                        .get(at + 2..at + 6)
-                        .ok_or_else(|| unexpected(text, text.len()))?;
+                    let hex = text.get(at + 2..at + 6).ok_or_else(|| unexpected(text, text.len()))?;
                     if !hex.iter().all(u8::is_ascii_hexdigit) {
                         return Err(unexpected(text, at + 2));
                     }
@@ -157,15 +136,8 @@ fn skip_blank(text: &[u8], mut at: usize) -> usize {
 
 #[cold]
 fn unexpected(text: &[u8], at: usize) -> Error {
-    let reason = if at >= text.len() {
-        Reason::Incomplete
-    } else {
-        Reason::Unexpected
-    };
-    Error {
-        reason,
-        at: at.min(text.len()),
-    }
+    let reason = if at >= text.len() { Reason::Incomplete } else { Reason::Unexpected };
+    Error { reason, at: at.min(text.len()) }
 }
 
 /// For every open container, whether it is an object: one bit each, so that depth costs no recursion.

@@ -8,20 +8,12 @@ fn paths(paths: &[&str]) -> Vec<String> {
 }
 
 fn reader() -> JsonLine {
-    let metadata = paths(&[
-        "level",
-        "http.status",
-        "log\\.level",
-        "k8s.pod-name",
-        "0.id",
-    ]);
+    let metadata = paths(&["level", "http.status", "log\\.level", "k8s.pod-name", "0.id"]);
     JsonLine::new(&paths(&["ts", "@timestamp", "time.unix"]), &metadata).unwrap()
 }
 
 fn time_of(line: &str) -> Option<i64> {
-    let scanned = reader()
-        .scan(line.as_bytes(), &mut Metadata::default(), &mut Vec::new())
-        .unwrap();
+    let scanned = reader().scan(line.as_bytes(), &mut Metadata::default(), &mut Vec::new()).unwrap();
     scanned.time.map(|time| time.0)
 }
 
@@ -36,10 +28,7 @@ fn fixtures_read_as_expected() {
 
 #[test]
 fn a_time_is_a_text_or_a_number_or_the_text_of_a_number() {
-    assert_eq!(
-        time_of(r#"{"ts":"1970-01-01T00:00:01Z"}"#),
-        Some(1_000_000_000)
-    );
+    assert_eq!(time_of(r#"{"ts":"1970-01-01T00:00:01Z"}"#), Some(1_000_000_000));
     assert_eq!(time_of(r#"{"ts":1.5}"#), Some(1_500_000_000));
     assert_eq!(time_of(r#"{"ts":"1.5"}"#), Some(1_500_000_000));
     assert_eq!(time_of(r#"{"ts":true}"#), None);
@@ -47,32 +36,20 @@ fn a_time_is_a_text_or_a_number_or_the_text_of_a_number() {
 
 #[test]
 fn the_first_path_that_holds_a_time_counts() {
-    assert_eq!(
-        time_of(r#"{"time":{"unix":3},"@timestamp":2,"ts":"no time"}"#),
-        Some(2_000_000_000)
-    );
+    assert_eq!(time_of(r#"{"time":{"unix":3},"@timestamp":2,"ts":"no time"}"#), Some(2_000_000_000));
     assert_eq!(time_of(r#"{"time":{"unix":3}}"#), Some(3_000_000_000));
 }
 
 #[test]
 fn names_are_those_of_the_json_stage() {
-    assert_eq!(
-        reader().names,
-        ["level", "http_status", "log_level", "k8s_pod_name", "_0_id"]
-    );
+    assert_eq!(reader().names, ["level", "http_status", "log_level", "k8s_pod_name", "_0_id"]);
 }
 
 #[test]
 fn a_line_that_is_no_object_is_malformed_and_stays_as_it_is() {
     for line in ["", "[]", "text", "1", "{\"a\":1", "{\"a\":1} {}"] {
-        let malformed = reader()
-            .scan(line.as_bytes(), &mut Metadata::default(), &mut Vec::new())
-            .unwrap_err();
-        assert_eq!(
-            (malformed.text, malformed.redacted),
-            (Text::Source, false),
-            "{line}"
-        );
+        let malformed = reader().scan(line.as_bytes(), &mut Metadata::default(), &mut Vec::new()).unwrap_err();
+        assert_eq!((malformed.text, malformed.redacted), (Text::Source, false), "{line}");
     }
 }
 
@@ -82,8 +59,5 @@ fn there_is_a_limit_to_the_number_of_paths() {
     assert!(JsonLine::new(&[], &many).is_ok());
     let error = JsonLine::new(&paths(&["ts"]), &many).unwrap_err();
     assert_eq!(error.to_string(), "65 paths where 64 are possible");
-    assert!(matches!(
-        JsonLine::new(&paths(&["a..b"]), &[]),
-        Err(InvalidPaths::Path(_))
-    ));
+    assert!(matches!(JsonLine::new(&paths(&["a..b"]), &[]), Err(InvalidPaths::Path(_))));
 }

@@ -12,16 +12,10 @@ fn pairs_come_back_in_order() {
     let mut metadata = Metadata::default();
     metadata.push("verb", "get");
     metadata.push("stage", "ResponseComplete");
-    assert_eq!(
-        pairs(&metadata),
-        [("verb", "get"), ("stage", "ResponseComplete")]
-    );
+    assert_eq!(pairs(&metadata), [("verb", "get"), ("stage", "ResponseComplete")]);
     assert_eq!(metadata.get("stage"), Some("ResponseComplete"));
     assert_eq!(metadata.get("user"), None);
-    assert_eq!(
-        (metadata.len(), metadata.bytes(), metadata.cut()),
-        (2, 28, 0)
-    );
+    assert_eq!((metadata.len(), metadata.bytes(), metadata.cut()), (2, 28, 0));
     metadata.clear();
     assert!(metadata.is_empty() && metadata.bytes() == 0);
 }
@@ -65,10 +59,7 @@ fn what_is_not_text_becomes_the_replacement_character() {
         value.push_bytes(b"x\0y\xFFz\xE2\x82");
         value.push_char('\0');
     });
-    assert_eq!(
-        metadata.get("a"),
-        Some("x\u{FFFD}y\u{FFFD}z\u{FFFD}\u{FFFD}")
-    );
+    assert_eq!(metadata.get("a"), Some("x\u{FFFD}y\u{FFFD}z\u{FFFD}\u{FFFD}"));
 }
 
 #[test]

@@ -20,160 +20,55 @@ pub(super) const PLAN: Plan = Plan {
 const ALL: Keep = Without(NOISE);
 
 /// What the API server and kubectl note about an object beside the object: every value once more.
-const NOISE: &[&str] = &[
-    "managedFields",
-    "kubectl.kubernetes.io/last-applied-configuration",
-];
+const NOISE: &[&str] = &["managedFields", "kubectl.kubernetes.io/last-applied-configuration"];
 
 /// What rules read of a body: what it is, and whom it lets do what.
 const BODY: &[Part] = &[
-    Part {
-        name: "kind",
-        keep: Whole,
-    },
-    Part {
-        name: "apiVersion",
-        keep: Whole,
-    },
-    Part {
-        name: "metadata",
-        keep: Only(&[
-            Part {
-                name: "name",
-                keep: Whole,
-            },
-            Part {
-                name: "namespace",
-                keep: Whole,
-            },
-        ]),
-    },
-    Part {
-        name: "rules",
-        keep: ALL,
-    },
-    Part {
-        name: "subjects",
-        keep: ALL,
-    },
-    Part {
-        name: "roleRef",
-        keep: ALL,
-    },
-    Part {
-        name: "aggregationRule",
-        keep: ALL,
-    },
+    Part { name: "kind", keep: Whole },
+    Part { name: "apiVersion", keep: Whole },
+    Part { name: "metadata", keep: Only(&[Part { name: "name", keep: Whole }, Part { name: "namespace", keep: Whole }]) },
+    Part { name: "rules", keep: ALL },
+    Part { name: "subjects", keep: ALL },
+    Part { name: "roleRef", keep: ALL },
+    Part { name: "aggregationRule", keep: ALL },
 ];
 
 /// Who did what, from where, to what, with what result.
 const CORE: &[Part] = &[
-    Part {
-        name: "kind",
-        keep: Scalar,
-    },
-    Part {
-        name: "apiVersion",
-        keep: Scalar,
-    },
-    Part {
-        name: "level",
-        keep: Scalar,
-    },
-    Part {
-        name: "auditID",
-        keep: Scalar,
-    },
-    Part {
-        name: "stage",
-        keep: Scalar,
-    },
-    Part {
-        name: "verb",
-        keep: Scalar,
-    },
-    Part {
-        name: "user",
-        keep: Only(USER),
-    },
-    Part {
-        name: "impersonatedUser",
-        keep: Only(USER),
-    },
-    Part {
-        name: "sourceIPs",
-        keep: Last,
-    },
+    Part { name: "kind", keep: Scalar },
+    Part { name: "apiVersion", keep: Scalar },
+    Part { name: "level", keep: Scalar },
+    Part { name: "auditID", keep: Scalar },
+    Part { name: "stage", keep: Scalar },
+    Part { name: "verb", keep: Scalar },
+    Part { name: "user", keep: Only(USER) },
+    Part { name: "impersonatedUser", keep: Only(USER) },
+    Part { name: "sourceIPs", keep: Last },
     Part {
         name: "objectRef",
         keep: Only(&[
-            Part {
-                name: "resource",
-                keep: Scalar,
-            },
-            Part {
-                name: "namespace",
-                keep: Scalar,
-            },
-            Part {
-                name: "name",
-                keep: Scalar,
-            },
-            Part {
-                name: "apiGroup",
-                keep: Scalar,
-            },
-            Part {
-                name: "subresource",
-                keep: Scalar,
-            },
+            Part { name: "resource", keep: Scalar },
+            Part { name: "namespace", keep: Scalar },
+            Part { name: "name", keep: Scalar },
+            Part { name: "apiGroup", keep: Scalar },
+            Part { name: "subresource", keep: Scalar },
         ]),
     },
     Part {
         name: "responseStatus",
         keep: Only(&[
-            Part {
-                name: "status",
-                keep: Scalar,
-            },
-            Part {
-                name: "message",
-                keep: Scalar,
-            },
-            Part {
-                name: "reason",
-                keep: Scalar,
-            },
-            Part {
-                name: "code",
-                keep: Scalar,
-            },
+            Part { name: "status", keep: Scalar },
+            Part { name: "message", keep: Scalar },
+            Part { name: "reason", keep: Scalar },
+            Part { name: "code", keep: Scalar },
         ]),
     },
-    Part {
-        name: "requestReceivedTimestamp",
-        keep: Scalar,
-    },
-    Part {
-        name: "stageTimestamp",
-        keep: Scalar,
-    },
+    Part { name: "requestReceivedTimestamp", keep: Scalar },
+    Part { name: "stageTimestamp", keep: Scalar },
 ];
 
-const USER: &[Part] = &[
-    Part {
-        name: "username",
-        keep: Scalar,
-    },
-    Part {
-        name: "uid",
-        keep: Scalar,
-    },
-    Part {
-        name: "groups",
-        keep: Last,
-    },
-];
+const USER: &[Part] =
+    &[Part { name: "username", keep: Scalar }, Part { name: "uid", keep: Scalar }, Part { name: "groups", keep: Last }];
 
 fn bodies(key: &Key<'_>, response: Keep, request: Keep) -> Keep {
     if key.is("responseObject") {
@@ -187,9 +82,5 @@ fn bodies(key: &Key<'_>, response: Keep, request: Keep) -> Keep {
 
 /// What is kept of the request's body: all of a patch, since its parts bear no names that tell what matters.
 fn request(event: &Event<'_>) -> Keep {
-    if event.is_patch || event.value.kind() == Kind::Array {
-        ALL
-    } else {
-        Only(BODY)
-    }
+    if event.is_patch || event.value.kind() == Kind::Array { ALL } else { Only(BODY) }
 }

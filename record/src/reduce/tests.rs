@@ -46,10 +46,7 @@ fn reduced(kind: Kind, event: &Value, limit: usize) -> (Value, bool) {
     let members = short.as_object_mut().unwrap();
     if line.len() > limit {
         assert_eq!(members.remove("picket_truncated"), Some(json!(true)));
-        assert_eq!(
-            members.remove("picket_original_bytes"),
-            Some(json!(line.len()))
-        );
+        assert_eq!(members.remove("picket_original_bytes"), Some(json!(line.len())));
     }
     (short, reduced.core_cut)
 }
@@ -83,14 +80,8 @@ fn event(verb: &str) -> Value {
 
 fn without_noise(body: &Value) -> Value {
     let mut body = body.clone();
-    body["metadata"]
-        .as_object_mut()
-        .unwrap()
-        .remove("managedFields");
-    body["metadata"]["annotations"]
-        .as_object_mut()
-        .unwrap()
-        .remove("kubectl.kubernetes.io/last-applied-configuration");
+    body["metadata"].as_object_mut().unwrap().remove("managedFields");
+    body["metadata"]["annotations"].as_object_mut().unwrap().remove("kubectl.kubernetes.io/last-applied-configuration");
     body
 }
 
@@ -107,11 +98,7 @@ fn fixtures_read_as_expected() {
         let mut case: Value = serde_json::from_slice(line).unwrap();
         for (path, times) in case["times"].as_object().unwrap().clone() {
             let text = case["event"].pointer_mut(&path).unwrap();
-            *text = text
-                .as_str()
-                .unwrap()
-                .repeat(times.as_u64().unwrap() as usize)
-                .into();
+            *text = text.as_str().unwrap().repeat(times.as_u64().unwrap() as usize).into();
         }
         let kind = match case["kind"].as_str().unwrap() {
             "kube_audit" => Kind::KubeAudit,
@@ -129,16 +116,7 @@ fn a_line_that_fits_is_copied_unchanged() {
     let line = br#" {"verb" : "get"} "#;
     let mut out = Vec::new();
     let reduced = reduce(Kind::KubeAudit, line, MIN_LIMIT, &mut out).unwrap();
-    assert_eq!(
-        (reduced, &out[..]),
-        (
-            Reduced {
-                original: line.len(),
-                core_cut: false
-            },
-            &line[..]
-        )
-    );
+    assert_eq!((reduced, &out[..]), (Reduced { original: line.len(), core_cut: false }, &line[..]));
 }
 
 #[test]
@@ -147,24 +125,8 @@ fn what_cannot_be_reduced_is_refused() {
     let long = json!({"a": long(10_000)}).to_string();
     assert!(reduce(Kind::Json, long.as_bytes(), MIN_LIMIT - 1, &mut out).is_none());
     assert!(reduce(Kind::Json, &long.as_bytes()[1..], MIN_LIMIT, &mut out).is_none());
-    assert!(
-        reduce(
-            Kind::Json,
-            format!("[{long}]").as_bytes(),
-            MIN_LIMIT,
-            &mut out
-        )
-        .is_none()
-    );
-    assert!(
-        reduce(
-            Kind::Json,
-            long.replace("xxx", "\\x").as_bytes(),
-            MIN_LIMIT,
-            &mut out
-        )
-        .is_none()
-    );
+    assert!(reduce(Kind::Json, format!("[{long}]").as_bytes(), MIN_LIMIT, &mut out).is_none());
+    assert!(reduce(Kind::Json, long.replace("xxx", "\\x").as_bytes(), MIN_LIMIT, &mut out).is_none());
     let not_utf8 = [&long.as_bytes()[..10], b"\xFF", &long.as_bytes()[10..]].concat();
     assert!(reduce(Kind::Json, &not_utf8, MIN_LIMIT, &mut out).is_none());
     assert!(out.is_empty());
@@ -174,10 +136,7 @@ fn what_cannot_be_reduced_is_refused() {
 fn managed_fields_go_first() {
     let mut expected = event("update");
     for body in ["requestObject", "responseObject"] {
-        expected[body]["metadata"]
-            .as_object_mut()
-            .unwrap()
-            .remove("managedFields");
+        expected[body]["metadata"].as_object_mut().unwrap().remove("managedFields");
     }
     assert_eq!(kube(&event("update"), 18_000), expected);
 }
@@ -233,23 +192,17 @@ fn then_the_largest_of_the_other_members_goes() {
 fn a_long_string_at_the_top_is_cut_and_not_dropped() {
     let mut given = event("get");
     given["requestURI"] = json!(format!("/api{}", "ü".repeat(5000)));
-    let uri = kube(&given, MIN_LIMIT)["requestURI"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let uri = kube(&given, MIN_LIMIT)["requestURI"].as_str().unwrap().to_owned();
     assert!(uri.starts_with("/apiü") && uri.ends_with("ü…"));
     assert!(uri.len() > 1000);
 }
 
 #[test]
 fn the_core_is_cut_last_and_the_last_addresses_stay() {
-    let addresses: Vec<String> = (0..5000)
-        .map(|n| format!("10.0.{}.{}", n / 256, n % 256))
-        .collect();
+    let addresses: Vec<String> = (0..5000).map(|n| format!("10.0.{}.{}", n / 256, n % 256)).collect();
     let mut given = event("get");
     given["sourceIPs"] = json!(addresses);
-    given["user"] =
-        json!({"username": long(5000), "groups": vec![long(300); 300], "extra": {"a": long(9000)}});
+    given["user"] = json!({"username": long(5000), "groups": vec![long(300); 300], "extra": {"a": long(9000)}});
     given["auditID"] = json!(1);
     let (short, core_cut) = reduced(Kind::KubeAudit, &given, MIN_LIMIT);
     assert!(core_cut);
@@ -271,37 +224,16 @@ fn of_a_response_of_vault_the_data_goes_but_for_its_outcome() {
         "response": {"data": {"error": "hmac", "complete": true, "keys": long(5000)}, "auth": {"policies": ["root"], "metadata": {"a": long(3000)}}},
     });
     let mut expected = given.clone();
-    expected["response"]["data"]
-        .as_object_mut()
-        .unwrap()
-        .remove("keys");
-    assert_eq!(
-        reduced(Kind::VaultAudit, &given, 8_000),
-        (expected.clone(), false)
-    );
+    expected["response"]["data"].as_object_mut().unwrap().remove("keys");
+    assert_eq!(reduced(Kind::VaultAudit, &given, 8_000), (expected.clone(), false));
     expected["request"].as_object_mut().unwrap().remove("data");
-    assert_eq!(
-        reduced(Kind::VaultAudit, &given, 6_000),
-        (expected.clone(), false)
-    );
-    expected["request"]
-        .as_object_mut()
-        .unwrap()
-        .remove("headers");
-    assert_eq!(
-        reduced(Kind::VaultAudit, &given, MIN_LIMIT),
-        (expected.clone(), false)
-    );
+    assert_eq!(reduced(Kind::VaultAudit, &given, 6_000), (expected.clone(), false));
+    expected["request"].as_object_mut().unwrap().remove("headers");
+    assert_eq!(reduced(Kind::VaultAudit, &given, MIN_LIMIT), (expected.clone(), false));
     let mut given = given;
     given["response"]["auth"]["metadata"]["a"] = json!(long(9000));
-    expected["response"]["auth"]
-        .as_object_mut()
-        .unwrap()
-        .remove("metadata");
-    assert_eq!(
-        reduced(Kind::VaultAudit, &given, MIN_LIMIT),
-        (expected, false)
-    );
+    expected["response"]["auth"].as_object_mut().unwrap().remove("metadata");
+    assert_eq!(reduced(Kind::VaultAudit, &given, MIN_LIMIT), (expected, false));
 }
 
 #[test]
@@ -315,12 +247,8 @@ fn of_json_the_largest_members_go_first() {
 
 #[test]
 fn marks_of_the_line_itself_are_replaced() {
-    let given =
-        json!({"a": [long(9000)], "b": 1, "picket_truncated": "no", "picket_original_bytes": 7});
-    assert_eq!(
-        reduced(Kind::Json, &given, MIN_LIMIT),
-        (json!({"b": 1}), false)
-    );
+    let given = json!({"a": [long(9000)], "b": 1, "picket_truncated": "no", "picket_original_bytes": 7});
+    assert_eq!(reduced(Kind::Json, &given, MIN_LIMIT), (json!({"b": 1}), false));
 }
 
 #[test]
@@ -346,17 +274,11 @@ fn recorded_events_stay_readable_at_every_limit() {
 
 /// The metadata of an event does not change when the event is reduced, unless its core is cut.
 fn metadata(event: &Value) -> Vec<(String, String)> {
-    let names = crate::kube_audit::KubeAudit::DEFAULT_METADATA
-        .iter()
-        .map(|name| (*name).to_owned())
-        .collect::<Vec<_>>();
+    let names = crate::kube_audit::KubeAudit::DEFAULT_METADATA.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let mut metadata = Metadata::default();
     let audit = crate::kube_audit::KubeAudit::new(false, &names).unwrap();
     let _ = audit.scan(event.to_string().as_bytes(), &mut metadata, &mut Vec::new());
-    metadata
-        .iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
+    metadata.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 fn kinds() -> impl Strategy<Value = Kind> {
@@ -367,12 +289,8 @@ fn kinds() -> impl Strategy<Value = Kind> {
 fn stretched(value: &mut Value, times: usize) {
     match value {
         Value::String(text) => *text = text.repeat(times),
-        Value::Array(elements) => elements
-            .iter_mut()
-            .for_each(|value| stretched(value, times)),
-        Value::Object(members) => members
-            .values_mut()
-            .for_each(|value| stretched(value, times)),
+        Value::Array(elements) => elements.iter_mut().for_each(|value| stretched(value, times)),
+        Value::Object(members) => members.values_mut().for_each(|value| stretched(value, times)),
         _ => {}
     }
 }

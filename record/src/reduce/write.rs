@@ -41,21 +41,12 @@ pub(super) struct Cut {
 }
 
 impl Cut {
-    pub(super) const NONE: Self = Self {
-        string_bytes: usize::MAX,
-        elements: usize::MAX,
-    };
+    pub(super) const NONE: Self = Self { string_bytes: usize::MAX, elements: usize::MAX };
 }
 
 /// Appends a member to an object that is open at the end of `out`, if there is anything to keep of it. Returns where
 /// its value starts.
-pub(super) fn member(
-    name: &[u8],
-    value: Raw<'_>,
-    keep: Keep,
-    cut: Cut,
-    out: &mut Vec<u8>,
-) -> Result<Option<usize>, Error> {
+pub(super) fn member(name: &[u8], value: Raw<'_>, keep: Keep, cut: Cut, out: &mut Vec<u8>) -> Result<Option<usize>, Error> {
     let start = out.len();
     separate(out);
     out.push(b'"');
@@ -83,12 +74,7 @@ pub(super) fn member(
 
 /// Appends the named parts of `object` to an object that is open at the end of `out`. Of a part that occurs twice the
 /// last one counts, as it does for metadata.
-pub(super) fn parts(
-    object: Raw<'_>,
-    kept: &[Part],
-    cut: Cut,
-    out: &mut Vec<u8>,
-) -> Result<(), Error> {
+pub(super) fn parts(object: Raw<'_>, kept: &[Part], cut: Cut, out: &mut Vec<u8>) -> Result<(), Error> {
     let mut found: Vec<Option<Raw<'_>>> = vec![None; kept.len()];
     Scanner::new(object.bytes()).object(|scanner, key| {
         let value = scanner.value()?;

@@ -21,36 +21,23 @@ const NAMES: &[&str] = &[
 ];
 
 fn all() -> Vec<String> {
-    VaultAudit::METADATA
-        .iter()
-        .map(|name| (*name).to_owned())
-        .collect()
+    VaultAudit::METADATA.iter().map(|name| (*name).to_owned()).collect()
 }
 
 fn scan(prefix: &str, line: &str) -> (Result<Scanned, Malformed>, Metadata, String) {
     let (mut metadata, mut rewritten) = (Metadata::default(), b"left from before".to_vec());
-    let result = VaultAudit::new(prefix, &all()).unwrap().scan(
-        line.as_bytes(),
-        &mut metadata,
-        &mut rewritten,
-    );
+    let result = VaultAudit::new(prefix, &all()).unwrap().scan(line.as_bytes(), &mut metadata, &mut rewritten);
     (result, metadata, String::from_utf8(rewritten).unwrap())
 }
 
 fn pairs(metadata: &Metadata) -> Vec<(String, String)> {
-    metadata
-        .iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
+    metadata.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 fn expected_metadata(entry: &Value) -> Vec<(String, String)> {
     let mut expected = Metadata::default();
     for (name, path) in FIELDS {
-        match path
-            .split('.')
-            .try_fold(entry, |value, name| value.get(name))
-        {
+        match path.split('.').try_fold(entry, |value, name| value.get(name)) {
             Some(Value::String(text)) => expected.push(name, &text.replace('\0', "\u{FFFD}")),
             Some(scalar @ (Value::Number(_) | Value::Bool(_))) => {
                 expected.push(name, &scalar.to_string());
@@ -79,34 +66,19 @@ fn recorded_entries_are_read_and_told_from_the_lines_of_the_server() {
         let (result, metadata, _) = scan("", str::from_utf8(&line).unwrap());
         if !is_server {
             assert!(result.unwrap().time.is_some());
-            assert_eq!(
-                pairs(&metadata),
-                expected_metadata(&serde_json::from_slice(&line).unwrap())
-            );
+            assert_eq!(pairs(&metadata), expected_metadata(&serde_json::from_slice(&line).unwrap()));
         }
     }
 }
 
 #[test]
 fn a_prefix_is_taken_off() {
-    let (result, metadata, rewritten) = scan(
-        "@cee: ",
-        r#"@cee: {"time":"1970-01-01T00:00:01Z","type":"request"}"#,
-    );
+    let (result, metadata, rewritten) = scan("@cee: ", r#"@cee: {"time":"1970-01-01T00:00:01Z","type":"request"}"#);
     let scanned = result.unwrap();
-    assert_eq!(
-        (scanned.text, scanned.time.map(|time| time.0)),
-        (Text::Rewritten, Some(1_000_000_000))
-    );
-    assert_eq!(
-        rewritten,
-        r#"{"time":"1970-01-01T00:00:01Z","type":"request"}"#
-    );
+    assert_eq!((scanned.text, scanned.time.map(|time| time.0)), (Text::Rewritten, Some(1_000_000_000)));
+    assert_eq!(rewritten, r#"{"time":"1970-01-01T00:00:01Z","type":"request"}"#);
     assert_eq!(metadata.get("type"), Some("request"));
-    assert_eq!(
-        scan("@cee: ", r#"{"type":"request"}"#).0.unwrap().text,
-        Text::Source
-    );
+    assert_eq!(scan("@cee: ", r#"{"type":"request"}"#).0.unwrap().text, Text::Source);
 }
 
 #[test]
@@ -117,10 +89,7 @@ fn a_prefix_alone_is_malformed() {
 
 #[test]
 fn every_default_name_exists_and_an_unknown_one_is_refused() {
-    let defaults: Vec<String> = VaultAudit::DEFAULT_METADATA
-        .iter()
-        .map(|name| (*name).to_owned())
-        .collect();
+    let defaults: Vec<String> = VaultAudit::DEFAULT_METADATA.iter().map(|name| (*name).to_owned()).collect();
     assert!(VaultAudit::new("", &defaults).is_ok());
     assert!(VaultAudit::new("", &["operation".to_owned()]).is_err());
 }

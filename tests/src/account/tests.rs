@@ -19,14 +19,7 @@ fn shipped() -> Vec<Delivery> {
         let time = line::parse(line).unwrap().nanos;
         let metadata = vec![("verb".to_owned(), "get".to_owned())];
         let line = line.to_owned();
-        Delivery {
-            stream: "{job=\"a\"}".into(),
-            time,
-            line,
-            metadata,
-            arrived: time + 5_000_000,
-            is_ignored: false,
-        }
+        Delivery { stream: "{job=\"a\"}".into(), time, line, metadata, arrived: time + 5_000_000, is_ignored: false }
     };
     text.lines().map(delivery).collect()
 }
@@ -53,23 +46,13 @@ fn found(spoil: impl FnOnce(&mut Vec<Delivery>)) -> String {
 fn a_perfect_shipper_leaves_the_book_clean() {
     let verdict = judge(shipped());
     verdict.assert_whole(0);
-    assert_eq!(
-        verdict.to_string(),
-        "0 lost, 20 stored, 0 repeats (0 visible), 0 violations"
-    );
+    assert_eq!(verdict.to_string(), "0 lost, 20 stored, 0 repeats (0 visible), 0 violations");
 }
 
 #[test]
 fn equal_repeats_are_counted_and_no_violation() {
     let mut deliveries = shipped();
-    let again: Vec<Delivery> = deliveries[5..8]
-        .iter()
-        .cloned()
-        .map(|d| Delivery {
-            is_ignored: true,
-            ..d
-        })
-        .collect();
+    let again: Vec<Delivery> = deliveries[5..8].iter().cloned().map(|d| Delivery { is_ignored: true, ..d }).collect();
     deliveries.splice(10..10, again);
     let verdict = judge(deliveries);
     verdict.assert_whole(3);
@@ -94,10 +77,7 @@ fn lost_lines_are_found_at_the_begin_inside_and_at_the_end() {
 #[test]
 fn a_fresh_line_before_a_backlog_is_found() {
     let text = found(|deliveries| deliveries.swap(5, 12));
-    assert!(
-        text.contains("order") && text.contains("writer 1 line 6 came after 12"),
-        "{text}"
-    );
+    assert!(text.contains("order") && text.contains("writer 1 line 6 came after 12"), "{text}");
 }
 
 #[test]
@@ -125,43 +105,21 @@ fn a_repeat_that_differs_in_anything_is_found() {
     assert!(again(|repeat| repeat.time += 1).contains("changed repeat"));
     assert!(again(|repeat| repeat.stream = "{job=\"b\"}".into()).contains("changed repeat"));
     assert!(again(|repeat| repeat.metadata.clear()).contains("changed repeat"));
-    assert!(
-        again(|repeat| repeat.line = repeat.line.replace("payments", "pavments"))
-            .contains("changed text")
-    );
+    assert!(again(|repeat| repeat.line = repeat.line.replace("payments", "pavments")).contains("changed text"));
 }
 
 #[test]
 fn changed_and_invented_lines_are_found() {
-    let text =
-        found(|deliveries| deliveries[3].line = deliveries[3].line.replace("payments", "pavments"));
-    assert!(
-        text.starts_with("1 lost, 19 stored") && text.contains("changed text"),
-        "{text}"
-    );
+    let text = found(|deliveries| deliveries[3].line = deliveries[3].line.replace("payments", "pavments"));
+    assert!(text.starts_with("1 lost, 19 stored") && text.contains("changed text"), "{text}");
     assert!(found(|deliveries| deliveries[3].line.truncate(30)).contains("nobody wrote"));
     let text = found(|deliveries| {
         let mut out = Vec::new();
-        SHAPE.append(
-            Mark {
-                run: RUN,
-                writer: 1,
-                seq: N_LINES,
-                nanos: deliveries[19].time + 1000,
-            },
-            &mut out,
-        );
+        SHAPE.append(Mark { run: RUN, writer: 1, seq: N_LINES, nanos: deliveries[19].time + 1000 }, &mut out);
         let line = String::from_utf8(out).unwrap().trim_end().to_owned();
-        deliveries.push(Delivery {
-            line,
-            time: deliveries[19].time + 1000,
-            ..deliveries[19].clone()
-        });
+        deliveries.push(Delivery { line, time: deliveries[19].time + 1000, ..deliveries[19].clone() });
     });
-    assert!(
-        text.contains("writer 1 wrote 20 lines and 21 are here"),
-        "{text}"
-    );
+    assert!(text.contains("writer 1 wrote 20 lines and 21 are here"), "{text}");
 }
 
 #[test]
@@ -174,9 +132,7 @@ fn a_line_of_another_run_is_nobody_s() {
 
 #[test]
 fn a_writer_that_changes_its_stream_is_found() {
-    assert!(
-        found(|deliveries| deliveries[9].stream = "{job=\"b\"}".into()).contains("other stream")
-    );
+    assert!(found(|deliveries| deliveries[9].stream = "{job=\"b\"}".into()).contains("other stream"));
 }
 
 #[test]

@@ -16,38 +16,24 @@ pub(super) struct Head {
 impl Head {
     /// A header's value; the name in lower case.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     fn length(&self) -> io::Result<Option<usize>> {
-        self.header("content-length")
-            .map(|text| text.parse().map_err(|_| bad("content length")))
-            .transpose()
+        self.header("content-length").map(|text| text.parse().map_err(|_| bad("content length"))).transpose()
     }
 }
 
 pub(super) fn read_head(reader: &mut impl BufRead) -> io::Result<Head> {
     let request_line = read_line(reader)?;
     let mut words = request_line.split(' ');
-    let mut word = || {
-        words
-            .next()
-            .map(str::to_owned)
-            .ok_or_else(|| bad("request line"))
-    };
+    let mut word = || words.next().map(str::to_owned).ok_or_else(|| bad("request line"));
     let (method, path) = (word()?, word()?);
     let mut headers = Vec::new();
     loop {
         let line = read_line(reader)?;
         if line.is_empty() {
-            return Ok(Head {
-                method,
-                path,
-                headers,
-            });
+            return Ok(Head { method, path, headers });
         }
         let (name, value) = line.split_once(':').ok_or_else(|| bad("header"))?;
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
@@ -61,13 +47,9 @@ pub(super) fn read_body(reader: &mut impl BufRead, head: &Head) -> io::Result<Ve
         return Ok(body);
     }
     let mut body = Vec::new();
-    if head
-        .header("transfer-encoding")
-        .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
-    {
+    if head.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
         loop {
-            let size =
-                usize::from_str_radix(&read_line(reader)?, 16).map_err(|_| bad("chunk size"))?;
+            let size = usize::from_str_radix(&read_line(reader)?, 16).map_err(|_| bad("chunk size"))?;
             let begin = body.len();
             body.resize(begin + size, 0);
             reader.read_exact(&mut body[begin..])?;
@@ -89,11 +71,7 @@ pub(super) fn read_half(reader: &mut impl BufRead, head: &Head) -> io::Result<Ve
 }
 
 pub(super) fn write_answer(mut connection: &TcpStream, answer: &Answer) -> io::Result<()> {
-    let Answer {
-        status,
-        retry_after,
-        body,
-    } = answer;
+    let Answer { status, retry_after, body } = answer;
     let mut text = Vec::new();
     write!(text, "HTTP/1.1 {status} {}\r\n", reason(*status))?;
     if let Some(seconds) = retry_after {
@@ -102,11 +80,7 @@ pub(super) fn write_answer(mut connection: &TcpStream, answer: &Answer) -> io::R
     if *status == 204 {
         write!(text, "\r\n")?;
     } else {
-        write!(
-            text,
-            "Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )?;
+        write!(text, "Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{body}", body.len())?;
     }
     connection.write_all(&text)
 }

@@ -66,12 +66,7 @@ struct Head {
 impl Judge {
     /// Stores what may be stored. Says how many entries that were, and what to answer if some were not: as from
     /// the real one, the answer names only the last stream that failed.
-    pub(super) fn take(
-        &mut self,
-        streams: Vec<PushStream>,
-        behaviour: &Behaviour,
-        now: i64,
-    ) -> (usize, Option<Answer>) {
+    pub(super) fn take(&mut self, streams: Vec<PushStream>, behaviour: &Behaviour, now: i64) -> (usize, Option<Answer>) {
         let n_before = self.stored.len();
         let mut answer = None;
         for stream in streams {
@@ -84,11 +79,7 @@ impl Judge {
                      increased, user: 'fake'",
                     stream.labels,
                 );
-                answer = Some(Answer {
-                    status: 429,
-                    retry_after: None,
-                    body,
-                });
+                answer = Some(Answer { status: 429, retry_after: None, body });
                 continue;
             }
             answer = self.take_stream(stream, behaviour, now).or(answer);
@@ -96,29 +87,16 @@ impl Judge {
         (self.stored.len() - n_before, answer)
     }
 
-    fn take_stream(
-        &mut self,
-        stream: PushStream,
-        behaviour: &Behaviour,
-        now: i64,
-    ) -> Option<Answer> {
-        let known = self
-            .streams
-            .get_key_value(stream.labels.as_str())
-            .map(|(labels, _)| Arc::clone(labels));
+    fn take_stream(&mut self, stream: PushStream, behaviour: &Behaviour, now: i64) -> Option<Answer> {
+        let known = self.streams.get_key_value(stream.labels.as_str()).map(|(labels, _)| Arc::clone(labels));
         let labels: Arc<str> = known.unwrap_or_else(|| stream.labels.as_str().into());
         let oldest = self.age_max.map_or(i64::MIN, |age| now - nanos(age));
-        let head = self
-            .streams
-            .entry(Arc::clone(&labels))
-            .or_insert_with(Head::new);
+        let head = self.streams.entry(Arc::clone(&labels)).or_insert_with(Head::new);
         let (n_entries, mut failed) = (stream.entries.len(), Vec::new());
         for entry in stream.entries {
             let time = entry.time.0;
             let reason = match behaviour {
-                Behaviour::RefuseEntries(picks) if picks(&entry.line) => {
-                    Some("scripted refusal".to_owned())
-                }
+                Behaviour::RefuseEntries(picks) if picks(&entry.line) => Some("scripted refusal".to_owned()),
                 _ if time < oldest => Some(format!(
                     "entry for stream '{labels}' has timestamp too old: {}, oldest acceptable timestamp is: {}",
                     stamp::rfc3339_nanos(time),
@@ -128,40 +106,21 @@ impl Judge {
             };
             if let Some(reason) = reason {
                 failed.push((time, reason.clone()));
-                self.refused.push(Refusal {
-                    stream: Arc::clone(&labels),
-                    line: entry.line,
-                    reason,
-                });
+                self.refused.push(Refusal { stream: Arc::clone(&labels), line: entry.line, reason });
                 continue;
             }
             let is_ignored = !head.remember(&entry);
             let PushEntry { line, metadata, .. } = entry;
             let stream = Arc::clone(&labels);
-            self.stored.push(Arc::new(Delivery {
-                stream,
-                time,
-                line,
-                metadata,
-                arrived: now,
-                is_ignored,
-            }));
+            self.stored.push(Arc::new(Delivery { stream, time, line, metadata, arrived: now, is_ignored }));
         }
-        (!failed.is_empty()).then(|| Answer {
-            status: 400,
-            retry_after: None,
-            body: account_of(&failed, n_entries, &labels),
-        })
+        (!failed.is_empty()).then(|| Answer { status: 400, retry_after: None, body: account_of(&failed, n_entries, &labels) })
     }
 }
 
 impl Head {
     fn new() -> Self {
-        Self {
-            newest: i64::MIN,
-            block: HashSet::new(),
-            block_bytes: 0,
-        }
+        Self { newest: i64::MIN, block: HashSet::new(), block_bytes: 0 }
     }
 
     fn too_far_behind(&self, time: i64) -> Option<String> {
@@ -196,18 +155,10 @@ fn account_of(failed: &[(i64, String)], n_entries: usize, labels: &str) -> Strin
     let mut text = String::new();
     for (time, reason) in failed.iter().take(NAMED_ENTRIES_MAX) {
         let time = stamp::rfc3339_nanos(*time);
-        writeln!(
-            text,
-            "entry with timestamp {time} ignored, reason: '{reason}',"
-        )
-        .expect("memory takes bytes");
+        writeln!(text, "entry with timestamp {time} ignored, reason: '{reason}',").expect("memory takes bytes");
     }
     let n_failed = failed.len();
-    write!(
-        text,
-        "user 'fake', total ignored: {n_failed} out of {n_entries} for stream: {labels}"
-    )
-    .expect("memory takes bytes");
+    write!(text, "user 'fake', total ignored: {n_failed} out of {n_entries} for stream: {labels}").expect("memory takes bytes");
     text
 }
 

@@ -10,18 +10,11 @@ use super::*;
 const NOW: i64 = 1_709_210_096_000_000_000;
 
 fn entry(nanos: i64, line: &str) -> PushEntry {
-    PushEntry {
-        time: UnixNanos(nanos),
-        line: line.to_owned(),
-        metadata: Vec::new(),
-    }
+    PushEntry { time: UnixNanos(nanos), line: line.to_owned(), metadata: Vec::new() }
 }
 
 fn stream(labels: &str, entries: Vec<PushEntry>) -> PushStream {
-    PushStream {
-        labels: labels.to_owned(),
-        entries,
-    }
+    PushStream { labels: labels.to_owned(), entries }
 }
 
 fn encode(streams: Vec<PushStream>) -> Vec<u8> {
@@ -37,9 +30,7 @@ fn push(loki: &Loki, streams: Vec<PushStream>) -> Result<(u16, String), io::Erro
 
 fn attempt(loki: &Loki, streams: Vec<PushStream>) -> io::Result<(u16, String)> {
     let mut connection = TcpStream::connect(loki.address)?;
-    connection
-        .set_read_timeout(Some(Duration::from_secs(5)))
-        .unwrap();
+    connection.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let body = encode(streams);
     write!(
         connection,
@@ -54,15 +45,10 @@ fn attempt(loki: &Loki, streams: Vec<PushStream>) -> io::Result<(u16, String)> {
         answer.push(byte[0]);
     }
     let head = String::from_utf8(answer).unwrap();
-    let length = head.split_once("Content-Length: ").map_or(0, |(_, rest)| {
-        rest.split("\r\n").next().unwrap().parse().unwrap()
-    });
+    let length = head.split_once("Content-Length: ").map_or(0, |(_, rest)| rest.split("\r\n").next().unwrap().parse().unwrap());
     let mut text = vec![0; length];
     connection.read_exact(&mut text)?;
-    Ok((
-        head[9..12].parse().unwrap(),
-        head + &String::from_utf8(text).unwrap(),
-    ))
+    Ok((head[9..12].parse().unwrap(), head + &String::from_utf8(text).unwrap()))
 }
 
 fn status(loki: &Loki, nanos: i64, line: &str) -> Result<u16, io::ErrorKind> {
@@ -74,30 +60,13 @@ fn what_is_accepted_is_stored_and_on_record() {
     let loki = Loki::start();
     let mut with_metadata = entry(NOW, "one");
     with_metadata.metadata = vec![("k".to_owned(), "v".to_owned())];
-    assert_eq!(
-        push(
-            &loki,
-            vec![stream("{a=\"b\"}", vec![with_metadata.clone()])]
-        )
-        .unwrap()
-        .0,
-        204
-    );
+    assert_eq!(push(&loki, vec![stream("{a=\"b\"}", vec![with_metadata.clone()])]).unwrap().0, 204);
     let stored = loki.stored_since(0);
-    assert_eq!(
-        (stored[0].time, stored[0].line.as_str(), &*stored[0].stream),
-        (NOW, "one", "{a=\"b\"}")
-    );
+    assert_eq!((stored[0].time, stored[0].line.as_str(), &*stored[0].stream), (NOW, "one", "{a=\"b\"}"));
     assert_eq!(stored[0].metadata, [("k".to_owned(), "v".to_owned())]);
     let request = &loki.requests()[0];
-    assert_eq!(
-        (request.status, request.n_stored, request.tenant.as_deref()),
-        (Some(204), 1, Some("one"))
-    );
-    assert_eq!(
-        *request.body,
-        *encode(vec![stream("{a=\"b\"}", vec![with_metadata])])
-    );
+    assert_eq!((request.status, request.n_stored, request.tenant.as_deref()), (Some(204), 1, Some("one")));
+    assert_eq!(*request.body, *encode(vec![stream("{a=\"b\"}", vec![with_metadata])]));
 }
 
 #[test]
@@ -105,19 +74,9 @@ fn an_entry_is_a_duplicate_only_with_the_same_time_text_and_metadata() {
     let loki = Loki::start();
     let mut other = entry(NOW, "one");
     other.metadata = vec![("k".to_owned(), "v".to_owned())];
-    let entries = vec![
-        entry(NOW, "one"),
-        entry(NOW, "one"),
-        entry(NOW + 1, "one"),
-        entry(NOW, "two"),
-        other,
-    ];
+    let entries = vec![entry(NOW, "one"), entry(NOW, "one"), entry(NOW + 1, "one"), entry(NOW, "two"), other];
     push(&loki, vec![stream("{a=\"b\"}", entries)]).unwrap();
-    let ignored: Vec<bool> = loki
-        .stored_since(0)
-        .iter()
-        .map(|delivery| delivery.is_ignored)
-        .collect();
+    let ignored: Vec<bool> = loki.stored_since(0).iter().map(|delivery| delivery.is_ignored).collect();
     assert_eq!(ignored, [false, true, false, false, false]);
 }
 
@@ -128,11 +87,7 @@ fn a_duplicate_is_forgotten_when_the_head_block_is_cut() {
     for nanos in [NOW, NOW, NOW + 1, NOW] {
         assert_eq!(status(&loki, nanos, &large), Ok(204));
     }
-    let ignored: Vec<bool> = loki
-        .stored_since(0)
-        .iter()
-        .map(|delivery| delivery.is_ignored)
-        .collect();
+    let ignored: Vec<bool> = loki.stored_since(0).iter().map(|delivery| delivery.is_ignored).collect();
     assert_eq!(ignored, [false, true, false, false]);
 }
 
@@ -141,40 +96,17 @@ fn what_is_too_far_behind_or_too_old_is_refused_and_the_rest_stored() {
     let loki = Loki::start();
     let hour = 3_600_000_000_000;
     assert_eq!(status(&loki, NOW, "new"), Ok(204));
-    let entries = vec![
-        entry(NOW - hour, "just in time"),
-        entry(NOW - hour - 1, "late"),
-    ];
+    let entries = vec![entry(NOW - hour, "just in time"), entry(NOW - hour - 1, "late")];
     let (code, text) = push(&loki, vec![stream("{a=\"b\"}", entries)]).unwrap();
     assert_eq!(code, 400);
-    assert!(
-        text.contains("entry too far behind, entry timestamp is: 2024-02-29T11:34:55.999999999Z"),
-        "{text}"
-    );
-    assert!(
-        text.ends_with("total ignored: 1 out of 2 for stream: {a=\"b\"}"),
-        "{text}"
-    );
-    assert_eq!(
-        (loki.n_stored(), loki.refused()[0].line.as_str()),
-        (2, "late")
-    );
+    assert!(text.contains("entry too far behind, entry timestamp is: 2024-02-29T11:34:55.999999999Z"), "{text}");
+    assert!(text.ends_with("total ignored: 1 out of 2 for stream: {a=\"b\"}"), "{text}");
+    assert_eq!((loki.n_stored(), loki.refused()[0].line.as_str()), (2, "late"));
     // Another stream has its own window, but age is everyone's.
-    assert_eq!(
-        push(
-            &loki,
-            vec![stream("{c=\"d\"}", vec![entry(NOW - 2 * hour, "x")])]
-        )
-        .unwrap()
-        .0,
-        204
-    );
+    assert_eq!(push(&loki, vec![stream("{c=\"d\"}", vec![entry(NOW - 2 * hour, "x")])]).unwrap().0, 204);
     loki.reject_older_than(Duration::from_hours(7 * 24));
     let (code, text) = push(&loki, vec![stream("{e=\"f\"}", vec![entry(NOW, "x")])]).unwrap();
-    assert!(
-        code == 400 && text.contains("has timestamp too old"),
-        "{text}"
-    );
+    assert!(code == 400 && text.contains("has timestamp too old"), "{text}");
 }
 
 #[test]
@@ -197,16 +129,9 @@ fn an_answer_may_lie_about_what_was_stored() {
     loki.for_next(1, &Behaviour::StoreThenAnswer(Answer::of(500)));
     loki.for_next(1, &Behaviour::StoreThenReset);
     assert_eq!(status(&loki, NOW, "x"), Ok(500));
-    assert_eq!(
-        status(&loki, NOW + 1, "y"),
-        Err(io::ErrorKind::ConnectionReset)
-    );
+    assert_eq!(status(&loki, NOW + 1, "y"), Err(io::ErrorKind::ConnectionReset));
     assert_eq!(loki.n_stored(), 2);
-    let statuses: Vec<Option<u16>> = loki
-        .requests()
-        .iter()
-        .map(|request| request.status)
-        .collect();
+    let statuses: Vec<Option<u16>> = loki.requests().iter().map(|request| request.status).collect();
     assert_eq!(statuses, [Some(500), None]);
 }
 
@@ -214,18 +139,10 @@ fn an_answer_may_lie_about_what_was_stored() {
 fn a_body_may_be_cut_and_nothing_of_it_is_stored() {
     let loki = Loki::start();
     loki.for_next(1, &Behaviour::CutBody);
-    let long: String = (0..1_000_000)
-        .map(|n: u32| char::from(b'a' + (n.wrapping_mul(2_654_435_761) >> 27) as u8 % 26))
-        .collect();
+    let long: String = (0..1_000_000).map(|n: u32| char::from(b'a' + (n.wrapping_mul(2_654_435_761) >> 27) as u8 % 26)).collect();
     // The client sees it while it writes or while it waits for the answer.
     let broken = status(&loki, NOW, &long);
-    assert!(
-        matches!(
-            broken,
-            Err(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
-        ),
-        "{broken:?}"
-    );
+    assert!(matches!(broken, Err(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)), "{broken:?}");
     assert_eq!(loki.n_stored(), 0);
     assert_eq!(loki.requests()[0].status, None);
     assert_eq!(status(&loki, NOW, "x"), Ok(204));
@@ -244,28 +161,17 @@ fn a_slow_one_stores_before_it_answers() {
 #[test]
 fn a_request_may_be_refused_whole_or_in_part() {
     let loki = Loki::start();
-    let both = || {
-        vec![
-            stream("{job=\"good\"}", vec![entry(NOW, "g")]),
-            stream("{job=\"bad\"}", vec![entry(NOW, "b")]),
-        ]
-    };
+    let both = || vec![stream("{job=\"good\"}", vec![entry(NOW, "g")]), stream("{job=\"bad\"}", vec![entry(NOW, "b")])];
     loki.behave(Behaviour::RefuseLabels("bad".to_owned()));
     let (status, text) = push(&loki, both()).unwrap();
-    assert!(
-        status == 400 && text.contains("Error parsing labels '{job=\"bad\"}'"),
-        "{text}"
-    );
+    assert!(status == 400 && text.contains("couldn't parse labels: "), "{text}");
     assert_eq!(loki.n_stored(), 0);
     loki.behave(Behaviour::RefuseEntries(|line| line == "b"));
     assert_eq!(push(&loki, both()).unwrap().0, 400);
     assert_eq!(loki.n_stored(), 1);
     loki.behave(Behaviour::StreamLimit("bad".to_owned()));
     let (status, text) = push(&loki, both()).unwrap();
-    assert!(
-        status == 429 && text.contains("Maximum active stream limit") && text.contains("bad"),
-        "{text}"
-    );
+    assert!(status == 429 && text.contains("Maximum active stream limit") && text.contains("bad"), "{text}");
     assert_eq!((loki.n_stored(), loki.refused().len()), (2, 1));
     loki.behave(Behaviour::BodyLimit(20));
     assert_eq!(push(&loki, both()).unwrap().0, 413);
@@ -288,16 +194,9 @@ fn a_black_hole_takes_the_connection_and_reads_nothing() {
     let loki = Loki::start();
     loki.for_next(1, &Behaviour::BlackHole);
     let mut connection = TcpStream::connect(loki.address).unwrap();
-    connection
-        .set_read_timeout(Some(Duration::from_millis(100)))
-        .unwrap();
-    connection
-        .write_all(b"POST /loki/api/v1/push HTTP/1.1\r\n\r\n")
-        .unwrap();
-    assert_eq!(
-        connection.read(&mut [0]).map_err(|error| error.kind()),
-        Err(io::ErrorKind::WouldBlock)
-    );
+    connection.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    connection.write_all(b"POST /loki/api/v1/push HTTP/1.1\r\n\r\n").unwrap();
+    assert_eq!(connection.read(&mut [0]).map_err(|error| error.kind()), Err(io::ErrorKind::WouldBlock));
     assert_eq!(status(&loki, NOW, "x"), Ok(204));
     assert_eq!(loki.n_requests(), 1);
 }

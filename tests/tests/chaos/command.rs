@@ -20,10 +20,7 @@ fn once_ships_everything_and_again_nothing() {
     let loki = Loki::start();
     let mut log = scene.log("audit.log", Shape::Audit, 1);
     log.append(3000);
-    scene.configure(
-        &[("load", log.path(), "kube-audit")],
-        &[Destination("main", &loki, "")],
-    );
+    scene.configure(&[("load", log.path(), "kube-audit")], &[Destination("main", &loki, "")]);
     let mut book = scene.book(&[(1, Shape::Audit)]);
     for round in 1..=2 {
         let (status, _, errors) = scene.launch(&["--once"]).run(RUN_MAX);
@@ -41,39 +38,25 @@ fn once_fails_when_nobody_takes_it() {
     let loki = Loki::start_closed();
     let mut log = scene.log("audit.log", Shape::Audit, 1);
     log.append(10);
-    scene.configure(
-        &[("load", log.path(), "kube-audit")],
-        &[Destination("main", &loki, ", timeout: 1s")],
-    );
+    scene.configure(&[("load", log.path(), "kube-audit")], &[Destination("main", &loki, ", timeout: 1s")]);
     let (status, _, errors) = scene.launch(&["--once"]).run(RUN_MAX * 2);
     assert_eq!(status.code(), Some(1), "{errors}");
 }
 
 #[test]
 fn a_dry_run_prints_one_object_a_line_ships_nothing_and_writes_nothing() {
-    let Some(scene) =
-        Scene::set("a_dry_run_prints_one_object_a_line_ships_nothing_and_writes_nothing")
-    else {
+    let Some(scene) = Scene::set("a_dry_run_prints_one_object_a_line_ships_nothing_and_writes_nothing") else {
         return;
     };
     let loki = Loki::start();
     let mut log = scene.log("audit.log", Shape::Audit, 1);
     log.append(200);
-    scene.configure(
-        &[("load", log.path(), "kube-audit")],
-        &[Destination("main", &loki, "")],
-    );
-    let (status, output, errors) = scene
-        .launch(&["--dry-run", "--once", "--output", "json"])
-        .run(RUN_MAX);
+    scene.configure(&[("load", log.path(), "kube-audit")], &[Destination("main", &loki, "")]);
+    let (status, output, errors) = scene.launch(&["--dry-run", "--once", "--output", "json"]).run(RUN_MAX);
     assert_eq!(status.code(), Some(0), "{errors}");
     assert_eq!(marked(&output), 200, "each line once: {output}");
     assert_eq!(loki.n_requests(), 0);
-    assert_eq!(
-        std::fs::read_dir(scene.state_dir()).unwrap().count(),
-        0,
-        "no state is written"
-    );
+    assert_eq!(std::fs::read_dir(scene.state_dir()).unwrap().count(), 0, "no state is written");
 }
 
 #[test]
@@ -86,10 +69,7 @@ fn without_an_output_it_names_both_ways() {
     let file = format!("kubernetes-audit={}", log.path().display());
     let (status, _, errors) = scene.launch(&["--file", &file]).run(RUN_MAX);
     assert_eq!(status.code(), Some(2), "{errors}");
-    assert!(
-        errors.contains("--loki") && errors.contains("--dry-run"),
-        "{errors}"
-    );
+    assert!(errors.contains("--loki") && errors.contains("--dry-run"), "{errors}");
 }
 
 /// Recorded audit events, which are not part of this repository.
@@ -100,43 +80,21 @@ fn a_dry_run_over_recorded_audit_events() {
     };
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/kube-audit");
     let Ok(data) = data.canonicalize() else {
-        return skipped(
-            scene.name,
-            &format!("no recorded events in {}", data.display()),
-        );
+        return skipped(scene.name, &format!("no recorded events in {}", data.display()));
     };
     let file = format!("kubernetes-audit={}/*/*.log", data.display());
-    let (status, output, errors) = scene
-        .launch(&["--dry-run", "--once", "--output", "json", "--file", &file])
-        .run(RUN_MAX);
+    let (status, output, errors) = scene.launch(&["--dry-run", "--once", "--output", "json", "--file", &file]).run(RUN_MAX);
     assert_eq!(status.code(), Some(0), "{errors}");
-    let n_entries = objects(&output)
-        .iter()
-        .filter(|object| object.to_string().contains("auditID"))
-        .count();
+    let n_entries = objects(&output).iter().filter(|object| object.to_string().contains("auditID")).count();
     assert_eq!(n_entries, n_events(&data), "{errors}");
 }
 
 /// How many lines with an event there are, two levels down.
 fn n_events(dir: &Path) -> usize {
-    let below = |dir: &Path| {
-        std::fs::read_dir(dir)
-            .unwrap()
-            .flatten()
-            .map(|entry| entry.path())
-    };
+    let below = |dir: &Path| std::fs::read_dir(dir).unwrap().flatten().map(|entry| entry.path());
     let folders = below(dir).filter(|path| path.is_dir());
-    let logs = folders
-        .flat_map(|folder| below(&folder))
-        .filter(|path| path.extension().is_some_and(|end| end == "log"));
-    logs.map(|log| {
-        std::fs::read_to_string(log)
-            .unwrap()
-            .lines()
-            .filter(|line| line.contains("auditID"))
-            .count()
-    })
-    .sum()
+    let logs = folders.flat_map(|folder| below(&folder)).filter(|path| path.extension().is_some_and(|end| end == "log"));
+    logs.map(|log| std::fs::read_to_string(log).unwrap().lines().filter(|line| line.contains("auditID")).count()).sum()
 }
 
 fn objects(output: &str) -> Vec<Value> {
@@ -149,8 +107,5 @@ fn objects(output: &str) -> Vec<Value> {
 
 /// How many objects carry a written line.
 fn marked(output: &str) -> usize {
-    objects(output)
-        .iter()
-        .filter(|object| object.to_string().contains("pkt:"))
-        .count()
+    objects(output).iter().filter(|object| object.to_string().contains("pkt:")).count()
 }

@@ -15,9 +15,7 @@ const RAW: Shape = Shape::Raw { bytes: 100 };
 /// Lets the writer write so many more lines.
 fn while_writing(load: &Load, n_records: u64) {
     let target = load.n_records() + n_records;
-    wait::for_condition("the writer to go on", Duration::from_mins(1), || {
-        load.n_records() >= target
-    });
+    wait::for_condition("the writer to go on", Duration::from_mins(1), || load.n_records() >= target);
 }
 
 fn kills_under_load(name: &'static str, shape: Shape, format: &str, rate: u64) {
@@ -27,10 +25,7 @@ fn kills_under_load(name: &'static str, shape: Shape, format: &str, rate: u64) {
     let loki = Loki::start();
     let log = scene.log("audit.log", shape, 1);
     let book = scene.book(&[(1, shape)]);
-    scene.configure(
-        &[("load", log.path(), format)],
-        &[Destination("main", &loki, "")],
-    );
+    scene.configure(&[("load", log.path(), format)], &[Destination("main", &loki, "")]);
     let n_kills = scale().n_kills;
     let load = Load::start(log, rate, Turn::Never);
     for _ in 0..n_kills {
@@ -51,12 +46,7 @@ fn killed_under_load_of_raw_lines() {
 
 #[test]
 fn killed_under_load_of_audit_events() {
-    kills_under_load(
-        "killed_under_load_of_audit_events",
-        Shape::Audit,
-        "kube-audit",
-        scale().rate / 5,
-    );
+    kills_under_load("killed_under_load_of_audit_events", Shape::Audit, "kube-audit", scale().rate / 5);
 }
 
 #[test]
@@ -71,16 +61,11 @@ fn killed_while_it_catches_up() {
     let n_records = n_kills * 20_000;
     let mut log = scene.log("audit.log", RAW, 1);
     log.append(n_records);
-    scene.configure(
-        &[("load", log.path(), "raw")],
-        &[Destination("main", &loki, "")],
-    );
+    scene.configure(&[("load", log.path(), "raw")], &[Destination("main", &loki, "")]);
     let mut agent = scene.start();
     for round in 0..n_kills {
         let target = (round * 20_000 + scene.random.between(1, 19_000)) as usize;
-        wait::for_condition("the catch-up to go on", scale().deliver_max, || {
-            loki.n_stored() >= target
-        });
+        wait::for_condition("the catch-up to go on", scale().deliver_max, || loki.n_stored() >= target);
         agent.kill();
         agent = scene.start();
     }
@@ -95,10 +80,7 @@ fn terminated_under_load_and_started_again() {
     };
     let loki = Loki::start();
     let log = scene.log("audit.log", RAW, 1);
-    scene.configure(
-        &[("load", log.path(), "raw")],
-        &[Destination("main", &loki, "")],
-    );
+    scene.configure(&[("load", log.path(), "raw")], &[Destination("main", &loki, "")]);
     let Scale { rate, n_kills, .. } = scale();
     let load = Load::start(log, rate, Turn::Never);
     for _ in 0..n_kills {
@@ -120,10 +102,7 @@ fn reloaded_under_load() {
     };
     let loki = Loki::start();
     let log = scene.log("audit.log", RAW, 1);
-    scene.configure(
-        &[("load", log.path(), "raw")],
-        &[Destination("main", &loki, "")],
-    );
+    scene.configure(&[("load", log.path(), "raw")], &[Destination("main", &loki, "")]);
     let rate = scale().rate;
     let load = Load::start(log, rate, Turn::Never);
     let agent = scene.start();
@@ -143,9 +122,5 @@ fn reloaded_under_load() {
 }
 
 fn said(agent: &Agent, word: &str) {
-    wait::for_condition(
-        "the agent to name the nearest key",
-        Duration::from_secs(10),
-        || agent.log().contains(word),
-    );
+    wait::for_condition("the agent to name the nearest key", Duration::from_secs(10), || agent.log().contains(word));
 }

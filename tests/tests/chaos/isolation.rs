@@ -27,10 +27,7 @@ fn beside_a_dead_one(name: &'static str, dead_behaviour: Option<Behaviour>) {
         None => dead.close(),
     }
     let log = scene.log("audit.log", RAW, 1);
-    let destinations = [
-        Destination("dead", &dead, ", timeout: 2s"),
-        Destination("live", &live, ""),
-    ];
+    let destinations = [Destination("dead", &dead, ", timeout: 2s"), Destination("live", &live, "")];
     scene.configure(&[("load", log.path(), "raw")], &destinations);
     let agent = scene.start();
     let load = Load::start(log, scale().rate, Turn::Never);
@@ -45,14 +42,8 @@ fn beside_a_dead_one(name: &'static str, dead_behaviour: Option<Behaviour>) {
     deliver(&mut book, &live, &[&log]);
     book.verdict(&written(&[&log])).assert_whole(0);
     let (delay_max, delay_99) = book.delay_ms();
-    assert!(
-        delay_max <= DELAY_MS_MAX,
-        "the live destination waited: {delay_max} ms at most, {delay_99} ms at p99"
-    );
-    assert!(
-        resident_max <= RESIDENT_BYTES_MAX,
-        "{resident_max} bytes resident"
-    );
+    assert!(delay_max <= DELAY_MS_MAX, "the live destination waited: {delay_max} ms at most, {delay_99} ms at p99");
+    assert!(resident_max <= RESIDENT_BYTES_MAX, "{resident_max} bytes resident");
     dead.open();
     dead.behave(Behaviour::Accept);
     scene.finish(agent, &dead, scene.book(&[(1, RAW)]), &[&log], 0);
@@ -65,18 +56,12 @@ fn a_destination_beside_one_where_nobody_listens() {
 
 #[test]
 fn a_destination_beside_a_black_hole() {
-    beside_a_dead_one(
-        "a_destination_beside_a_black_hole",
-        Some(Behaviour::BlackHole),
-    );
+    beside_a_dead_one("a_destination_beside_a_black_hole", Some(Behaviour::BlackHole));
 }
 
 #[test]
 fn a_destination_beside_one_that_refuses_the_key() {
-    beside_a_dead_one(
-        "a_destination_beside_one_that_refuses_the_key",
-        Some(Behaviour::Answer(Answer::of(401))),
-    );
+    beside_a_dead_one("a_destination_beside_one_that_refuses_the_key", Some(Behaviour::Answer(Answer::of(401))));
 }
 
 #[test]
@@ -86,22 +71,14 @@ fn the_state_directory_fills_up_and_is_emptied() {
     };
     let state_dir = scene.state_dir();
     let Some(_small) = SmallDisk::mount(&state_dir) else {
-        return skipped(
-            scene.name,
-            "a small tmpfs cannot be mounted here (that takes root and CAP_SYS_ADMIN)",
-        );
+        return skipped(scene.name, "a small tmpfs cannot be mounted here (that takes root and CAP_SYS_ADMIN)");
     };
     let loki = Loki::start();
     let log = scene.log("audit.log", RAW, 1);
-    scene.configure(
-        &[("load", log.path(), "raw")],
-        &[Destination("main", &loki, "")],
-    );
+    scene.configure(&[("load", log.path(), "raw")], &[Destination("main", &loki, "")]);
     let load = Load::start(log, scale().rate, Turn::Never);
     let agent = scene.start();
-    wait::for_condition("the first lines", Duration::from_secs(20), || {
-        loki.n_stored() > 0
-    });
+    wait::for_condition("the first lines", Duration::from_secs(20), || loki.n_stored() > 0);
     let ballast = fill(&scene.state_dir());
     wait::span(scale().outage / 4);
     // Full, and the server away: nowhere to put anything.
@@ -111,13 +88,7 @@ fn the_state_directory_fills_up_and_is_emptied() {
     wait::span(scale().outage / 4);
     std::fs::remove_file(ballast).unwrap();
     let log = load.stop();
-    scene.finish(
-        agent,
-        &loki,
-        scene.book(&[(1, RAW)]),
-        &[&log],
-        REPEATS_PER_KILL_MAX,
-    );
+    scene.finish(agent, &loki, scene.book(&[(1, RAW)]), &[&log], REPEATS_PER_KILL_MAX);
 }
 
 /// Writes until there is no room left; says where.

@@ -15,13 +15,7 @@ const UID: &str = "0f5e3a1c-8f0f-4a37-9d55-3a1d2c4b5e6f";
 
 fn container_log(scene: &Scene, container: &str, writer: u32) -> LogFile {
     let rotation = Rotation::new(Naming::Kubelet).compressing(Compression::GzipOlder);
-    scene
-        .log(
-            &format!("pods/payments_worker-7d9_{UID}/{container}/0.log"),
-            Shape::Cri,
-            writer,
-        )
-        .rotating(rotation)
+    scene.log(&format!("pods/payments_worker-7d9_{UID}/{container}/0.log"), Shape::Cri, writer).rotating(rotation)
 }
 
 fn configure(scene: &Scene, loki: &Loki) {
@@ -35,10 +29,7 @@ fn rotated_with_partial_lines_and_killed_in_the_middle() {
         return;
     };
     let loki = Loki::start();
-    let (one, two) = (
-        container_log(&scene, "worker", 1),
-        container_log(&scene, "proxy", 11),
-    );
+    let (one, two) = (container_log(&scene, "worker", 1), container_log(&scene, "proxy", 11));
     configure(&scene, &loki);
     let book = scene.book(&[(1, Shape::Cri), (11, Shape::Cri)]);
     let (rate, turn) = (scale().rate / 2, Turn::Rotate(scale().rotate_every));
@@ -47,35 +38,16 @@ fn rotated_with_partial_lines_and_killed_in_the_middle() {
     for _ in 0..n_kills {
         let agent = scene.start();
         let target = loads[0].n_records() + scene.random.between(rate / 2, rate * 2);
-        wait::for_condition("the writers to go on", Duration::from_mins(1), || {
-            loads[0].n_records() >= target
-        });
+        wait::for_condition("the writers to go on", Duration::from_mins(1), || loads[0].n_records() >= target);
         agent.kill();
     }
     let agent = scene.start();
     let logs = loads.map(Load::stop);
-    scene.finish(
-        agent,
-        &loki,
-        book,
-        &[&logs[0], &logs[1]],
-        n_kills * REPEATS_PER_KILL_MAX,
-    );
+    scene.finish(agent, &loki, book, &[&logs[0], &logs[1]], n_kills * REPEATS_PER_KILL_MAX);
     let streams = streams(&loki);
-    assert_eq!(
-        streams.len(),
-        4,
-        "two containers with two streams each: {streams:?}"
-    );
-    for label in [
-        "namespace=\"payments\"",
-        "pod=\"worker-7d9\"",
-        "node=\"test-node\"",
-    ] {
-        assert!(
-            streams.iter().all(|stream| stream.contains(label)),
-            "{label} in {streams:?}"
-        );
+    assert_eq!(streams.len(), 4, "two containers with two streams each: {streams:?}");
+    for label in ["namespace=\"payments\"", "pod=\"worker-7d9\"", "node=\"test-node\""] {
+        assert!(streams.iter().all(|stream| stream.contains(label)), "{label} in {streams:?}");
     }
 }
 
@@ -102,11 +74,7 @@ fn a_rename_that_is_taken_back() {
 }
 
 fn streams(loki: &Loki) -> Vec<String> {
-    let mut streams: Vec<String> = loki
-        .stored_since(0)
-        .iter()
-        .map(|delivery| delivery.stream.to_string())
-        .collect();
+    let mut streams: Vec<String> = loki.stored_since(0).iter().map(|delivery| delivery.stream.to_string()).collect();
     streams.sort();
     streams.dedup();
     streams

@@ -16,16 +16,11 @@ const RAW: Shape = Shape::Raw { bytes: 100 };
 fn rotated_under_load(scene: &Scene, rotation: Rotation, turn: Turn) {
     let loki = Loki::start();
     let log = scene.log("audit/audit.log", RAW, 1).rotating(rotation);
-    scene.configure(
-        &[("load", log.path(), "raw")],
-        &[Destination("main", &loki, "")],
-    );
+    scene.configure(&[("load", log.path(), "raw")], &[Destination("main", &loki, "")]);
     let load = Load::start(log, scale().rate, turn);
     let agent = scene.start();
     let n_records = scale().rate * 6 * scale().rotate_every.as_millis() as u64 / 1000;
-    wait::for_condition("six rotations", Duration::from_mins(2), || {
-        load.n_records() >= n_records
-    });
+    wait::for_condition("six rotations", Duration::from_mins(2), || load.n_records() >= n_records);
     let log = load.stop();
     scene.finish(agent, &loki, scene.book(&[(1, RAW)]), &[&log], 0);
 }
@@ -35,9 +30,7 @@ fn renamed_compressed_and_deleted_under_load() {
     let Some(scene) = Scene::set("renamed_compressed_and_deleted_under_load") else {
         return;
     };
-    let rotation = Rotation::new(Naming::Lumberjack)
-        .compressing(Compression::GzipAll)
-        .keeping(3);
+    let rotation = Rotation::new(Naming::Lumberjack).compressing(Compression::GzipAll).keeping(3);
     rotated_under_load(&scene, rotation, Turn::Rotate(scale().rotate_every));
 }
 
@@ -52,31 +45,19 @@ fn renamed_under_load_by_a_writer_that_reopens_late() {
 
 #[test]
 fn renamed_compressed_and_deleted_under_load_without_inotify() {
-    let Some(scene) = Scene::set("renamed_compressed_and_deleted_under_load_without_inotify")
-    else {
+    let Some(scene) = Scene::set("renamed_compressed_and_deleted_under_load_without_inotify") else {
         return;
     };
-    let rotation = Rotation::new(Naming::Lumberjack)
-        .compressing(Compression::GzipAll)
-        .keeping(6);
+    let rotation = Rotation::new(Naming::Lumberjack).compressing(Compression::GzipAll).keeping(6);
     // Slower than the looking, or a file may come and go unseen.
-    rotated_under_load(
-        &scene.without_inotify(),
-        rotation,
-        Turn::Rotate(scale().rotate_every * 3),
-    );
+    rotated_under_load(&scene.without_inotify(), rotation, Turn::Rotate(scale().rotate_every * 3));
 }
 
 /// Stops or kills the agent in the middle of a file, rotates three times, and starts it again.
 fn rotated_while_away(scene: &Scene, rotation: Rotation, is_killed: bool) {
     let loki = Loki::start();
-    let mut log = scene
-        .log("audit/audit.log", Shape::Audit, 1)
-        .rotating(rotation);
-    scene.configure(
-        &[("load", log.path(), "kube-audit")],
-        &[Destination("main", &loki, "")],
-    );
+    let mut log = scene.log("audit/audit.log", Shape::Audit, 1).rotating(rotation);
+    scene.configure(&[("load", log.path(), "kube-audit")], &[Destination("main", &loki, "")]);
     let mut book = scene.book(&[(1, Shape::Audit)]);
     let agent = scene.start();
     log.append(500);
@@ -103,11 +84,7 @@ fn three_lumberjack_rotations_with_gzip_while_away() {
     let Some(scene) = Scene::set("three_lumberjack_rotations_with_gzip_while_away") else {
         return;
     };
-    rotated_while_away(
-        &scene,
-        Rotation::new(Naming::Lumberjack).compressing(Compression::GzipAll),
-        false,
-    );
+    rotated_while_away(&scene, Rotation::new(Naming::Lumberjack).compressing(Compression::GzipAll), false);
 }
 
 #[test]
@@ -115,11 +92,7 @@ fn three_lumberjack_rotations_with_gzip_after_a_kill() {
     let Some(scene) = Scene::set("three_lumberjack_rotations_with_gzip_after_a_kill") else {
         return;
     };
-    rotated_while_away(
-        &scene,
-        Rotation::new(Naming::Lumberjack).compressing(Compression::GzipAll),
-        true,
-    );
+    rotated_while_away(&scene, Rotation::new(Naming::Lumberjack).compressing(Compression::GzipAll), true);
 }
 
 #[test]
@@ -127,11 +100,7 @@ fn three_logrotate_rotations_with_gzip_while_away() {
     let Some(scene) = Scene::set("three_logrotate_rotations_with_gzip_while_away") else {
         return;
     };
-    rotated_while_away(
-        &scene,
-        Rotation::new(Naming::Logrotate).compressing(Compression::GzipOlder),
-        false,
-    );
+    rotated_while_away(&scene, Rotation::new(Naming::Logrotate).compressing(Compression::GzipOlder), false);
 }
 
 #[test]
@@ -139,11 +108,7 @@ fn three_logrotate_rotations_with_zstd_while_away() {
     let Some(scene) = Scene::set("three_logrotate_rotations_with_zstd_while_away") else {
         return;
     };
-    rotated_while_away(
-        &scene,
-        Rotation::new(Naming::Logrotate).compressing(Compression::ZstdAll),
-        false,
-    );
+    rotated_while_away(&scene, Rotation::new(Naming::Logrotate).compressing(Compression::ZstdAll), false);
 }
 
 #[test]
@@ -163,10 +128,7 @@ fn truncated_and_grown_beyond_the_old_end_at_once() {
     };
     let loki = Loki::start();
     let mut log = scene.log("vault.log", RAW, 1);
-    scene.configure(
-        &[("load", log.path(), "raw")],
-        &[Destination("main", &loki, "")],
-    );
+    scene.configure(&[("load", log.path(), "raw")], &[Destination("main", &loki, "")]);
     let mut book = scene.book(&[(1, RAW)]);
     let agent = scene.start();
     log.append(1000);
@@ -183,55 +145,32 @@ fn truncated_under_load_loses_only_what_was_not_yet_read() {
     };
     let loki = Loki::start();
     let log = scene.log("vault.log", RAW, 1);
-    scene.configure(
-        &[("load", log.path(), "raw")],
-        &[Destination("main", &loki, "")],
-    );
+    scene.configure(&[("load", log.path(), "raw")], &[Destination("main", &loki, "")]);
     let mut book = scene.book(&[(1, RAW)]);
-    let load = Load::start(
-        log,
-        scale().rate,
-        Turn::CopyAndTruncate(scale().rotate_every),
-    );
+    let load = Load::start(log, scale().rate, Turn::CopyAndTruncate(scale().rotate_every));
     let agent = scene.start();
     let n_records = scale().rate * 6 * scale().rotate_every.as_millis() as u64 / 1000;
-    wait::for_condition("six truncations", Duration::from_mins(2), || {
-        load.n_records() >= n_records
-    });
+    wait::for_condition("six truncations", Duration::from_mins(2), || load.n_records() >= n_records);
     let log = load.stop();
     // The last line tells that the agent is through; not all others need to come.
-    wait::for_condition("the last line", scale().deliver_max, || {
-        last_line_is(&loki, &log)
-    });
+    wait::for_condition("the last line", scale().deliver_max, || last_line_is(&loki, &log));
     scene.balance(&agent, None);
     book.read(&loki);
     let verdict = book.verdict(&written(&[&log]));
     scene.say(&verdict);
-    assert!(
-        !verdict.has_violations() && verdict.n_repeats == 0,
-        "{verdict:#}"
-    );
+    assert!(!verdict.has_violations() && verdict.n_repeats == 0, "{verdict:#}");
     for (_, _, last) in &verdict.lost {
-        assert!(
-            log.truncated_at().contains(&(last + 1)),
-            "lost up to {last}, and no truncation there: {verdict:#}"
-        );
+        assert!(log.truncated_at().contains(&(last + 1)), "lost up to {last}, and no truncation there: {verdict:#}");
     }
     if !verdict.lost.is_empty() {
         let metrics = agent.metrics().expect("the agent answers");
-        assert!(
-            metrics.total_about(&["gap", "truncat"]) >= 1.0,
-            "lost in silence: {verdict:#}"
-        );
+        assert!(metrics.total_about(&["gap", "truncat"]) >= 1.0, "lost in silence: {verdict:#}");
     }
     agent.terminate();
 }
 
 fn last_line_is(loki: &Loki, log: &LogFile) -> bool {
     let stored = loki.stored_since(loki.n_stored().saturating_sub(1));
-    let seq = stored
-        .last()
-        .and_then(|delivery| line::parse(&delivery.line).ok())
-        .map(|mark| mark.seq);
+    let seq = stored.last().and_then(|delivery| line::parse(&delivery.line).ok()).map(|mark| mark.seq);
     seq == log.n_records().checked_sub(1)
 }

@@ -15,18 +15,12 @@ use crate::time::UnixNanos;
 const T: i64 = 1_794_789_015 * SECOND;
 
 fn stream(labels: &str, entries: &[(i64, usize)]) -> PushStream {
-    let entry = |(time, len): &(i64, usize)| PushEntry {
-        time: UnixNanos(*time),
-        line: "x".repeat(*len),
-        metadata: Vec::new(),
-    };
+    let entry = |(time, len): &(i64, usize)| PushEntry { time: UnixNanos(*time), line: "x".repeat(*len), metadata: Vec::new() };
     PushStream { labels: labels.to_owned(), entries: entries.iter().map(entry).collect() }
 }
 
 fn check(push: &[PushStream], body: &str, refused: &[(usize, Reason, Count, &[usize])], complete: bool) {
-    let Answer::Partly { rejected } = read_answer(400, None, body, UnixNanos(0)) else {
-        panic!("not about entries: {body}")
-    };
+    let Answer::Partly { rejected } = read_answer(400, None, body, UnixNanos(0)) else { panic!("not about entries: {body}") };
     let attribution = attribute(&rejected, &Push { streams: push.to_vec() });
     let found: Vec<(usize, Reason, Count, &[usize])> =
         attribution.refused.iter().map(|r| (r.stream, r.reason, r.count, r.entries.as_slice())).collect();
@@ -50,10 +44,8 @@ fn entries_at_the_limit_are_told_apart_within_their_second() {
         too_old(named, "2026-11-16T01:30:16+01:00"),
         too_old(named, "2026-11-16T00:30:15Z")
     );
-    let expected: [(usize, Reason, Count, &[usize]); 2] = [
-        (0, Reason::TooOld, Count::Exact(2), &[1, 2]),
-        (0, Reason::TooOld, Count::Exact(1), &[0]),
-    ];
+    let expected: [(usize, Reason, Count, &[usize]); 2] =
+        [(0, Reason::TooOld, Count::Exact(2), &[1, 2]), (0, Reason::TooOld, Count::Exact(1), &[0])];
     check(&push, &body, &expected, true);
 }
 
@@ -99,10 +91,8 @@ fn a_list_of_ten_goes_on_in_the_order_of_times() {
     check(&push, &listed(10, 13, 14, named), &[(1, Reason::TooFarBehind, Count::Exact(13), &all_but_the_first)], false);
 
     // Nine of the stream's entries did not even reach the ingester.
-    let expected: [(usize, Reason, Count, &[usize]); 2] = [
-        (1, Reason::TooFarBehind, Count::Exact(3), &[11, 12, 13]),
-        (1, Reason::Other, Count::Exact(9), &[]),
-    ];
+    let expected: [(usize, Reason, Count, &[usize]); 2] =
+        [(1, Reason::TooFarBehind, Count::Exact(3), &[11, 12, 13]), (1, Reason::Other, Count::Exact(9), &[])];
     check(&push, &listed(3, 3, 5, named), &expected, false);
 
     // A shard of the stream: others may have lost entries, too.

@@ -18,8 +18,7 @@ fn entry(time: i64, line: &str, metadata: &[(&str, &str)]) -> PushEntry {
 }
 
 fn sample() -> Push {
-    let entries =
-        vec![entry(1_700_000_000_000_000_001, "hello\nworld", &[]), entry(-5, "", &[("b", ""), ("user", "u")])];
+    let entries = vec![entry(1_700_000_000_000_000_001, "hello\nworld", &[]), entry(-5, "", &[("b", ""), ("user", "u")])];
     let first = PushStream { labels: r#"{app="q\"x", job="a"}"#.to_owned(), entries };
     Push { streams: vec![first, PushStream { labels: "{}".to_owned(), entries: vec![] }] }
 }
@@ -75,10 +74,16 @@ fn headers_say_how_a_body_is_read() {
     assert!(matches!(decode(Some("json"), None, &body, 1000), Err(DecodeError::ContentType)));
     assert!(matches!(decode(protobuf, Some("zstd"), &body, 1000), Err(DecodeError::ContentEncoding(_))));
     assert!(matches!(decode(protobuf, Some("gzip"), &body, 1000), Err(DecodeError::Compression(_))));
-    assert!(matches!(decode(protobuf, None, JSON.as_bytes(), 1000), Err(DecodeError::TooLarge { .. } | DecodeError::Compression(_))));
-    for (content_type, encoding, body) in
-        [(json, None, JSON.as_bytes()), (json, Some("gzip"), &gzip), (protobuf, None, &body), (protobuf, Some("deflate"), &deflate)]
-    {
+    assert!(matches!(
+        decode(protobuf, None, JSON.as_bytes(), 1000),
+        Err(DecodeError::TooLarge { .. } | DecodeError::Compression(_))
+    ));
+    for (content_type, encoding, body) in [
+        (json, None, JSON.as_bytes()),
+        (json, Some("gzip"), &gzip),
+        (protobuf, None, &body),
+        (protobuf, Some("deflate"), &deflate),
+    ] {
         assert!(matches!(decode(content_type, encoding, body, 20), Err(DecodeError::TooLarge { limit: 20 })));
     }
 }
@@ -102,10 +107,13 @@ fn times_that_cannot_be_held_are_refused() {
 
 fn pushes() -> impl Strategy<Value = Push> {
     let pair = ("[a-z]{1,3}", any::<String>());
-    let entry = (any::<i64>(), any::<String>(), prop::collection::vec(pair, 0..3))
-        .prop_map(|(time, line, metadata)| PushEntry { time: UnixNanos(time), line, metadata });
-    let stream = (any::<String>(), prop::collection::vec(entry, 0..5))
-        .prop_map(|(labels, entries)| PushStream { labels, entries });
+    let entry = (any::<i64>(), any::<String>(), prop::collection::vec(pair, 0..3)).prop_map(|(time, line, metadata)| PushEntry {
+        time: UnixNanos(time),
+        line,
+        metadata,
+    });
+    let stream =
+        (any::<String>(), prop::collection::vec(entry, 0..5)).prop_map(|(labels, entries)| PushStream { labels, entries });
     prop::collection::vec(stream, 0..4).prop_map(|streams| Push { streams })
 }
 

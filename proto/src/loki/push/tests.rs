@@ -1,7 +1,7 @@
 //! The oracle is prost: the same request, encoded by the generated types, must be the same bytes.
 
-use prost::Message;
 use proptest::prelude::*;
+use prost::Message;
 
 use super::*;
 use crate::loki::wire;
@@ -24,10 +24,7 @@ fn expected(labels: &[String], entries: &[Given]) -> Vec<u8> {
     let mut entries = entries.to_vec();
     entries.sort_by_key(|(_, time, ..)| *time);
     for (stream, time, line, metadata) in entries {
-        let timestamp = wire::Timestamp {
-            seconds: time.div_euclid(1_000_000_000),
-            nanos: time.rem_euclid(1_000_000_000) as i32,
-        };
+        let timestamp = wire::Timestamp { seconds: time.div_euclid(1_000_000_000), nanos: time.rem_euclid(1_000_000_000) as i32 };
         let metadata = metadata.into_iter().map(|(name, value)| wire::LabelPair { name, value }).collect();
         streams[stream].entries.push(wire::Entry { timestamp: Some(timestamp), line, metadata });
     }
@@ -90,8 +87,7 @@ fn a_request_of_many_blocks_equals_prosts() {
 
 #[test]
 fn equal_times_keep_their_order() {
-    let entries: Vec<Given> =
-        [5, 3, 5, 3, 4, 3].iter().enumerate().map(|(i, time)| (0, *time, i.to_string(), vec![])).collect();
+    let entries: Vec<Given> = [5, 3, 5, 3, 4, 3].iter().enumerate().map(|(i, time)| (0, *time, i.to_string(), vec![])).collect();
     check(&mut PushBuilder::new(), &["{a=\"b\"}".to_owned()], &entries);
 }
 
@@ -111,7 +107,8 @@ fn metadata_that_loki_would_answer_with_500_is_left_out() {
 #[test]
 fn nothing_is_allocated_once_the_buffers_are_warm() {
     let labels = ["{a=\"b\"}".to_owned(), "{a=\"c\"}".to_owned()];
-    let entries: Vec<Given> = (0..1000).zip((0..1000).rev()).map(|(i, time)| (i % 2, time, "some line".to_owned(), vec![])).collect();
+    let entries: Vec<Given> =
+        (0..1000).zip((0..1000).rev()).map(|(i, time)| (i % 2, time, "some line".to_owned(), vec![])).collect();
     let mut builder = PushBuilder::new();
     let capacities = |builder: &PushBuilder| -> Vec<usize> {
         let streams = builder.streams.iter().flat_map(|s| [s.labels.capacity(), s.entries.capacity()]);
