@@ -363,7 +363,7 @@ impl Lane {
                 |number: SegmentNumber| number < chain.first_new() && !cursors.iter().any(|cursor| cursor.segment == number);
             let finished: Vec<SegmentNumber> =
                 lane.open.iter().map(|open| open.segment.number).filter(|number| is_finished(*number)).collect();
-            self.skip(&mut lane, &finished);
+            Self::skip(&mut lane, &finished);
             for cursor in cursors {
                 let found = lane.open.iter().any(|open| open.segment.number == cursor.segment);
                 // An older segment than one that was read already had been read to its end: its removal is rotation.
@@ -416,11 +416,11 @@ impl Lane {
                 log.append(&[record]);
             }
         }
-        self.skip(lane, &old);
+        Self::skip(lane, &old);
     }
 
     /// Leaves segments out for good.
-    fn skip(&self, lane: &mut ChainLane, numbers: &[SegmentNumber]) {
+    fn skip(lane: &mut ChainLane, numbers: &[SegmentNumber]) {
         lane.open.retain(|open| !numbers.contains(&open.segment.number));
         for number in numbers {
             lane.chain.settle(*number);

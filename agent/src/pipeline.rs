@@ -193,7 +193,9 @@ pub async fn run(
                 ended = Ended::Reload;
             }
         }
-        running.iter().for_each(|running| running.wake.stop());
+        for running in &running {
+            running.wake.stop();
+        }
         break tokio::select! {
             delivered = &mut everything => delivered,
             () = tokio::time::sleep(GRACE) => {

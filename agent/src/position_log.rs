@@ -80,7 +80,9 @@ impl PositionLog {
         if !log.is_empty() {
             let (records, damage) = checkpoint::decode(&log);
             let read = records.len();
-            records.into_iter().for_each(|record| positions.apply(record));
+            for record in records {
+                positions.apply(record);
+            }
             match damage {
                 None => {}
                 Some(Damage::From(at)) => {
@@ -294,7 +296,9 @@ impl PositionLog {
         let mut bytes = Vec::new();
         checkpoint::encode_header(&mut bytes);
         let records = self.positions.records();
-        records.iter().for_each(|record| checkpoint::encode(record, &mut bytes));
+        for record in &records {
+            checkpoint::encode(record, &mut bytes);
+        }
         let path = self.directory.join(NAME);
         let new = self.directory.join(format!("{NAME}.new"));
         let mut file = options().truncate(true).open(&new)?;

@@ -5,9 +5,9 @@ use std::time::Duration;
 /// The wait after the first failure, at most.
 const FIRST: Duration = Duration::from_millis(500);
 /// The longest wait.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 /// The longest wait that a server may ask for: one that says "in a year" is mistaken.
-const LONGEST_ASKED: Duration = Duration::from_secs(600);
+const LONGEST_ASKED: Duration = Duration::from_mins(10);
 
 /// How often something has failed since it last worked.
 #[derive(Clone, Debug)]

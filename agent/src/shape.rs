@@ -136,19 +136,18 @@ impl Shaper {
             marks.reduced = true;
             bytes = reduced;
         }
-        let mut text: &'w str = match std::str::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(_) => {
-                marks.invalid_utf8 = true;
-                replaced.clear();
-                for chunk in bytes.utf8_chunks() {
-                    replaced.push_str(chunk.valid());
-                    if !chunk.invalid().is_empty() {
-                        replaced.push(char::REPLACEMENT_CHARACTER);
-                    }
+        let mut text: &'w str = if let Ok(text) = std::str::from_utf8(bytes) {
+            text
+        } else {
+            marks.invalid_utf8 = true;
+            replaced.clear();
+            for chunk in bytes.utf8_chunks() {
+                replaced.push_str(chunk.valid());
+                if !chunk.invalid().is_empty() {
+                    replaced.push(char::REPLACEMENT_CHARACTER);
                 }
-                replaced
             }
+            replaced
         };
         let mut lost = origin.left_out;
         if text.len() > self.line_max {

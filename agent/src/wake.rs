@@ -114,7 +114,7 @@ impl Wake {
             let timeout = match until {
                 Some(until) if until <= now => break,
                 Some(until) => until - now,
-                None => Duration::from_secs(3600),
+                None => Duration::from_hours(1),
             };
             state = self.bell.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner).0;
         }

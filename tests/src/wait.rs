@@ -16,6 +16,7 @@ pub fn until<T>(within: Duration, mut look: impl FnMut() -> Option<T>) -> Option
         if Instant::now() >= deadline {
             return None;
         }
+        #[expect(clippy::disallowed_methods, reason = "the one place that waits for time: between two looks")]
         std::thread::sleep(BETWEEN_LOOKS);
     }
 }

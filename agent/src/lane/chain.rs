@@ -99,7 +99,8 @@ pub struct ChainLane {
     pub streams: Vec<Arc<StreamSet>>,
     /// Their places in the open batch.
     pub slots: Vec<[CachedSlot; PARTS]>,
-    metadata: Vec<(SegmentNumber, Vec<(&'static str, Arc<str>)>)>,
+    /// Constant metadata of each open segment, in their order.
+    metadata: Vec<Vec<(&'static str, Arc<str>)>>,
 }
 
 impl ChainLane {
@@ -157,8 +158,7 @@ impl ChainLane {
         }
         self.generation = generation;
         let gone = follow(&mut self.open, &self.chain, &mut self.newest);
-        let metadata = |open: &OpenSegment| (open.segment.number, self.metadata_of(open));
-        self.metadata = self.open.iter().map(metadata).collect();
+        self.metadata = self.open.iter().map(|open| self.metadata_of(open)).collect();
         gone
     }
 
@@ -239,7 +239,7 @@ impl ChainLane {
 
     /// Constant metadata of the file in which a record begins.
     pub fn file_metadata(&self, place: usize) -> &[(&'static str, Arc<str>)] {
-        self.metadata.get(place).map_or(&[], |(_, metadata)| metadata)
+        self.metadata.get(place).map_or(&[], Vec::as_slice)
     }
 
     fn metadata_of(&self, open: &OpenSegment) -> Vec<(&'static str, Arc<str>)> {

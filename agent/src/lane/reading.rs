@@ -752,6 +752,7 @@ impl Reading {
 /// Marks the pieces of a line that was split. Beyond the ninth all are alike.
 const SPLIT: [&str; 10] = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "more"];
 
+#[derive(Clone, Copy)]
 struct Fragment<'a> {
     time: UnixNanos,
     part: usize,
@@ -760,6 +761,7 @@ struct Fragment<'a> {
     extent: Extent,
 }
 
+#[derive(Clone, Copy)]
 struct Whole<'a> {
     text: &'a [u8],
     part: usize,

@@ -173,12 +173,11 @@ pub fn follow(open: &mut Vec<OpenSegment>, chain: &Chain, newest_known: &mut Opt
                 known.quiet = None;
                 known.done = false;
             }
-            Some(_) => {}
             None if newest_known.is_none_or(|newest| segment.number > newest) => {
                 open.push(OpenSegment::new(Arc::clone(segment)));
                 *newest_known = Some(segment.number);
             }
-            None => {}
+            Some(_) | None => {}
         }
     }
     let is_gone = |known: &OpenSegment| !known.done && !segments.iter().any(|segment| segment.number == known.segment.number);

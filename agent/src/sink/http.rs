@@ -108,10 +108,9 @@ impl Http {
         while answer.len() < ANSWER_MAX {
             match response.chunk().await {
                 Ok(Some(chunk)) => answer.extend_from_slice(&chunk),
-                Ok(None) => break,
                 // The status says what matters; but a success whose end is missing may be a proxy's.
                 Err(error) if (200..300).contains(&status) && status != 204 => return Err(in_words(&error)),
-                Err(_) => break,
+                Ok(None) | Err(_) => break,
             }
         }
         answer.truncate(ANSWER_MAX);

@@ -32,17 +32,17 @@ use crate::spool::{Share, Spool, Spooled};
 use crate::wake::{Order, Wake};
 
 /// After that time without any entry a stream may be unknown to the server again (its chunks idle out after 15 to 30 minutes).
-const KNOWN_FOR: Duration = Duration::from_secs(600);
+const KNOWN_FOR: Duration = Duration::from_mins(10);
 /// A request that has no answer after that time counts as away: what waits behind it may be spooled.
 const SLOW: Duration = Duration::from_secs(10);
 /// How long a refused stream is left alone.
-const PARKED_FOR: Duration = Duration::from_secs(60);
+const PARKED_FOR: Duration = Duration::from_mins(1);
 /// With `--once`, a destination that has taken nothing for that long is given up.
 const GIVE_UP: Duration = Duration::from_secs(30);
 /// After the disk refused a batch.
 const SPOOL_PAUSE: Duration = Duration::from_secs(10);
 /// A word in the log about a destination that is away, once in a while.
-const SAY_EVERY: Duration = Duration::from_secs(300);
+const SAY_EVERY: Duration = Duration::from_mins(5);
 
 /// What a sink is connected to.
 pub struct Connections {
@@ -135,13 +135,14 @@ impl LokiSink {
                 self.deliver_head(&mut http).await
             } else {
                 let until = self.parked.values().map(|parked| parked.until).min();
-                let sealed = match self.waiting.take() {
-                    Some(waiting) => Some(waiting),
-                    None => tokio::select! {
+                let sealed = if let Some(waiting) = self.waiting.take() {
+                    Some(waiting)
+                } else {
+                    tokio::select! {
                         sealed = self.with.inbox.recv() => sealed,
                         () = sleep_until(until) => continue,
                         () = stopped(&mut self.with.stop) => None,
-                    },
+                    }
                 };
                 let Some(sealed) = sealed else { break };
                 self.announce(&sealed);

@@ -342,12 +342,12 @@ impl Files {
         };
         let passed =
             same_inode.map(|(_, print)| *print).chain(self.passed.iter().filter(|_| compressed).map(|(_, print)| *print));
-        let held = self
+        let of_held = self
             .segments
             .iter()
             .filter(|_| compressed)
             .filter_map(|segment| segment.head().ok().map(|head| Fingerprint::of(&head)));
-        passed.chain(held).any(|print| print.len > 0 && print.is_prefix_of(&head))
+        passed.chain(of_held).any(|print| print.len > 0 && print.is_prefix_of(&head))
     }
 
     fn give_up(&mut self, number: SegmentNumber) {

@@ -32,7 +32,7 @@ const SETTLE: Duration = Duration::from_millis(20);
 /// However busy a directory is.
 const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(100);
 /// One warning about a file that cannot be read.
-const WARN_EVERY: Duration = Duration::from_secs(3600);
+const WARN_EVERY: Duration = Duration::from_hours(1);
 
 /// What to look for.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +57,9 @@ pub struct Scout {
     first_times: HashMap<FileId, i64>,
     stop: Arc<std::sync::atomic::AtomicBool>,
 }
+
+/// The time of a file's first line, the container's restart count, whether it is the live file, and its name.
+type PodOrder = (i64, u64, bool, String);
 
 /// What one look gathers for the next events.
 #[derive(Default)]
@@ -120,41 +123,36 @@ impl Scout {
         }
         // What happened between the first listing and its watch is seen now.
         self.look_around();
+        let mut again = false;
         loop {
-            let wait = if self.watch.unwatched() > 0 { LOOK_OFTEN } else { LOOK_EVERY };
-            match self.look.recv_timeout(wait) {
-                Ok(()) => {
-                    if self.stop.load(std::sync::atomic::Ordering::Acquire) {
-                        return;
-                    }
-                    let _ = self.look.recv_timeout(SETTLE);
+            if !again {
+                let wait = if self.watch.unwatched() > 0 { LOOK_OFTEN } else { LOOK_EVERY };
+                match self.look.recv_timeout(wait) {
+                    // What belongs to one rotation comes together.
+                    Ok(()) => drop(self.look.recv_timeout(SETTLE)),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
                 }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if self.is_stopped() {
+                return;
             }
             let begun = Instant::now();
             self.look_around();
-            // At most every so often, unless it is time to stop.
-            while begun.elapsed() < LOOK_AT_MOST_EVERY {
-                if self.stop.load(std::sync::atomic::Ordering::Acquire) {
-                    return;
+            again = false;
+            while let Some(rest) = LOOK_AT_MOST_EVERY.checked_sub(begun.elapsed()) {
+                match self.look.recv_timeout(rest) {
+                    Ok(()) if self.is_stopped() => return,
+                    Ok(()) => again = true,
+                    Err(RecvTimeoutError::Timeout) => break,
+                    Err(RecvTimeoutError::Disconnected) => return,
                 }
-                let Err(RecvTimeoutError::Timeout) = self.look.recv_timeout(LOOK_AT_MOST_EVERY - begun.elapsed()) else {
-                    // Something changed meanwhile: remember it by looking again at once after the pause.
-                    self.pause_rest(begun);
-                    self.look_around();
-                    break;
-                };
             }
         }
     }
 
-    fn pause_rest(&self, begun: Instant) {
-        while let Some(rest) = LOOK_AT_MOST_EVERY.checked_sub(begun.elapsed()) {
-            if let Err(RecvTimeoutError::Disconnected) = self.look.recv_timeout(rest) {
-                return;
-            }
-        }
+    fn is_stopped(&self) -> bool {
+        self.stop.load(std::sync::atomic::Ordering::Acquire)
     }
 
     /// One look at everything.
@@ -282,7 +280,7 @@ impl Scout {
     }
 
     /// A container's files, each with what orders it: the time of its first line, then restart count, live file last.
-    fn see_container(&mut self, directory: &Path, found: &mut Vec<((i64, u64, bool, String), Candidate)>, round: &mut Round) {
+    fn see_container(&mut self, directory: &Path, found: &mut Vec<(PodOrder, Candidate)>, round: &mut Round) {
         let catalog = Arc::clone(&self.catalog);
         let Ok(entries) = fs::read_dir(catalog.root.locate(directory)) else { return };
         for entry in entries.flatten() {
@@ -314,7 +312,7 @@ impl Scout {
                 }
             }
             let time = self.first_time(&candidate, round);
-            found.push(((time, restart, plain.ends_with(".log"), name), candidate));
+            found.push(((time, restart, plain == format!("{restart}.log"), name), candidate));
         }
     }
 

@@ -56,7 +56,9 @@ impl Watch {
                     EventKind::Modify(ModifyKind::Data(_)) => {
                         for path in &event.paths {
                             if let Some(chain) = targets.chain(path) {
-                                lanes.iter().for_each(|lane| lane.mark(chain));
+                                for lane in &lanes {
+                                    lane.mark(chain);
+                                }
                             }
                         }
                     }
