@@ -13,34 +13,52 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 #[derive(Clone, Debug)]
 pub struct HostRoot {
     mount: PathBuf,
+    /// A directory of our own: it is where this process sees it, wherever the host's tree is.
+    own: Option<PathBuf>,
 }
 
 impl Default for HostRoot {
     fn default() -> Self {
-        Self { mount: PathBuf::from("/") }
+        Self { mount: PathBuf::from("/"), own: None }
     }
 }
 
 impl HostRoot {
     /// The host's tree, mounted at `mount`.
     pub fn new(mount: impl Into<PathBuf>) -> Self {
-        Self { mount: mount.into() }
+        Self { mount: mount.into(), own: None }
+    }
+
+    /// The same, but paths below `own` are taken as this process sees them: the state directory.
+    #[must_use]
+    pub fn with_own(self, own: &Path) -> Self {
+        Self { own: Some(own.to_owned()), ..self }
+    }
+
+    fn is_own(&self, path: &Path) -> bool {
+        self.own.as_ref().is_some_and(|own| path.starts_with(own))
     }
 
     /// Where this process finds the host's `path`.
     pub fn locate(&self, path: &Path) -> PathBuf {
+        if self.is_own(path) {
+            return path.to_owned();
+        }
         self.mount.join(path.strip_prefix("/").unwrap_or(path))
     }
 
     /// The host's name of what this process knows as `located`.
     pub fn name(&self, located: &Path) -> PathBuf {
+        if self.is_own(located) {
+            return located.to_owned();
+        }
         located.strip_prefix(&self.mount).map_or_else(|_| located.to_owned(), |rest| Path::new("/").join(rest))
     }
 
     /// Opens a regular file for reading. Never blocks on a FIFO, never takes a terminal.
     pub fn open(&self, path: &Path) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let fd = if self.mount == Path::new("/") {
+        let fd = if self.mount == Path::new("/") || self.is_own(path) {
             rustix::fs::openat(CWD, path, flags, Mode::empty())?
         } else {
             let root = rustix::fs::open(&self.mount, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;

@@ -7,6 +7,8 @@ pub mod chain;
 pub mod join;
 pub mod reading;
 pub mod standing;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -5,6 +5,7 @@ pub mod config;
 pub mod detect;
 pub mod pipeline;
 
+pub mod changes;
 pub mod host_root;
 pub mod tail;
 pub mod wake;

@@ -43,7 +43,7 @@ fn run(cli: &Cli) -> Exit {
     say_what_happens();
     let options = Options {
         state_directory: cli.settings.state_dir.clone(),
-        root: HostRoot::new(&cli.settings.path_rootfs),
+        root: HostRoot::new(&cli.settings.path_rootfs).with_own(&cli.settings.state_dir),
         once: cli.once,
         inotify: std::env::var_os("PICKET_NO_INOTIFY").is_none(),
     };

@@ -19,8 +19,9 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
 use crate::batch::{Limits, Sealed};
-use crate::config::checked::{Config, LokiOutput};
-use crate::config::patterns::name_globs;
+use crate::changes::{self, Changes};
+use crate::config::checked::{ChangesInput, Config, FileInput, Format, JsonFormat, LokiOutput, LongLines};
+use crate::config::patterns::{Globs, name_globs};
 use crate::host_root::HostRoot;
 use crate::lane::{self, Lane, chain, lock};
 use crate::listener::{self, Status};
@@ -168,6 +169,7 @@ pub async fn run(
         destinations.push(Destination { name: output.name.clone(), lane: lane_counters, sink: sink_counters });
         running.push(Running { wake, thread: spawn("lane", move || lane.run())? });
     }
+    let changing = watch_changes(config, options)?;
     let (scout, bell) = scout(config, options, &catalog, &running, &unreadable);
     let once = options.once;
     let scouting = spawn("scout", move || scout.run(once))?;
@@ -210,6 +212,9 @@ pub async fn run(
         let _ = listening.await;
     }
     bell.stop();
+    if let Some(changing) = changing {
+        changing.stop();
+    }
     drop(stop);
     join(running.into_iter().map(|running| running.thread));
     if scouting.is_finished() || once {
@@ -309,12 +314,47 @@ fn scout(
     unreadable: &Arc<Unreadable>,
 ) -> (Scout, Bell) {
     let globs = |paths: &[String]| paths.iter().filter_map(|path| PathGlob::new(path).ok()).collect();
+    let log_of_changes = config.logs.changes.as_ref().map(|changes| log_of_changes(changes, options));
+    let files = config.logs.files.iter().chain(&log_of_changes);
     let inputs = Inputs {
-        files: config.logs.files.iter().map(|input| (Arc::new(input.clone()), globs(&input.paths))).collect(),
+        files: files.map(|input| (Arc::new(input.clone()), globs(&input.paths))).collect(),
         pods: config.logs.pods.clone().map(Arc::new),
     };
     let wakes = running.iter().map(|running| Arc::clone(&running.wake)).collect();
     Scout::new(Arc::clone(catalog), inputs, wakes, Arc::clone(unreadable), options.inotify)
+}
+
+/// Looks once at the files whose changes matter, and goes on looking in a thread of its own.
+fn watch_changes(config: &Config, options: &Options) -> io::Result<Option<changes::Bell>> {
+    let Some(input) = &config.logs.changes else { return Ok(None) };
+    let mut changes = Changes::new(options.root.clone(), &input.paths, &options.state_directory);
+    changes.look();
+    let bell = changes::Bell::default();
+    let heard = bell.clone();
+    if !options.once {
+        spawn("changes", move || changes.run(&heard))?;
+    }
+    Ok(Some(bell))
+}
+
+/// The log of changes is read like any other: JSON lines with their own time.
+fn log_of_changes(changes: &ChangesInput, options: &Options) -> FileInput {
+    FileInput {
+        job: changes.job.clone(),
+        paths: vec![options.state_directory.join(changes::LOG_NAME).display().to_string()],
+        exclude: Globs::default(),
+        format: Format::Json(JsonFormat {
+            timestamp: vec!["time".to_owned()],
+            metadata: ["change", "path"].map(str::to_owned).to_vec(),
+        }),
+        labels: BTreeMap::new(),
+        drop: Vec::new(),
+        multiline: None,
+        max_age: None,
+        long_lines: LongLines::Cut,
+        max_line: 64 * 1024,
+        rotate_wait: Duration::from_secs(30),
+    }
 }
 
 fn spool_of(output: &LokiOutput, state: &Path, log: &mut PositionLog) -> Option<crate::spool::Spool> {
@@ -342,7 +382,7 @@ fn any_destination(config: &Config, once: bool) -> lane::Settings {
     let labels: BTreeMap<&String, &String> = config.labels.iter().collect();
     lane::Settings {
         destination: "dry run".to_owned(),
-        jobs: crate::config::patterns::Globs::default(),
+        jobs: Globs::default(),
         labels: labels.into_iter().collect::<Labels>(),
         node: config.node.clone(),
         limits: Limits { bytes: 1 << 20, entries: 700, linger: Duration::from_millis(250) },

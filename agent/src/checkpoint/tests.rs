@@ -1,1 +1,140 @@
-//! Tests of the position log's records.
+//! The position log's records: what is written is read again, what is torn is cut, and replaying gives the last settled place.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn cursor(at: u64) -> Cursor {
+    Cursor { segment: SegmentNumber(3), at, marker: Marker(at * 7), ..Cursor::default() }
+}
+
+fn step(at: u64) -> Move {
+    Move { chain: 1, cursors: vec![cursor(at)], stamps: vec![Stamp { segment: SegmentNumber(3), from: at, time: -5 }] }
+}
+
+fn begun() -> Positions {
+    let mut positions = Positions::default();
+    positions.apply(Record::Destination { id: 0, name: "loki".into() });
+    positions.apply(Record::Chain { id: 1, key: "file a".into() });
+    positions.apply(Record::Segment { chain: 1, number: SegmentNumber(3), identity: SegmentIdentity::default() });
+    positions
+}
+
+fn log(records: &[Record]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode_header(&mut bytes);
+    for record in records {
+        encode(record, &mut bytes);
+    }
+    bytes
+}
+
+#[test]
+fn a_batch_moves_positions_only_when_it_is_settled() {
+    let mut positions = begun();
+    positions.apply(Record::Sending { destination: 0, sequence: 1, seen: 9, moves: vec![step(100)] });
+    assert!(positions.destinations[&0].cursors.is_empty());
+    assert_eq!(positions.destinations[&0].announced.as_ref().unwrap().moves, [step(100)]);
+    positions.apply(Record::Settled { destination: 0, sequence: 2, except: vec![], ledger: vec![] });
+    assert!(positions.destinations[&0].announced.is_some(), "another batch's answer settles nothing");
+    positions.apply(Record::Settled { destination: 0, sequence: 1, except: vec![], ledger: vec![] });
+    assert_eq!(positions.destinations[&0].cursors[&1], [cursor(100)]);
+    assert!(positions.destinations[&0].announced.is_none());
+}
+
+#[test]
+fn a_compacted_log_says_the_same() {
+    let mut positions = begun();
+    positions.apply(Record::Name { id: 4, text: "audit".into() });
+    positions.apply(Record::Sending { destination: 0, sequence: 1, seen: 9, moves: vec![step(100)] });
+    let delta = Delta { source: 4, fate: crate::ledger::Fate::Shipped, reason: 4, bytes: 100, lines: 2 };
+    positions.apply(Record::Settled { destination: 0, sequence: 1, except: vec![], ledger: vec![delta] });
+    positions.apply(Record::Sending { destination: 0, sequence: 2, seen: 10, moves: vec![step(200)] });
+    let mut again = Positions::default();
+    let (records, damage) = decode(&log(&positions.records()));
+    assert_eq!(damage, None);
+    for record in records {
+        again.apply(record);
+    }
+    assert_eq!(again.destinations, positions.destinations);
+    assert_eq!((again.chains, again.segments, again.ledger), (positions.chains, positions.segments, positions.ledger));
+}
+
+#[test]
+fn a_foreign_or_newer_file_is_told_apart_from_damage() {
+    assert_eq!(decode(b"").1, Some(Damage::Foreign));
+    assert_eq!(decode(b"something else entirely").1, Some(Damage::Foreign));
+    assert_eq!(decode(&[0; 4096]).1, Some(Damage::Foreign), "a file full of NULs is what a power cut leaves");
+    let mut newer = log(&[]);
+    *newer.last_mut().unwrap() = 9;
+    assert_eq!(decode(&newer).1, Some(Damage::Version(9)));
+}
+
+#[test]
+fn a_part_that_is_refused_stays_where_it_was() {
+    let held = hold_back(&[cursor(100)], &[cursor(500)], Part(1));
+    assert_eq!(held, [Cursor { ahead: vec![(Part(0), 500)], ..cursor(100) }]);
+    let again = hold_back(&held, &[cursor(900)], Part(1));
+    assert_eq!(again, [Cursor { ahead: vec![(Part(0), 900)], ..cursor(100) }]);
+    // The others have finished the segment: what is held still needs it.
+    assert_eq!(hold_back(&[cursor(100)], &[], Part(0))[0].at, 100);
+}
+
+fn any_record() -> impl Strategy<Value = Record> {
+    let cursor = (
+        any::<u64>(),
+        any::<u64>(),
+        any::<u64>(),
+        any::<i64>(),
+        any::<u32>(),
+        any::<bool>(),
+        proptest::collection::vec((any::<u16>(), any::<u64>()), 0..3),
+    );
+    let cursor = cursor.prop_map(|(segment, at, marker, last, added, mid_line, ahead)| Cursor {
+        segment: SegmentNumber(segment),
+        at,
+        marker: Marker(marker),
+        ties: [Ties { last, added }, Ties::default()],
+        mid_line,
+        ahead: ahead.into_iter().map(|(part, at)| (Part(part), at)).collect(),
+    });
+    let stamp = (any::<u64>(), any::<u64>(), any::<i64>()).prop_map(|(segment, from, time)| Stamp {
+        segment: SegmentNumber(segment),
+        from,
+        time,
+    });
+    let step = (any::<u32>(), proptest::collection::vec(cursor, 0..3), proptest::collection::vec(stamp, 0..3));
+    let moves = proptest::collection::vec(step.prop_map(|(chain, cursors, stamps)| Move { chain, cursors, stamps }), 0..4);
+    prop_oneof![
+        (any::<u32>(), any::<String>()).prop_map(|(id, key)| Record::Chain { id, key }),
+        (any::<u32>(), any::<u64>(), any::<u64>(), moves).prop_map(|(destination, sequence, seen, moves)| Record::Sending {
+            destination,
+            sequence,
+            seen,
+            moves
+        }),
+        any::<u32>().prop_map(|chain| Record::Forget { chain }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_again(records in proptest::collection::vec(any_record(), 0..20)) {
+        prop_assert_eq!(decode(&log(&records)), (records, None));
+    }
+
+    #[test]
+    fn a_log_cut_anywhere_gives_the_records_before_the_cut(records in proptest::collection::vec(any_record(), 1..10), cut in any::<prop::sample::Index>()) {
+        let bytes = log(&records);
+        let (read, _) = decode(&bytes[..cut.index(bytes.len())]);
+        prop_assert!(records.starts_with(&read));
+    }
+
+    #[test]
+    fn no_bytes_make_it_fall_over(bytes in proptest::collection::vec(any::<u8>(), 0..500)) {
+        let mut log = log(&[]);
+        log.extend(&bytes);
+        let _ = decode(&log);
+        let _ = read_spooled(&bytes);
+    }
+}

@@ -688,11 +688,12 @@ impl Reading {
             }
         };
         around.counters.mark(entry.marks);
+        let is_stamped = whole.time.is_none() && entry.time.is_none() && !(shaper.is_timed() && self.ties[part].last != 0);
         let time = match (whole.time, entry.time) {
             (Some(_), Some(own)) if stream > 0 => own.0,
             (Some(time), _) => time,
             (None, Some(own)) => self.tie(part, Some(own.0)).unwrap_or(own.0),
-            (None, None) if shaper.is_timed() && self.ties[part].last != 0 => self.tie(part, None).unwrap_or(around.wall),
+            (None, None) if !is_stamped => self.tie(part, None).unwrap_or(around.wall),
             (None, None) => self.stamp(whole.begin, chain, around.wall),
         };
         if chain.floor.is_some_and(|floor| time < floor) {
@@ -714,6 +715,13 @@ impl Reading {
                 let time = UnixNanos(time.saturating_add(number as i64));
                 around.batch.push(*slot, around.now, time, piece, entry.metadata.iter().chain(mark), extent);
                 extent = Extent { bytes: 0, lines: 0 };
+                // What follows comes after the last piece, in time too.
+                let ties = &mut self.ties[part];
+                if is_stamped {
+                    ties.last = ties.last.saturating_add(i64::from(number > 0));
+                } else {
+                    ties.added = ties.added.saturating_add(u32::from(number > 0));
+                }
             }
         } else {
             around.batch.push(*slot, around.now, UnixNanos(time), entry.text, entry.metadata.iter(), whole.extent);

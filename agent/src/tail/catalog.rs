@@ -21,6 +21,9 @@ use crate::tail::discovery::Container;
 /// How many finished segments a chain remembers, so that their renamed and compressed remains are not taken for new.
 const PASSED_MAX: usize = 16;
 
+/// How often segments of an earlier run are looked for before they count as gone.
+const SEARCHES_MAX: u32 = 4;
+
 /// What a chain is: where its lines come from and how they are understood.
 #[derive(Clone, Debug)]
 pub enum Origin {
@@ -127,6 +130,8 @@ struct Files {
     passed: Vec<(FileId, Fingerprint)>,
     last_change_ns: i64,
     saved: Option<SavedChain>,
+    /// How often the saved segments were looked for.
+    searches: u32,
     never_updated: bool,
 }
 
@@ -147,6 +152,7 @@ impl Chain {
                 passed: Vec::new(),
                 last_change_ns: 0,
                 saved,
+                searches: 0,
                 never_updated: true,
             }),
         }
@@ -155,6 +161,11 @@ impl Chain {
     fn files(&self) -> MutexGuard<'_, Files> {
         // A lane that panicked has not left the list in between: every change is made in one step at its end.
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether segments of an earlier run are still being looked for.
+    pub fn is_searching(&self) -> bool {
+        self.files().saved.is_some()
     }
 
     /// Changes whenever the list of segments does.
@@ -196,6 +207,15 @@ impl Chain {
         let mut upto = None;
         if let Some(saved) = files.saved.take() {
             upto = files.find_saved(root, &saved, ordered);
+            let found_all = files.segments.len() == saved.segments.len();
+            if !found_all && files.searches < SEARCHES_MAX {
+                // Between the listing and now a file may have been compressed or renamed: listed anew, it is found.
+                files.searches += 1;
+                files.segments.clear();
+                files.lanes_left.clear();
+                files.saved = Some(saved);
+                return false;
+            }
         }
         let first_time = std::mem::replace(&mut files.never_updated, false) && files.last_change_ns == 0;
         // By identity first, which is cheap; what stands behind the newest of these may still be the compressed remains of

@@ -116,6 +116,10 @@ impl Scout {
     /// Looks once, tells the lanes that the start is over, and goes on until told to stop.
     pub fn run(mut self, once: bool) {
         self.look_around();
+        while self.catalog.chains().iter().any(|chain| chain.is_searching()) && !self.is_stopped() {
+            let _ = self.look.recv_timeout(SETTLE);
+            self.look_around();
+        }
         self.catalog.started();
         self.lanes.iter().for_each(|lane| lane.started());
         if once {
