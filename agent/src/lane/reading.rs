@@ -320,7 +320,8 @@ impl Reading {
         let waited = open.quiet.is_some_and(|(since, _)| around.now.duration_since(since) >= chain.rotate_wait) || around.once;
         let over = open.segment.is_superseded() || open.segment.is_deleted();
         let read_before = chain.replay.as_ref().is_some_and(|replay| replay.was_finished(open.segment.number));
-        let done = !plain || (over && waited && !replaying) || read_before;
+        // Where a replay ends is not where the segment ends.
+        let done = read_before || (!replaying && (!plain || (over && waited)));
         let superseded = open.segment.is_superseded() || replaying || read_before;
         if done || (around.show_unterminated && !superseded) {
             self.take_rest(chain, around);
