@@ -57,6 +57,8 @@ pub struct Settings {
     pub line_max: usize,
     /// The oldest entry that it takes.
     pub entry_age_max: Option<Duration>,
+    /// How far behind the newest entry of its stream it takes an entry.
+    pub order_window: Option<Duration>,
     /// Read to the present end of every source, then finish.
     pub once: bool,
     /// Show a last line without newline.
@@ -258,6 +260,7 @@ impl Lane {
                 now,
                 wall,
                 oldest,
+                order_window: self.settings.order_window.map_or(i64::MAX, nanos),
                 once: self.settings.once,
                 show_unterminated: self.settings.show_unterminated,
             };

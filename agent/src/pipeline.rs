@@ -251,6 +251,7 @@ pub fn dry_run(config: &Config, options: &Options, style: Style, out: &mut impl 
         output.map_or_else(|| any_destination(config, options.once), |output| settings(config, output, options.once));
     // Without state nothing would ever be too old for a destination that is not asked.
     settings.entry_age_max = None;
+    settings.order_window = None;
     settings.show_unterminated = true;
     settings.jobs = name_globs(vec!["*".to_owned(), "*/*".to_owned()]).unwrap_or(settings.jobs);
     let running = Running { wake: Arc::clone(&wake), thread: spawn("lane", move || Lane::new(settings, with).run())? };
@@ -373,6 +374,7 @@ fn settings(config: &Config, output: &LokiOutput, once: bool) -> lane::Settings 
         limits: Limits { bytes: output.batch_bytes, entries: output.batch_entries, linger: output.linger },
         line_max: output.max_line,
         entry_age_max: output.max_entry_age,
+        order_window: output.order_window,
         ..any_destination(config, once)
     }
 }
@@ -388,6 +390,7 @@ fn any_destination(config: &Config, once: bool) -> lane::Settings {
         limits: Limits { bytes: 1 << 20, entries: 700, linger: Duration::from_millis(250) },
         line_max: proto::loki::limits::LINE_BYTES,
         entry_age_max: None,
+        order_window: None,
         once,
         show_unterminated: false,
     }

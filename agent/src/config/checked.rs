@@ -231,6 +231,8 @@ pub struct LokiOutput {
     pub max_line: usize,
     /// The destination's `reject_old_samples_max_age`; `None` when it takes everything.
     pub max_entry_age: Option<Duration>,
+    /// How far behind the newest entry of its stream the destination takes an entry; `None` when it takes everything.
+    pub order_window: Option<Duration>,
     /// Bytes on disk for when the destination is away; 0 for none.
     pub spool: u64,
     /// How long an answer may take.

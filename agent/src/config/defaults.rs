@@ -28,6 +28,8 @@ pub(super) const BATCH_ENTRIES: usize = 700;
 pub(super) const LOKI_MAX_LINE: usize = 256 << 10;
 /// Loki's own default of `reject_old_samples_max_age`.
 pub(super) const MAX_ENTRY_AGE: Duration = Duration::from_hours(7 * 24);
+/// Half of Loki's `max_chunk_age`.
+pub(super) const ORDER_WINDOW: Duration = Duration::from_hours(1);
 pub(super) const SPOOL: u64 = 1 << 30;
 /// Longer than the 60 s of most proxies, so that their answer arrives before our patience ends and the batch is sent twice.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(75);

@@ -183,6 +183,7 @@ impl Page {
         self.line("batch_entries", loki.batch_entries)?;
         self.line("max_line", show_bytes(loki.max_line as u64))?;
         self.line("max_entry_age", show_duration(loki.max_entry_age.unwrap_or_default()))?;
+        self.line("order_window", show_duration(loki.order_window.unwrap_or_default()))?;
         self.line("spool", show_bytes(loki.spool))?;
         self.line("timeout", show_duration(loki.timeout))
     }

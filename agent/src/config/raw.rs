@@ -255,6 +255,8 @@ section! {
         max_line: Size,
         /// The destination's `reject_old_samples_max_age`. Default 7d; 0 when it takes everything.
         max_entry_age: Duration,
+        /// How far behind the newest entry of its stream an entry may be; 0 for any.
+        order_window: Duration,
         /// Bytes on disk for when the destination is away. Default 1GiB; 0 for none.
         spool: Size,
         /// How long an answer may take. Default 75s.

@@ -97,6 +97,8 @@ pub struct ChainLane {
     pub rotate_wait: Duration,
     /// Its own job first, then routes.
     pub streams: Vec<Arc<StreamSet>>,
+    /// The newest time of each stream and part, nanoseconds since the epoch; `i64::MIN` before the first entry of this run.
+    pub newest_times: Vec<[i64; PARTS]>,
     /// Their places in the open batch.
     pub slots: Vec<[CachedSlot; PARTS]>,
     /// Constant metadata of each open segment, in their order.
@@ -123,6 +125,7 @@ impl ChainLane {
         if streams.iter().all(|stream| !stream.wanted) {
             return Ok(None);
         }
+        let newest_times = vec![[i64::MIN; PARTS]; streams.len()];
         let slots = vec![[CachedSlot::default(); PARTS]; streams.len()];
         Ok(Some(Self {
             index: chain.index,
@@ -145,6 +148,7 @@ impl ChainLane {
             max_line,
             rotate_wait: chain.origin.rotate_wait(),
             streams: streams.into_iter().map(Arc::new).collect(),
+            newest_times,
             slots,
             metadata: Vec::new(),
         }))

@@ -60,6 +60,8 @@ pub struct Surroundings<'l> {
     pub wall: i64,
     /// Entries older than that would be refused; `i64::MIN` for none.
     pub oldest: i64,
+    /// How far behind the newest of its stream an entry may be, nanoseconds; `i64::MAX` for any.
+    pub order_window: i64,
     /// Every source is read to its present end and no further.
     pub once: bool,
     /// The last line is shown though its newline is missing.
@@ -89,6 +91,7 @@ pub struct Reading {
 struct Reasons {
     old: Arc<str>,
     refused_age: Arc<str>,
+    refused_order: Arc<str>,
     elsewhere: Arc<str>,
     nuls: Arc<str>,
     cut: Arc<str>,
@@ -114,6 +117,7 @@ impl Default for Reading {
             reasons: Reasons {
                 old: "older than max_age".into(),
                 refused_age: "too_old".into(),
+                refused_order: "too_far_behind".into(),
                 elsewhere: "not for this destination".into(),
                 nuls: "NUL bytes".into(),
                 cut: "line too long".into(),
@@ -705,6 +709,13 @@ impl Reading {
             around.batch.withhold(around.now, source, Fate::Rejected, &self.reasons.refused_age, whole.extent);
             return;
         }
+        // Loki answers 204 to a request of which it refused such entries, unless their stream is the last in it.
+        let newest = &mut chain.newest_times[stream][part];
+        if time < newest.saturating_sub(around.order_window) {
+            around.batch.withhold(around.now, source, Fate::Rejected, &self.reasons.refused_order, whole.extent);
+            return;
+        }
+        *newest = time.max(*newest);
         let slot = &mut chain.slots[stream][part];
         around.batch.slot(slot, &labels[part], source, (chain.index, Part(part as u16)));
         around.counters.entries.add(1);

@@ -88,6 +88,7 @@ impl Check {
             }
         };
         let max_entry_age = value_or(raw.max_entry_age.as_ref(), defaults::MAX_ENTRY_AGE);
+        let order_window = value_or(raw.order_window.as_ref(), defaults::ORDER_WINDOW);
         Some(LokiOutput {
             name,
             url: url.into(),
@@ -100,6 +101,7 @@ impl Check {
             batch_entries: raw.batch_entries.as_ref().map_or(defaults::BATCH_ENTRIES, |entries| entries.value.0),
             max_line: raw.max_line.as_ref().map_or(defaults::LOKI_MAX_LINE, |line| line.value.0 as usize),
             max_entry_age: (!max_entry_age.is_zero()).then_some(max_entry_age),
+            order_window: (!order_window.is_zero()).then_some(order_window),
             spool: raw.spool.as_ref().map_or(defaults::SPOOL, |spool| spool.value.0),
             timeout: value_or(raw.timeout.as_ref(), defaults::TIMEOUT),
         })
