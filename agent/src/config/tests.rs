@@ -21,7 +21,7 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const REFERENCE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/config/agent.yaml"));
 
 fn environment() -> Environment {
-    Environment { node_name: None, host_name: Some("node-1".to_owned()), working_directory: PathBuf::from("/work") }
+    Environment { node_name: None, host_name: Some("node-1".to_owned()), working_directory: PathBuf::from("/srv") }
 }
 
 fn check_text(text: &[u8]) -> Result<Config, Problems> {
@@ -152,7 +152,7 @@ fn arguments_are_added_to_the_file() {
     let loaded = load_line(&line).expect("valid");
     let names: Vec<&str> = loaded.config.outputs.loki.iter().map(|output| output.name.as_str()).collect();
     assert_eq!(names, ["a:80", "b:80"]);
-    assert_eq!(loaded.config.logs.files[0].paths, ["/work/web*.log"]);
+    assert_eq!(loaded.config.logs.files[0].paths, ["/srv/web*.log"]);
     assert!(matches!(loaded.config.logs.files[1].format, Format::VaultAudit(_)));
     assert_eq!(loaded.config.listen.map(|listen| listen.port()), Some(2));
     assert!(loaded.findings.is_empty() && loaded.ready(false).is_ok());
