@@ -6,11 +6,14 @@
 //! The grammar is RFC 8259.
 
 mod fields;
+mod marks;
 mod string;
 mod validate;
 
 #[cfg(test)]
 mod tests;
+
+use marks::{End, Marks};
 
 pub use fields::{InvalidPath, JsonFields};
 pub use string::{Sink, boundary, unescape};
@@ -57,12 +60,13 @@ impl std::error::Error for Error {}
 pub struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
+    marks: Marks,
 }
 
 impl<'a> Scanner<'a> {
     /// Stands before the first byte of `text`.
     pub fn new(text: &'a [u8]) -> Self {
-        Self { text, at: 0 }
+        Self { text, at: 0, marks: Marks::of(text) }
     }
 
     /// The offset of the next byte in the text.
@@ -106,7 +110,7 @@ impl<'a> Scanner<'a> {
             return self.other_value();
         }
         let start = self.at;
-        self.at = string::end(self.text, start + 1).ok_or_else(|| self.incomplete())?.at + 1;
+        self.at = self.string_end(start + 1)?.at + 1;
         Ok(Raw(&self.text[start..self.at]))
     }
 
@@ -116,7 +120,7 @@ impl<'a> Scanner<'a> {
         self.blank();
         let start = self.at;
         self.at = match self.text.get(start) {
-            Some(b'"') => string::end(self.text, start + 1).ok_or_else(|| self.incomplete())?.at + 1,
+            Some(b'"') => self.string_end(start + 1)?.at + 1,
             Some(b'{' | b'[') => self.container_end(start)?,
             Some(_) => validate::scalar_end(self.text, start)?,
             None => return Err(self.incomplete()),
@@ -163,7 +167,7 @@ impl<'a> Scanner<'a> {
     fn key(&mut self) -> Result<Key<'a>, Error> {
         self.expect(b'"')?;
         let start = self.at;
-        let end = string::end(self.text, start).ok_or_else(|| self.incomplete())?;
+        let end = self.string_end(start)?;
         self.at = end.at + 1;
         self.expect(b':')?;
         Ok(Key { raw: &self.text[start..end.at], escaped: end.escaped, start: start - 1 })
@@ -214,7 +218,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The end of the container that begins at `start`. Braces and brackets count alike.
-    fn container_end(&self, start: usize) -> Result<usize, Error> {
+    fn container_end(&mut self, start: usize) -> Result<usize, Error> {
         let mut at = start;
         let mut depth = 0_usize;
         while let Some(&byte) = self.text.get(at) {
@@ -237,13 +241,21 @@ impl<'a> Scanner<'a> {
     /// Just past the string whose content begins at `at`, and past those that follow it with nothing but a colon or a
     /// comma between, as most do: names and texts of one object.
     #[inline]
-    fn strings_end(&self, mut at: usize) -> Result<usize, Error> {
+    fn strings_end(&mut self, mut at: usize) -> Result<usize, Error> {
         loop {
-            at = string::end(self.text, at).ok_or_else(|| self.incomplete())?.at + 1;
+            at = self.string_end(at)?.at + 1;
             match self.text.get(at..at + 2) {
                 Some([b':' | b',', b'"']) => at += 2,
                 _ => return Ok(at),
             }
+        }
+    }
+
+    #[inline]
+    fn string_end(&mut self, at: usize) -> Result<End, Error> {
+        match self.marks.string_end(self.text, at) {
+            Some(end) => Ok(end),
+            None => Err(self.incomplete()),
         }
     }
 

@@ -1,7 +1,6 @@
-//! Strings of JSON: where one ends, and what its escapes mean.
+//! What the escapes in a string of JSON mean. Where a string ends is `marks`.
 //!
-//! The end is found sixteen bytes at a time. Reading a string never fails: an escape that means nothing, and half of
-//! a surrogate pair, become U+FFFD.
+//! Reading a string never fails: an escape that means nothing, and half of a surrogate pair, become U+FFFD.
 
 /// Takes the pieces of a string while its escapes are resolved.
 pub trait Sink {
@@ -91,61 +90,6 @@ impl Sink for Comparison<'_> {
     fn push_char(&mut self, character: char) {
         self.push_bytes(character.encode_utf8(&mut [0; 4]).as_bytes());
     }
-}
-
-/// Where a string ends.
-pub(super) struct End {
-    /// The offset of the closing quote.
-    pub(super) at: usize,
-    /// Whether a backslash stands in the string.
-    pub(super) escaped: bool,
-}
-
-/// The end of the string whose first byte (after its quote) is at `at`, if it has one.
-#[inline]
-pub(super) fn end(text: &[u8], mut at: usize) -> Option<End> {
-    let mut escaped = false;
-    // Two words a step: most names and many values end in the first step, so that the branch is well predicted.
-    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
-        let word = u128::from_le_bytes(*chunk);
-        let (low, high) = (word as u64, (word >> 64) as u64);
-        let found = u128::from(special_bytes(low)) | u128::from(special_bytes(high)) << 64;
-        if found == 0 {
-            at += 16;
-            continue;
-        }
-        at += found.trailing_zeros() as usize / 8;
-        if text[at] == b'"' {
-            return Some(End { at, escaped });
-        }
-        escaped = true;
-        at += 2;
-    }
-    while let Some(&byte) = text.get(at) {
-        match byte {
-            b'"' => return Some(End { at, escaped }),
-            b'\\' => {
-                escaped = true;
-                at += 2;
-            }
-            _ => at += 1,
-        }
-    }
-    None
-}
-
-/// The high bit of the lowest byte of `word` that is a quote or a backslash. Bits above it may be set by mistake,
-/// none below it is.
-#[inline]
-fn special_bytes(word: u64) -> u64 {
-    const LOW: u64 = u64::from_le_bytes([0x01; 8]);
-    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-    const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
-    const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
-    // A byte is zero after the exclusive or if it is the one looked for, and taking one from it sets its high bit.
-    // Bytes that have that bit anyway are not ASCII, before as after.
-    let below_zero = (word ^ QUOTES).wrapping_sub(LOW) | (word ^ BACKSLASHES).wrapping_sub(LOW);
-    below_zero & !word & HIGH
 }
 
 /// What the escape at the start of `text` stands for, and its length. `text` begins with a backslash.

@@ -152,19 +152,6 @@ fn a_path_with_an_empty_name_is_refused() {
     }
 }
 
-#[test]
-fn the_end_of_a_string_is_found_at_every_alignment() {
-    for length in 0..40 {
-        for backslash in 0..=length {
-            let mut text = vec![b'x'; length];
-            text.splice(backslash..backslash, *b"\\\"");
-            text.extend(b"\"tail, so that whole words can be read");
-            let end = string::end(&text, 0).unwrap();
-            assert_eq!((end.at, end.escaped), (length + 2, true));
-        }
-    }
-}
-
 proptest! {
     #[test]
     fn the_strict_check_judges_as_serde_json(
