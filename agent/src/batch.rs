@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use proto::loki::metadata::StructuredMetadata;
 use proto::loki::push::{PushBuilder, StreamSlot};
 use proto::time::UnixNanos;
 
@@ -185,13 +186,14 @@ impl Batch {
     }
 
     /// Adds an entry to a stream whose place was just made certain with [`Batch::slot`].
-    pub fn push<'m>(
+    #[inline]
+    pub fn push(
         &mut self,
         cached: CachedSlot,
         now: Instant,
         time: UnixNanos,
         line: &str,
-        metadata: impl Iterator<Item = (&'m str, &'m str)> + Clone,
+        metadata: &StructuredMetadata,
         extent: Extent,
     ) {
         let Some(slot) = cached.slot else { return };

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use proto::labels::Labels;
+use record::metadata::Metadata;
 use tokio::sync::mpsc::Sender;
 use tracing::{info, warn};
 
@@ -88,6 +89,7 @@ pub struct Lane {
     ready: VecDeque<usize>,
     batch: Batch,
     work: Workspace,
+    marked: Metadata,
     reading: Reading,
     touched: Vec<usize>,
     touched_since: Option<Instant>,
@@ -137,6 +139,7 @@ impl Lane {
             ready: VecDeque::new(),
             batch: Batch::new(settings.limits),
             work: Workspace::default(),
+            marked: Metadata::default(),
             reading: Reading::default(),
             touched: Vec::new(),
             touched_since: None,
@@ -256,6 +259,7 @@ impl Lane {
             let mut around = Surroundings {
                 batch: &mut self.batch,
                 work: &mut self.work,
+                marked: &mut self.marked,
                 counters: &self.counters,
                 now,
                 wall,

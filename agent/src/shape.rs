@@ -6,6 +6,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use proto::loki::metadata::StructuredMetadata;
 use proto::time::UnixNanos;
 use record::event::Text;
 use record::json_line::JsonLine;
@@ -87,8 +88,8 @@ pub struct Origin<'a> {
     pub partial: bool,
     /// Bytes that the reader did not keep.
     pub left_out: u64,
-    /// Constant metadata of the file, as pairs.
-    pub metadata: &'a [(&'static str, Arc<str>)],
+    /// What every entry of the file carries.
+    pub metadata: Option<&'a StructuredMetadata>,
 }
 
 impl Shaper {
@@ -136,7 +137,7 @@ impl Shaper {
             marks.reduced = true;
             bytes = reduced;
         }
-        let mut text: &'w str = if let Ok(text) = std::str::from_utf8(bytes) {
+        let mut text: &'w str = if let Ok(text) = simdutf8::basic::from_utf8(bytes) {
             text
         } else {
             marks.invalid_utf8 = true;
@@ -170,8 +171,8 @@ impl Shaper {
         if origin.partial {
             metadata.push("partial", "true");
         }
-        for (name, value) in origin.metadata {
-            metadata.push(name, value);
+        if let Some(of_file) = origin.metadata {
+            metadata.append(of_file);
         }
         Shaped::Entry(Entry { time, text, metadata, marks })
     }

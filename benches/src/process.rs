@@ -22,30 +22,23 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 #[expect(clippy::disallowed_methods, reason = "a bench that watches a process has nothing else to wait for")]
 pub fn run(command: &mut Command, mut done: impl FnMut() -> bool) -> Cost {
     let begin = Instant::now();
-    let mut child =
-        command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let spawned = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+    let mut child = spawned.unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let proc = format!("/proc/{}", child.id());
-    let (mut cpu, mut peak) = (Duration::ZERO, 0);
-    loop {
-        // Read while it may still be asked: a process that has ended keeps its times and gives up its memory.
-        let is_done = done();
-        cpu = cpu_of(&proc).unwrap_or(cpu);
-        peak = memory(&proc, "VmHWM:").unwrap_or(peak);
-        if is_done {
-            let wall = begin.elapsed();
-            child.kill().ok();
-            child.wait().unwrap();
-            return Cost { cpu, wall, peak };
-        }
-        // Looked at, not reaped: its times can still be read.
-        if is_zombie(&proc) {
-            let cost = Cost { cpu: cpu_of(&proc).unwrap_or(cpu), wall: begin.elapsed(), peak };
-            let status = child.wait().unwrap();
-            assert!(status.success(), "{command:?}: {status}");
-            return cost;
-        }
+    let mut cost = Cost { cpu: Duration::ZERO, wall: Duration::ZERO, peak: 0 };
+    // Looked at before it is reaped: a process that has ended keeps its times, and gives up its memory.
+    let (mut is_done, mut has_ended) = (false, false);
+    while !is_done && !has_ended {
         std::thread::sleep(LOOK_EVERY);
+        (is_done, has_ended) = (done(), is_zombie(&proc));
+        cost.cpu = cpu_of(&proc).unwrap_or(cost.cpu);
+        cost.peak = memory(&proc, "VmHWM:").unwrap_or(cost.peak);
     }
+    cost.wall = begin.elapsed();
+    child.kill().ok();
+    let status = child.wait().unwrap();
+    assert!(is_done || status.success(), "{command:?}: {status}");
+    cost
 }
 
 fn stat(proc: &str) -> Option<String> {

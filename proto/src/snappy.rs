@@ -1,12 +1,16 @@
 //! Raw (block) snappy, as Loki and remote write want it around a request: bytes in, one compressed body out.
 //!
-//! The format compresses blocks of 64 KiB on their own, so a request is gathered block by block and never stands in
-//! memory a second time, and the output is, byte for byte, that of compressing it as a whole.
+//! The format compresses blocks of at most 64 KiB on their own, so a request never stands in memory a second time: small
+//! pieces are gathered into blocks, large ones are compressed where they lie.
 
 use thiserror::Error;
 
 /// What the format compresses at once: no match reaches further back.
 const BLOCK_BYTES: usize = 1 << 16;
+
+/// From this length on a piece is compressed where it lies, though the block before it is not full: a copy costs more than the
+/// few matches that are missed at the seam.
+const LARGE_BYTES: usize = 1 << 14;
 
 /// Why a body could not be decompressed.
 #[derive(Debug, Error)]
@@ -73,6 +77,14 @@ pub struct Body<'a> {
 impl Body<'_> {
     /// Appends bytes.
     pub fn write(&mut self, mut bytes: &[u8]) {
+        if bytes.len() >= LARGE_BYTES {
+            self.compress_block();
+        }
+        while bytes.len() >= LARGE_BYTES {
+            let (now, later) = bytes.split_at(bytes.len().min(BLOCK_BYTES));
+            self.compress(now);
+            bytes = later;
+        }
         while !bytes.is_empty() {
             let room = BLOCK_BYTES - self.compressor.block.len();
             let (now, later) = bytes.split_at(room.min(bytes.len()));
@@ -86,22 +98,29 @@ impl Body<'_> {
 
     /// Compresses what is left.
     pub fn finish(mut self) {
+        self.compress_block();
+    }
+
+    /// Compresses what was gathered, if anything was.
+    fn compress_block(&mut self) {
         if !self.compressor.block.is_empty() {
-            self.compress_block();
+            let block = std::mem::take(&mut self.compressor.block);
+            self.compress(&block);
+            self.compressor.block = block;
+            self.compressor.block.clear();
         }
     }
 
-    fn compress_block(&mut self) {
-        let Compressor { encoder, block, compressed } = &mut *self.compressor;
+    fn compress(&mut self, block: &[u8]) {
+        let Compressor { encoder, compressed, .. } = &mut *self.compressor;
         #[expect(
             clippy::expect_used,
-            reason = "fails only above 4 GiB or into too small an output; both lengths are constants here"
+            reason = "fails only above 4 GiB or into too small an output; both lengths are at most constants here"
         )]
         let len = encoder.compress(block, compressed).expect("a block fits");
         // Every call writes the length of its input first; in a body it stands once, before the first block.
         let header = varint_len(block.len() as u64);
         self.body.extend_from_slice(&compressed[header..len]);
-        block.clear();
     }
 }
 
@@ -115,7 +134,7 @@ pub fn decompress(body: &[u8], max: usize) -> Result<Vec<u8>, SnappyError> {
 }
 
 /// Appends a varint as protobuf has it; snappy's length is one, too.
-fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -146,13 +165,17 @@ mod tests {
     }
 
     #[test]
-    fn bodies_around_a_block_equal_those_of_compressing_at_once() {
+    fn bodies_around_a_block_are_what_was_written() {
         let text: Vec<u8> = (0..BLOCK_BYTES as u32).flat_map(|i| (i.wrapping_mul(i) / 7).to_le_bytes()).collect();
         let mut compressor = Compressor::new();
-        for len in [0, 1, 16, 17, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES, 3 * BLOCK_BYTES + 9] {
-            let body = compress(&mut compressor, &[&text[..len]]);
-            assert_eq!(body, snap::raw::Encoder::new().compress_vec(&text[..len]).unwrap(), "{len} bytes");
-            assert_eq!(decompress(&body, len).unwrap(), &text[..len]);
+        for len in
+            [0, 1, 16, 17, LARGE_BYTES - 1, LARGE_BYTES, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES + 9]
+        {
+            let body = compress(&mut compressor, &[b"before", &text[..len], b"after"]);
+            assert_eq!(decompress(&body, len + 11).unwrap(), [b"before", &text[..len], b"after"].concat(), "{len} bytes");
+            // A large piece alone is what compressing it at once gives; the sizes are those of the format.
+            let alone = compress(&mut compressor, &[&text[..len]]);
+            assert_eq!(alone.len(), snap::raw::Encoder::new().compress_vec(&text[..len]).unwrap().len(), "{len} bytes");
         }
     }
 
@@ -162,7 +185,14 @@ mod tests {
             let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
             let whole = pieces.concat();
             let body = compress(&mut Compressor::new(), &pieces);
-            prop_assert_eq!(&body, &snap::raw::Encoder::new().compress_vec(&whole).unwrap());
+            prop_assert_eq!(decompress(&body, whole.len()).unwrap(), whole);
+        }
+
+        #[test]
+        fn small_pieces_are_compressed_as_one(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..9_000), 0..20)) {
+            let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+            let body = compress(&mut Compressor::new(), &pieces);
+            prop_assert_eq!(&body, &snap::raw::Encoder::new().compress_vec(&pieces.concat()).unwrap());
         }
 
         #[test]

@@ -121,7 +121,8 @@ pub(crate) fn rfc3339(value: json::Raw<'_>) -> Option<UnixNanos> {
 
 /// Adds `value`, if there is one, under `name`.
 pub(crate) fn push(metadata: &mut Metadata, name: &str, value: Option<json::Raw<'_>>) {
-    if let Some(value) = value {
+    let Some(value) = value.filter(json::Raw::is_scalar) else { return };
+    if !metadata.push_plain(name, value.string().unwrap_or(value.bytes())) {
         metadata.push_with(name, |out| value.push_to(out));
     }
 }

@@ -1,7 +1,10 @@
 //! The structured metadata of one entry: a list of names and values that is filled again for every line.
 //!
-//! All text lies in one buffer, so a list that is warm allocates nothing. A value is never empty, since Loki leaves
-//! empty ones out, and never longer than [`MAX_VALUE_BYTES`]: longer ones are cut at a character, and counted.
+//! It is kept as it will stand in the request, so a list that is warm allocates nothing and a value is copied once. A value
+//! is never empty, since Loki leaves empty ones out, and never longer than [`MAX_VALUE_BYTES`]: longer ones are cut at a
+//! character, and counted.
+
+use proto::loki::metadata::StructuredMetadata;
 
 use crate::json::Sink;
 
@@ -15,51 +18,56 @@ pub const MAX_VALUE_BYTES: usize = 2048;
 /// Names and values, in the order in which they were pushed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata {
-    text: String,
-    pairs: Vec<Pair>,
+    pairs: StructuredMetadata,
+    /// A value that has to be put together.
+    value: String,
     cut: usize,
-}
-
-/// Where in the text a pair lies; it starts where the one before it ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Pair {
-    name_end: usize,
-    value_end: usize,
 }
 
 impl Metadata {
     /// Empties the list and keeps its memory.
     pub fn clear(&mut self) {
-        self.text.clear();
         self.pairs.clear();
         self.cut = 0;
     }
 
+    /// Makes this list equal to `other`, in the memory that it has.
+    pub fn copy_from(&mut self, other: &Self) {
+        self.pairs.copy_from(&other.pairs);
+        self.cut = other.cut;
+    }
+
     /// Adds a pair, unless the value is empty.
     pub fn push(&mut self, name: &str, value: &str) {
-        self.push_with(name, |out| out.push_str(value));
+        self.push_with(name, |out| out.push_bytes(value.as_bytes()));
+    }
+
+    /// Adds a pair whose value is nothing but printable ASCII as it stands, as nearly all are. Adds nothing and says so if
+    /// it may be another.
+    #[inline]
+    pub(crate) fn push_plain(&mut self, name: &str, value: &[u8]) -> bool {
+        value.is_empty() || value.len() <= MAX_VALUE_BYTES && self.pairs.push_plain(name, value)
     }
 
     /// Adds a pair whose value is written piece by piece, unless it stays empty.
     pub fn push_with(&mut self, name: &str, write: impl FnOnce(&mut Value<'_>)) {
-        let start = self.text.len();
-        self.text.push_str(name);
-        let name_end = self.text.len();
-        let mut value = Value { text: &mut self.text, start: name_end, cut: false };
+        self.value.clear();
+        let mut value = Value { text: &mut self.value, cut: false };
         write(&mut value);
         self.cut += usize::from(value.cut);
-        let value_end = self.text.len();
-        if value_end == name_end {
-            self.text.truncate(start);
-        } else {
-            self.pairs.push(Pair { name_end, value_end });
+        if !self.value.is_empty() {
+            self.pairs.push(name, &self.value);
         }
     }
 
+    /// Adds all pairs of `others`, as they are.
+    pub fn append(&mut self, others: &StructuredMetadata) {
+        self.pairs.append(others);
+    }
+
     /// The pairs, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
-        let starts = std::iter::once(0).chain(self.pairs.iter().map(|pair| pair.value_end));
-        starts.zip(&self.pairs).map(|(start, pair)| (&self.text[start..pair.name_end], &self.text[pair.name_end..pair.value_end]))
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs.iter()
     }
 
     /// The first value with this name.
@@ -67,19 +75,14 @@ impl Metadata {
         self.iter().find_map(|(candidate, value)| (candidate == name).then_some(value))
     }
 
-    /// How many pairs there are.
-    pub fn len(&self) -> usize {
-        self.pairs.len()
-    }
-
     /// Whether there is no pair.
     pub fn is_empty(&self) -> bool {
         self.pairs.is_empty()
     }
 
-    /// Bytes of all names and values together, as Loki counts them against its limit.
-    pub fn bytes(&self) -> usize {
-        self.text.len()
+    /// As the request takes it.
+    pub fn structured(&self) -> &StructuredMetadata {
+        &self.pairs
     }
 
     /// How many values were cut since the list was emptied.
@@ -92,7 +95,6 @@ impl Metadata {
 #[derive(Debug)]
 pub struct Value<'a> {
     text: &'a mut String,
-    start: usize,
     cut: bool,
 }
 
@@ -102,7 +104,7 @@ impl Value<'_> {
         if self.cut {
             return;
         }
-        let room = MAX_VALUE_BYTES - (self.text.len() - self.start);
+        let room = MAX_VALUE_BYTES - self.text.len();
         let kept = text.floor_char_boundary(room);
         self.text.push_str(&text[..kept]);
         self.cut = kept < text.len();

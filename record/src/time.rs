@@ -47,7 +47,7 @@ pub(crate) fn split_rfc3339(text: &[u8]) -> Option<(UnixNanos, &[u8])> {
     if second == 60 {
         (second, nanos) = (59, 999_999_999);
     }
-    let seconds = days_since_epoch(year, month, day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second;
+    let seconds = days_since_epoch(year, month, day) * SECONDS_PER_DAY + i64::from(hour * 3600 + minute * 60 + second);
     let (offset_seconds, rest) = offset_seconds(rest)?;
     Some((nanoseconds(seconds - offset_seconds, nanos)?, rest))
 }
@@ -98,16 +98,15 @@ pub fn parse_number(text: &[u8]) -> Option<UnixNanos> {
 }
 
 /// The number of exactly `N` digits at `at`.
-fn number<const N: usize>(text: &[u8; 19], at: usize) -> Option<i64> {
-    let mut value = 0;
+#[inline]
+fn number<const N: usize>(text: &[u8; 19], at: usize) -> Option<u32> {
+    let (mut value, mut all_digits) = (0, true);
     for byte in &text[at..at + N] {
         let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        value = value * 10 + i64::from(digit);
+        all_digits &= digit <= 9;
+        value = value * 10 + u32::from(digit);
     }
-    Some(value)
+    all_digits.then_some(value)
 }
 
 /// An optional `.` with one digit or more, as billionths, and what follows it.
@@ -180,17 +179,20 @@ fn nanoseconds(seconds: i64, nanos: i64) -> Option<UnixNanos> {
 
 /// Days from the first of March of the year 0 to 1970-01-01.
 const EPOCH_DAY: i64 = 719_468;
+const DAYS_IN_400_YEARS: i64 = 146_097;
 
-/// Days from 1970-01-01 to the given date.
-fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
-    let (year, month_from_march) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    year * 365 + leap_days + (153 * month_from_march + 2) / 5 + day - 1 - EPOCH_DAY
+/// Days from 1970-01-01 to the given date, whose year has at most four digits.
+fn days_since_epoch(year: u32, month: u32, day: u32) -> i64 {
+    // Four centuries later all is positive, and small: that divides fastest.
+    let year = year + 400 - u32::from(month <= 2);
+    let month_from_march = if month > 2 { month - 3 } else { month + 9 };
+    let leap_days = year / 4 - year / 100 + year / 400;
+    let days = year * 365 + leap_days + (153 * month_from_march + 2) / 5 + day;
+    i64::from(days) - 1 - EPOCH_DAY - DAYS_IN_400_YEARS
 }
 
 /// Year, month and day of a day counted from 1970-01-01.
 fn civil_date(days: i64) -> (i64, i64, i64) {
-    const DAYS_IN_400_YEARS: i64 = 146_097;
     let days = days + EPOCH_DAY;
     let cycle = days.div_euclid(DAYS_IN_400_YEARS);
     let day_of_cycle = days.rem_euclid(DAYS_IN_400_YEARS);
@@ -203,9 +205,9 @@ fn civil_date(days: i64) -> (i64, i64, i64) {
     (cycle * 400 + year_of_cycle + i64::from(month <= 2), month, day)
 }
 
-fn days_in_month(year: i64, month: i64) -> i64 {
+fn days_in_month(year: u32, month: u32) -> u32 {
     match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
         2 => 28,
         4 | 6 | 9 | 11 => 30,
         _ => 31,

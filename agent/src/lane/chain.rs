@@ -1,9 +1,11 @@
 //! One chain as one lane sees it: where it stands, what its lines mean, and which streams they go to.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proto::labels::Labels;
+use proto::loki::metadata::StructuredMetadata;
 
 use super::Settings;
 use super::standing::{Mark, OpenSegment, PARTS, Parked, Replay, follow};
@@ -13,7 +15,7 @@ use crate::config::checked::{Format, LongLines, Multiline};
 use crate::metrics::Counter;
 use crate::shape::Shaper;
 use crate::tail::catalog::{Chain, Origin};
-use crate::tail::discovery::pod_directory;
+use crate::tail::discovery::{pod_directory, restart_of};
 use crate::tail::segment::SegmentNumber;
 
 /// How a file's lines are put together.
@@ -96,13 +98,11 @@ pub struct ChainLane {
     /// How long a rotated file is waited for.
     pub rotate_wait: Duration,
     /// Its own job first, then routes.
-    pub streams: Vec<Arc<StreamSet>>,
+    pub streams: Vec<StreamSet>,
     /// The newest time of each stream and part, nanoseconds since the epoch; `i64::MIN` before the first entry of this run.
     pub newest_times: Vec<[i64; PARTS]>,
     /// Their places in the open batch.
     pub slots: Vec<[CachedSlot; PARTS]>,
-    /// Constant metadata of each open segment, in their order.
-    metadata: Vec<Vec<(&'static str, Arc<str>)>>,
 }
 
 impl ChainLane {
@@ -147,10 +147,9 @@ impl ChainLane {
             long_lines,
             max_line,
             rotate_wait: chain.origin.rotate_wait(),
-            streams: streams.into_iter().map(Arc::new).collect(),
+            streams,
             newest_times,
             slots,
-            metadata: Vec::new(),
         }))
     }
 
@@ -162,7 +161,9 @@ impl ChainLane {
         }
         self.generation = generation;
         let gone = follow(&mut self.open, &self.chain, &mut self.newest);
-        self.metadata = self.open.iter().map(|open| self.metadata_of(open)).collect();
+        for open in &mut self.open {
+            open.metadata = file_metadata(&self.chain.origin, &open.segment.path());
+        }
         gone
     }
 
@@ -188,7 +189,7 @@ impl ChainLane {
 
     /// Which of the streams a record belongs to.
     pub fn route(&self, text: &[u8]) -> usize {
-        let takes = |stream: &Arc<StreamSet>| stream.takes.is_some_and(|takes| takes(text));
+        let takes = |stream: &StreamSet| stream.takes.is_some_and(|takes| takes(text));
         self.streams.iter().position(takes).unwrap_or(0)
     }
 
@@ -240,26 +241,21 @@ impl ChainLane {
         });
         unread.fold((0, 0), |(bytes, newest), (unread, mtime)| (bytes + unread, newest.max(mtime)))
     }
+}
 
-    /// Constant metadata of the file in which a record begins.
-    pub fn file_metadata(&self, place: usize) -> &[(&'static str, Arc<str>)] {
-        self.metadata.get(place).map_or(&[], Vec::as_slice)
+/// What every entry of a file carries.
+fn file_metadata(origin: &Origin, path: &Path) -> StructuredMetadata {
+    let mut metadata = StructuredMetadata::default();
+    let Origin::Pod { .. } = origin else { return metadata };
+    let pod = path.ancestors().nth(2).and_then(|directory| directory.file_name()).and_then(|name| name.to_str());
+    if let Some((_, _, uid)) = pod.and_then(pod_directory) {
+        metadata.push("pod_uid", uid);
     }
-
-    fn metadata_of(&self, open: &OpenSegment) -> Vec<(&'static str, Arc<str>)> {
-        let Origin::Pod { .. } = &self.chain.origin else { return Vec::new() };
-        let path = open.segment.path();
-        let mut metadata: Vec<(&'static str, Arc<str>)> = Vec::new();
-        let pod = path.ancestors().nth(2).and_then(|directory| directory.file_name()).and_then(|name| name.to_str());
-        if let Some((_, _, uid)) = pod.and_then(pod_directory) {
-            metadata.push(("pod_uid", uid.into()));
-        }
-        let restart = path.file_name().and_then(|name| name.to_str()).and_then(crate::tail::discovery::restart_of);
-        if let Some(restart) = restart {
-            metadata.push(("restart", restart.to_string().into()));
-        }
-        metadata
+    let restart = path.file_name().and_then(|name| name.to_str()).and_then(restart_of);
+    if let Some(restart) = restart {
+        metadata.push("restart", &restart.to_string());
     }
+    metadata
 }
 
 /// The jobs that a chain of that origin can have: its own, and those of its routes.

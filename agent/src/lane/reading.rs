@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use proto::time::UnixNanos;
 use record::cri::{self, Output};
+use record::metadata::Metadata;
 
 use super::chain::{ChainLane, Lines, StreamSet};
 use super::join::{At, Join};
-use super::standing::{Mark, PARTS};
+use super::standing::{Mark, PARTS, Replay};
 use crate::batch::{Batch, Extent};
 use crate::checkpoint::{Part, Stamp, Ties};
 use crate::config::checked::LongLines;
@@ -23,6 +24,7 @@ use crate::tail::compressed::Decompressor;
 use crate::tail::framing::{Framed, last_line, next_line};
 use crate::tail::identity::{MARKER_BYTES, Marker};
 use crate::tail::rotation::Encoding;
+use crate::tail::segment::SegmentNumber;
 
 /// At first; it grows with the lines up to the input's `max_line`.
 const BUFFER_BYTES: usize = 128 * 1024;
@@ -52,6 +54,8 @@ pub struct Surroundings<'l> {
     pub batch: &'l mut Batch,
     /// Buffers.
     pub work: &'l mut Workspace,
+    /// The metadata of a piece of a line that was split.
+    pub marked: &'l mut Metadata,
     /// What is counted.
     pub counters: &'l LaneCounters,
     /// Monotonic.
@@ -432,7 +436,7 @@ impl Reading {
             return;
         }
         let Some(join) = chain.multiline.clone() else {
-            let origin = Origin { unterminated, metadata: &[], ..Origin::default() };
+            let origin = Origin { unterminated, ..Origin::default() };
             self.emit(
                 Whole { text, part: 0, stream: 0, time: None, begin: (self.place, self.at), extent, origin },
                 chain,
@@ -652,16 +656,15 @@ impl Reading {
     }
 
     /// A time for a record that has none and no neighbour: when it was read, and noted for a replay.
-    fn stamp(&mut self, begin: (usize, u64), chain: &mut ChainLane, wall: i64) -> i64 {
-        let segment = chain.open[begin.0].segment.number;
+    fn stamp(&mut self, segment: SegmentNumber, from: u64, replay: Option<&Replay>, stamps: &mut Vec<Stamp>, wall: i64) -> i64 {
         let next = self.ties[0].last.saturating_add(1);
-        let time = if let Some(replay) = &chain.replay {
-            let noted = replay.stamps.iter().find(|stamp| stamp.segment == segment && stamp.from == begin.1);
+        let time = if let Some(replay) = replay {
+            let noted = replay.stamps.iter().find(|stamp| stamp.segment == segment && stamp.from == from);
             noted.map_or(next, |stamp| stamp.time)
-        } else if self.fresh || chain.stamps.is_empty() {
+        } else if self.fresh || stamps.is_empty() {
             self.fresh = false;
             let time = wall.max(next);
-            chain.stamps.push(Stamp { segment, from: begin.1, time });
+            stamps.push(Stamp { segment, from, time });
             time
         } else {
             next
@@ -676,15 +679,17 @@ impl Reading {
         chain.touched = true;
         let part = whole.part;
         let stream = if chain.streams.len() > 1 { chain.route(whole.text) } else { whole.stream };
-        // Taken out for the time of the call: the stream's shaper is read while the chain's stamps are written.
-        let Some(set) = chain.streams.get(stream).map(Arc::clone) else { return };
-        let StreamSet { source, shaper, wanted, labels, .. } = &*set;
+        // Field by field: the stream's shaper is read while the chain's stamps are written.
+        let ChainLane { index, streams, open, replay, stamps, floor, newest_times, slots, .. } = chain;
+        let Some(set) = streams.get(stream) else { return };
+        let StreamSet { source, shaper, wanted, labels, .. } = set;
         set.count(whole.extent);
         if !wanted {
             around.batch.withhold(around.now, source, Fate::Filtered, &self.reasons.elsewhere, whole.extent);
             return;
         }
-        let origin = Origin { metadata: chain.file_metadata(whole.begin.0), ..whole.origin };
+        let Some(begun) = open.get(whole.begin.0) else { return };
+        let origin = Origin { metadata: Some(&begun.metadata), ..whole.origin };
         let entry = match shaper.shape(whole.text, origin, around.work) {
             Shaped::Entry(entry) => entry,
             Shaped::Dropped(rule) => {
@@ -699,9 +704,9 @@ impl Reading {
             (Some(time), _) => time,
             (None, Some(own)) => self.tie(part, Some(own.0)).unwrap_or(own.0),
             (None, None) if !is_stamped => self.tie(part, None).unwrap_or(around.wall),
-            (None, None) => self.stamp(whole.begin, chain, around.wall),
+            (None, None) => self.stamp(begun.segment.number, whole.begin.1, replay.as_ref(), stamps, around.wall),
         };
-        if chain.floor.is_some_and(|floor| time < floor) {
+        if floor.is_some_and(|floor| time < floor) {
             around.batch.withhold(around.now, source, Fate::Filtered, &self.reasons.old, whole.extent);
             return;
         }
@@ -710,22 +715,23 @@ impl Reading {
             return;
         }
         // Loki answers 204 to a request of which it refused such entries, unless their stream is the last in it.
-        let newest = &mut chain.newest_times[stream][part];
+        let newest = &mut newest_times[stream][part];
         if time < newest.saturating_sub(around.order_window) {
             around.batch.withhold(around.now, source, Fate::Rejected, &self.reasons.refused_order, whole.extent);
             return;
         }
         *newest = time.max(*newest);
-        let slot = &mut chain.slots[stream][part];
-        around.batch.slot(slot, &labels[part], source, (chain.index, Part(part as u16)));
+        let slot = &mut slots[stream][part];
+        around.batch.slot(slot, &labels[part], source, (*index, Part(part as u16)));
         around.counters.entries.add(1);
         around.counters.newest(time);
         if entry.marks.split {
             let mut extent = whole.extent;
             for (number, piece) in shaper.pieces(entry.text).enumerate() {
-                let mark = [("split", SPLIT[number.min(SPLIT.len() - 1)])];
+                around.marked.copy_from(entry.metadata);
+                around.marked.push("split", SPLIT[number.min(SPLIT.len() - 1)]);
                 let time = UnixNanos(time.saturating_add(number as i64));
-                around.batch.push(*slot, around.now, time, piece, entry.metadata.iter().chain(mark), extent);
+                around.batch.push(*slot, around.now, time, piece, around.marked.structured(), extent);
                 extent = Extent { bytes: 0, lines: 0 };
                 // What follows comes after the last piece, in time too.
                 let ties = &mut self.ties[part];
@@ -736,7 +742,7 @@ impl Reading {
                 }
             }
         } else {
-            around.batch.push(*slot, around.now, UnixNanos(time), entry.text, entry.metadata.iter(), whole.extent);
+            around.batch.push(*slot, around.now, UnixNanos(time), entry.text, entry.metadata.structured(), whole.extent);
         }
     }
 

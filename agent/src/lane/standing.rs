@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use proto::loki::metadata::StructuredMetadata;
+
 use crate::checkpoint::{Cursor, Part, SegmentIdentity, Stamp, Ties};
 use crate::tail::catalog::Chain;
 use crate::tail::identity::{FINGERPRINT_BYTES, Fingerprint, Marker};
@@ -42,6 +44,8 @@ pub struct OpenSegment {
     pub quiet: Option<(Instant, u64)>,
     /// Read to the end that it will have; kept until that is settled.
     pub done: bool,
+    /// What every entry of the file carries.
+    pub metadata: StructuredMetadata,
 }
 
 impl OpenSegment {
@@ -54,6 +58,7 @@ impl OpenSegment {
             identified: false,
             quiet: None,
             done: false,
+            metadata: StructuredMetadata::default(),
         }
     }
 

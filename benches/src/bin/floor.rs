@@ -6,6 +6,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 
+use proto::loki::metadata::StructuredMetadata;
 use proto::loki::push::PushBuilder;
 use proto::time::UnixNanos;
 
@@ -24,6 +25,7 @@ fn main() -> std::io::Result<()> {
     let mut answers = BufReader::new(stream.try_clone()?);
     let (mut buffer, mut begin, mut end) = (vec![0; 128 << 10], 0, 0);
     let (mut push, mut body, mut n_lines) = (PushBuilder::new(), Vec::new(), 0);
+    let metadata = StructuredMetadata::default();
     let mut slot = push.stream(LABELS);
     loop {
         buffer.copy_within(begin..end, 0);
@@ -32,7 +34,7 @@ fn main() -> std::io::Result<()> {
         end += read;
         while let Some(len) = memchr::memchr(b'\n', &buffer[begin..end]) {
             let line = std::str::from_utf8(&buffer[begin..begin + len]).unwrap_or_default();
-            push.push(slot, UnixNanos(n_lines), line, std::iter::empty());
+            push.push(slot, UnixNanos(n_lines), line, &metadata);
             n_lines += 1;
             begin += len + 1;
             if push.entries() >= entries || push.len_bytes() >= BATCH_BYTES {

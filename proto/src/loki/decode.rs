@@ -12,6 +12,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::labels;
+use crate::loki::metadata::StructuredMetadata;
 use crate::loki::push::PushBuilder;
 use crate::loki::wire;
 use crate::snappy::{self, SnappyError};
@@ -212,12 +213,13 @@ impl TryFrom<json::Value> for PushEntry {
 /// Encodes a request into `body`, which is cleared first: raw snappy around protobuf, the entries of a stream in the
 /// order of their times. For the slow path, after a split; the hot path has [`PushBuilder`].
 pub fn encode_push(push: &Push, body: &mut Vec<u8>) {
-    let mut builder = PushBuilder::new();
+    let (mut builder, mut metadata) = (PushBuilder::new(), StructuredMetadata::default());
     for stream in &push.streams {
         let slot = builder.stream(&stream.labels);
         for entry in &stream.entries {
-            let metadata = entry.metadata.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-            builder.push(slot, entry.time, &entry.line, metadata);
+            metadata.clear();
+            entry.metadata.iter().for_each(|(name, value)| metadata.push(name, value));
+            builder.push(slot, entry.time, &entry.line, &metadata);
         }
     }
     builder.encode(body);

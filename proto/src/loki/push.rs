@@ -3,28 +3,28 @@
 //! An entry is encoded once, when it comes, behind the others of its stream; a body is the concatenation of the
 //! streams' headers and entries. Once the buffers are as large as the traffic needs, nothing is allocated any more.
 
+use super::metadata::StructuredMetadata;
 use crate::snappy::{Compressor, varint_len};
 use crate::time::UnixNanos;
 
 /// Field tags: number and wire type 2 (length-delimited), or 0 (varint).
-mod tag {
-    pub(super) const REQUEST_STREAM: u8 = 1 << 3 | 2;
-    pub(super) const STREAM_LABELS: u8 = 1 << 3 | 2;
-    pub(super) const STREAM_ENTRY: u8 = 2 << 3 | 2;
-    pub(super) const ENTRY_TIME: u8 = 1 << 3 | 2;
-    pub(super) const ENTRY_LINE: u8 = 2 << 3 | 2;
-    pub(super) const ENTRY_METADATA: u8 = 3 << 3 | 2;
-    pub(super) const TIME_SECONDS: u8 = 1 << 3;
-    pub(super) const TIME_NANOS: u8 = 2 << 3;
-    pub(super) const PAIR_NAME: u8 = 1 << 3 | 2;
-    pub(super) const PAIR_VALUE: u8 = 2 << 3 | 2;
+pub(super) mod tag {
+    pub(in crate::loki) const REQUEST_STREAM: u8 = 1 << 3 | 2;
+    pub(in crate::loki) const STREAM_LABELS: u8 = 1 << 3 | 2;
+    pub(in crate::loki) const STREAM_ENTRY: u8 = 2 << 3 | 2;
+    pub(in crate::loki) const ENTRY_TIME: u8 = 1 << 3 | 2;
+    pub(in crate::loki) const ENTRY_LINE: u8 = 2 << 3 | 2;
+    pub(in crate::loki) const ENTRY_METADATA: u8 = 3 << 3 | 2;
+    pub(in crate::loki) const TIME_SECONDS: u8 = 1 << 3;
+    pub(in crate::loki) const TIME_NANOS: u8 = 2 << 3;
+    pub(in crate::loki) const PAIR_NAME: u8 = 1 << 3 | 2;
+    pub(in crate::loki) const PAIR_VALUE: u8 = 2 << 3 | 2;
 }
 
 /// The longest header of a stream without its labels: two tags and two lengths.
 const STREAM_HEADER_BYTES: usize = 2 * (1 + 10);
 
 /// Builds one request after the other, with the same buffers.
-#[derive(Default)]
 pub struct PushBuilder {
     /// The first `n_streams` belong to this request, the others wait with their buffers for the next.
     streams: Vec<StreamBuffer>,
@@ -34,6 +34,7 @@ pub struct PushBuilder {
     /// Where the entries of a stream that came out of order begin, in the order of their times.
     in_order: Vec<(UnixNanos, usize)>,
     compressor: Compressor,
+    prefix: [u8; PREFIX_BYTES],
 }
 
 /// Which stream of the request under way; valid until [`PushBuilder::clear`].
@@ -56,10 +57,24 @@ struct StreamBuffer {
     out_of_order: bool,
 }
 
+impl Default for PushBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl PushBuilder {
     /// A builder that holds no memory yet.
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            streams: Vec::new(),
+            n_streams: 0,
+            n_entries: 0,
+            len_bytes: 0,
+            in_order: Vec::new(),
+            compressor: Compressor::new(),
+            prefix: [0; PREFIX_BYTES],
+        }
     }
 
     /// Adds a stream with its labels as text (see [`Labels`](crate::labels::Labels)). Streams stand in the request in
@@ -75,21 +90,12 @@ impl PushBuilder {
         slot
     }
 
-    /// Adds an entry to a stream: its time, its line, and names and values of its metadata (iterated twice).
-    ///
-    /// Metadata of a name without any ASCII letter or digit is left out: Loki would answer the whole request with 500,
-    /// for ever.
+    /// Adds an entry to a stream: its time, its line, and its metadata.
     ///
     /// # Panics
     /// If the slot was given out before the last [`PushBuilder::clear`] and there are fewer streams by now.
-    pub fn push<'m>(
-        &mut self,
-        slot: StreamSlot,
-        time: UnixNanos,
-        line: &str,
-        metadata: impl Iterator<Item = (&'m str, &'m str)> + Clone,
-    ) {
-        let metadata = metadata.filter(|(name, _)| name.bytes().any(|b| b.is_ascii_alphanumeric()));
+    #[inline]
+    pub fn push(&mut self, slot: StreamSlot, time: UnixNanos, line: &str, metadata: &StructuredMetadata) {
         let stream = &mut self.streams[..self.n_streams][slot.0];
         if stream.entries.is_empty() {
             self.len_bytes += STREAM_HEADER_BYTES + stream.labels.len();
@@ -98,25 +104,22 @@ impl PushBuilder {
         stream.out_of_order |= time < stream.newest;
         stream.newest = stream.newest.max(time);
 
-        let out = &mut stream.entries;
-        let len_before = out.len();
         let time = Time::from(time);
-        let entry_len = message_len(time.len())
-            + text_len(line)
-            + metadata.clone().map(|(name, value)| message_len(text_len(name) + text_len(value))).sum::<usize>();
-        out.reserve(message_len(entry_len));
-        let mut prefix = Prefix::new();
+        let entry_len = message_len(time.len()) + text_len(line.as_bytes()) + metadata.fields().len();
+        let field_len = message_len(entry_len);
+        let out = &mut stream.entries;
+        out.reserve(field_len + PREFIX_BYTES);
+        let mut prefix = Prefix::new(&mut self.prefix);
         prefix.put_field(tag::STREAM_ENTRY, entry_len);
         prefix.put_field(tag::ENTRY_TIME, time.len());
         prefix.put_time(time);
-        prefix.put_text_into(out, tag::ENTRY_LINE, line);
-        for (name, value) in metadata {
-            let mut prefix = Prefix::new();
-            prefix.put_field(tag::ENTRY_METADATA, text_len(name) + text_len(value));
-            prefix.put_text_into(out, tag::PAIR_NAME, name);
-            Prefix::new().put_text_into(out, tag::PAIR_VALUE, value);
+        if !line.is_empty() {
+            prefix.put_field(tag::ENTRY_LINE, line.len());
         }
-        self.len_bytes += out.len() - len_before;
+        prefix.write_into(out);
+        out.extend_from_slice(line.as_bytes());
+        out.extend_from_slice(metadata.fields());
+        self.len_bytes += field_len;
         self.n_entries += 1;
     }
 
@@ -138,11 +141,11 @@ impl PushBuilder {
     /// Writes the request into `body`, which is cleared first: all streams that have entries, the entries of each in
     /// the order of their times, equal times in the order in which they came. Can be called again.
     pub fn encode(&mut self, body: &mut Vec<u8>) {
-        let Self { streams, n_streams, in_order, compressor, .. } = self;
+        let Self { streams, n_streams, in_order, compressor, prefix: bytes, .. } = self;
         let streams = streams[..*n_streams].iter().filter(|stream| !stream.entries.is_empty());
         let mut request = compressor.begin(streams.clone().map(|s| message_len(s.len())).sum(), body);
         for stream in streams {
-            let mut prefix = Prefix::new();
+            let mut prefix = Prefix::new(bytes);
             prefix.put_field(tag::REQUEST_STREAM, stream.len());
             if !stream.labels.is_empty() {
                 prefix.put_field(tag::STREAM_LABELS, stream.labels.len());
@@ -204,7 +207,7 @@ impl PushBuilder {
 impl StreamBuffer {
     /// Bytes of the message, without the tag and length before it.
     fn len(&self) -> usize {
-        text_len(&self.labels) + self.entries.len()
+        text_len(self.labels.as_bytes()) + self.entries.len()
     }
 
     /// Where each entry begins, in the order of the entries' times. Starts are unique, so an unstable sort, which needs
@@ -246,30 +249,29 @@ impl Time {
 }
 
 /// Bytes of a field that holds a message of `len` bytes.
-const fn message_len(len: usize) -> usize {
+pub(super) const fn message_len(len: usize) -> usize {
     1 + varint_len(len as u64) + len
 }
 
 /// Bytes of a field that holds a text; an empty one is left out, as proto3 has it.
-const fn text_len(text: &str) -> usize {
+pub(super) const fn text_len(text: &[u8]) -> usize {
     if text.is_empty() { 0 } else { message_len(text.len()) }
 }
 
-/// Tags and lengths that stand before a text, gathered first, so that the buffer grows once and not byte by byte.
-struct Prefix {
-    /// Enough for the longest: an entry's, of four lengths and a time.
-    bytes: [u8; 64],
+/// The longest prefix (an entry's, of three lengths and a time), and room for a whole word at its end.
+const PREFIX_BYTES: usize = 64;
+
+/// Tags and lengths that stand before a text, gathered first in bytes that are used again and again, so that the buffer
+/// grows once and not byte by byte.
+struct Prefix<'a> {
+    bytes: &'a mut [u8; PREFIX_BYTES],
     len: usize,
 }
 
-impl Prefix {
+impl<'a> Prefix<'a> {
     #[inline]
-    const fn new() -> Self {
-        Self { bytes: [0; 64], len: 0 }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
+    fn new(bytes: &'a mut [u8; PREFIX_BYTES]) -> Self {
+        Self { bytes, len: 0 }
     }
 
     #[inline]
@@ -280,6 +282,16 @@ impl Prefix {
 
     #[inline]
     fn put_varint(&mut self, mut value: u64) {
+        if value < 1 << 35 {
+            // Every length and nearly every part of a time. Without a branch for each byte: seven bits go into each, and all
+            // but the last say that another follows.
+            let spread = (0..5).fold(0, |spread, group| spread | (value << group) & (0x7f << (8 * group)));
+            let len = varint_len(value);
+            let more = 0x80_8080_8080 & ((1 << (8 * (len - 1))) - 1);
+            self.bytes[self.len..self.len + 8].copy_from_slice(&u64::to_le_bytes(spread | more));
+            self.len += len;
+            return;
+        }
         while value >= 0x80 {
             self.put(value as u8 | 0x80);
             value >>= 7;
@@ -293,6 +305,7 @@ impl Prefix {
         self.put_varint(len as u64);
     }
 
+    #[inline]
     fn put_time(&mut self, time: Time) {
         for (tag, value) in [(tag::TIME_SECONDS, time.seconds), (tag::TIME_NANOS, time.nanos)] {
             if value != 0 {
@@ -302,14 +315,16 @@ impl Prefix {
         }
     }
 
-    /// Writes itself, and the text behind it; an empty text is left out.
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// Appends itself: all bytes, since their number is known to the compiler, less those that say nothing.
     #[inline]
-    fn put_text_into(mut self, out: &mut Vec<u8>, tag: u8, text: &str) {
-        if !text.is_empty() {
-            self.put_field(tag, text.len());
-        }
-        out.extend_from_slice(self.bytes());
-        out.extend_from_slice(text.as_bytes());
+    fn write_into(self, out: &mut Vec<u8>) {
+        let end = out.len() + self.len;
+        out.extend_from_slice(self.bytes);
+        out.truncate(end);
     }
 }
 
@@ -339,7 +354,7 @@ fn entry_time(field: &[u8]) -> UnixNanos {
 }
 
 /// A varint, and how many bytes it takes.
-fn varint(bytes: &[u8]) -> (u64, usize) {
+pub(super) fn varint(bytes: &[u8]) -> (u64, usize) {
     let mut value = 0;
     for (i, byte) in bytes.iter().enumerate().take(10) {
         value |= u64::from(byte & 0x7f) << (7 * i);

@@ -121,6 +121,21 @@ fn shape(name: &[u8]) -> usize {
     (name.len() ^ usize::from(first)) % SHAPES
 }
 
+/// Whether two names are equal. Most are shorter than 16 bytes: two overlapping words each, and no call.
+#[inline]
+fn equal(left: &[u8], right: &[u8]) -> bool {
+    if left.len() != right.len() {
+        return false;
+    }
+    if let (Some(left_first), Some(right_first), Some(left_last), Some(right_last)) =
+        (left.first_chunk::<8>(), right.first_chunk::<8>(), left.last_chunk::<8>(), right.last_chunk::<8>())
+    {
+        left_first == right_first && left_last == right_last && (left.len() <= 16 || left == right)
+    } else {
+        left.iter().zip(right).all(|(left, right)| left == right)
+    }
+}
+
 impl Node {
     fn new() -> Self {
         Self { children: Vec::new(), by_shape: [const { 0..0 }; SHAPES], fields: Vec::new() }
@@ -143,7 +158,7 @@ impl Node {
         } else {
             let range = &self.by_shape[shape(key.raw)];
             let candidates = &self.children[usize::from(range.start)..usize::from(range.end)];
-            candidates.iter().find(|child| *child.name == *key.raw)
+            candidates.iter().find(|child| equal(&child.name, key.raw))
         };
         child.map(|child| child.node)
     }
