@@ -16,4 +16,5 @@ mod isolation;
 mod outage;
 mod pods;
 mod rotation;
-mod scene;
+
+use tests::scene;
