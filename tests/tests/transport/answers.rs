@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use tests::line;
 use tests::loki::{Behaviour, Loki};
+use tests::metrics::Sample;
 use tests::nginx::Nginx;
 use tests::scene::{Scene, deliver, written};
 use tests::wait;
@@ -77,10 +78,12 @@ fn a_small_limit_of_the_body_and_one_that_nothing_passes() {
     let agent = stage.scene.start();
     stage.hears(&agent, &["nothing is dropped", "client_max_body_size"]);
     stage.held(&agent);
+    let refused = |stage: &Stage| stage.nginx.requests().iter().filter(|request| request.contains(" 413 ")).count();
+    let n_refused = refused(&stage);
     stage.serve(&format!("{listen} client_max_body_size 4k;"));
+    stage.log.append(1000);
     stage.arrives();
-    let n_refused = stage.nginx.requests().iter().filter(|request| request.contains(" 413 ")).count();
-    assert!(n_refused > 0, "{:#?}", stage.nginx.requests());
+    assert!(refused(&stage) > n_refused, "the limit was met: {:#?}", stage.nginx.requests());
     stage.finish(agent);
 }
 
@@ -102,6 +105,12 @@ fn a_large_body_meets_the_answer_before_its_end() {
     wait::for_condition("all lines", SAID_MAX * 3, || stage.loki.n_stored() >= 1200);
     assert_eq!(stage.scene.balance(&agent, Some(stage.log.n_bytes())), Some(0));
     assert_eq!(stage.loki.n_stored(), 1200);
+    let metrics = agent.metrics().unwrap();
+    let answers = |status: &str| -> f64 {
+        let of = |sample: &&Sample| sample.labels.get("status").is_some_and(|known| known == status);
+        metrics.of("picket_agent_answers_total").filter(of).map(|sample| sample.value).sum()
+    };
+    assert!(answers("413") > 0.0 && answers("none") < 1.0, "{} times 413, {} times none", answers("413"), answers("none"));
     agent.terminate();
 }
 

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use tests::authority::Authority;
+use tests::line;
 use tests::load::{Load, Turn};
 use tests::loki::Behaviour;
 use tests::scene::{REPEATS_PER_KILL_MAX, scale};
 use tests::wait;
 
+use crate::old_proxy::{OldProxy, Style};
 use crate::stage::{RAW, SAID_MAX, Stage};
 
 /// By TLS, where a new connection costs something and can break in more ways.
@@ -95,4 +97,23 @@ fn nginx_starts_anew_under_load() {
     // What was under way when nginx ended may have been stored; the book sees to it that it is repeated byte for byte.
     let n_repeats_max = n_restarts * REPEATS_PER_KILL_MAX;
     stage.scene.finish(agent, &stage.loki, stage.scene.book(&[(1, RAW)]), &[&log], n_repeats_max);
+}
+
+#[test]
+fn a_proxy_of_an_older_time() {
+    for (name, style) in [("a_proxy_that_ends_each_answer", Style::Ended), ("a_proxy_that_answers_in_chunks", Style::Chunked)] {
+        let Some(stage) = Stage::set(name) else {
+            return;
+        };
+        // What is refused stands in the body, which has to be read to its end.
+        stage.loki.behave(Behaviour::RefuseEntries(|text| line::parse(text).is_ok_and(|mark| mark.seq % 100 == 7)));
+        let proxy = OldProxy::start(style, stage.loki.url().trim_start_matches("http://").to_owned());
+        stage.scene.configure_urls(&[("app", stage.log.path(), "raw")], &[("main", &proxy.url(), "")]);
+        let agent = stage.scene.start();
+        wait::for_condition("990 lines", SAID_MAX, || stage.loki.n_stored() >= 990);
+        let n_rejected = stage.scene.balance(&agent, Some(stage.log.n_bytes()));
+        assert_eq!(n_rejected, Some(10 * 101), "ten lines of 100 bytes and a line end");
+        assert_eq!((stage.loki.n_stored(), stage.loki.refused().len()), (990, 10));
+        agent.terminate();
+    }
 }

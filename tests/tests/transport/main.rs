@@ -8,6 +8,7 @@
 
 mod answers;
 mod connections;
+mod old_proxy;
 mod secrets;
 mod stage;
 mod tls;
