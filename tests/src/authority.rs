@@ -1,6 +1,8 @@
 //! Certificate authorities of a test, and what they sign: PEM texts, made in memory.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd,
+};
 
 /// An authority.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);

@@ -131,7 +131,10 @@ impl Scene {
 
     /// The same with destinations that are not the Lokis themselves: (name, URL, further options).
     pub fn configure_urls(&self, files: &[(&str, &Path, &str)], destinations: &[(&str, &str, &str)]) {
-        self.write_configuration(&inputs(files), destinations.iter().map(|(name, url, options)| (*name, (*url).to_owned(), *options)));
+        self.write_configuration(
+            &inputs(files),
+            destinations.iter().map(|(name, url, options)| (*name, (*url).to_owned(), *options)),
+        );
     }
 
     /// A further variable of the agent's environment.

@@ -347,7 +347,8 @@ mod tests {
     use super::*;
 
     fn delivery(line: &str, entries: usize) -> Delivery {
-        let entry = |time: usize| PushEntry { time: proto::time::UnixNanos(time as i64), line: line.to_owned(), metadata: Vec::new() };
+        let entry =
+            |time: usize| PushEntry { time: proto::time::UnixNanos(time as i64), line: line.to_owned(), metadata: Vec::new() };
         let labels = "{job=\"a\"}".to_owned();
         let push = Push { streams: vec![PushStream { labels: labels.clone(), entries: (0..entries).map(entry).collect() }] };
         let stream = Stream { labels, entries: entries as u64, known: true };

@@ -13,7 +13,8 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    RETRY_AFTER,
 };
 use thiserror::Error;
 use url::Url;
@@ -196,7 +197,8 @@ impl Http {
         if let Some(name) = &self.tls.server_name {
             let authority = url[url::Position::BeforeHost..url::Position::AfterPort].to_owned();
             headers.insert(HOST, HeaderValue::from_str(&authority).map_err(|_| ClientError::ServerName)?);
-            builder = builder.dns_resolver(Arc::new(Elsewhere(url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned())));
+            builder =
+                builder.dns_resolver(Arc::new(Elsewhere(url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned())));
             url.set_host(Some(name)).map_err(|_| ClientError::ServerName)?;
         }
         let client = builder.build().map_err(|error| ClientError::Tls(error.to_string()))?;
@@ -260,7 +262,9 @@ fn redirection(url: &str, location: &str) -> String {
         Some(target)
     });
     let target = target.map_or_else(|| "somewhere".to_owned(), String::from);
-    format!("the server sends us on to {target}; redirections are not followed, since logs and secrets go only where the configuration says: if that is right, write it as `url`")
+    format!(
+        "the server sends us on to {target}; redirections are not followed, since logs and secrets go only where the configuration says: if that is right, write it as `url`"
+    )
 }
 
 #[cfg(test)]

@@ -206,12 +206,8 @@ fn is_poison(body: &str) -> bool {
 
 /// Texts of a body or message above a limit that come with other statuses than 413.
 fn is_too_large(body: &str) -> bool {
-    const TOO_LARGE: [&str; 4] = [
-        "request body too large",
-        "message size too large",
-        "message size larger than max",
-        "received message larger than max",
-    ];
+    const TOO_LARGE: [&str; 4] =
+        ["request body too large", "message size too large", "message size larger than max", "received message larger than max"];
     !is_page(body) && TOO_LARGE.iter().any(|text| body.contains(text))
 }
 

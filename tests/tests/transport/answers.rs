@@ -13,8 +13,8 @@ use crate::stage::{RAW, SAID_MAX, Stage, says};
 
 /// Every status of which nginx, another proxy or a wall of a provider's has a page; 444 is nginx's for a connection that it closes.
 const STATUSES: [u16; 31] = [
-    200, 301, 302, 303, 307, 308, 400, 401, 402, 403, 404, 405, 406, 408, 409, 410, 413, 415, 418, 421, 422, 429, 444, 451, 494, 495,
-    496, 497, 502, 503, 504,
+    200, 301, 302, 303, 307, 308, 400, 401, 402, 403, 404, 405, 406, 408, 409, 410, 413, 415, 418, 421, 422, 429, 444, 451, 494,
+    495, 496, 497, 502, 503, 504,
 ];
 
 /// One destination for each status: nothing is given up, whatever it is, and everything arrives afterwards.

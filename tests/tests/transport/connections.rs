@@ -36,12 +36,17 @@ fn connections_that_nginx_ends_after_three_requests() {
     let requests = stage.nginx.requests();
     let connections: std::collections::BTreeSet<&str> = requests.iter().filter_map(|request| request.split(' ').next()).collect();
     let n_pushes = requests.iter().filter(|request| request.contains(" 204 ")).count();
-    assert!(connections.len() > 5 && connections.len() <= n_pushes.div_ceil(3) + 2, "{} connections, {n_pushes} requests", connections.len());
+    assert!(
+        connections.len() > 5 && connections.len() <= n_pushes.div_ceil(3) + 2,
+        "{} connections, {n_pushes} requests",
+        connections.len()
+    );
 }
 
 #[test]
 fn a_connection_is_used_again_until_it_is_idle_too_long_for_nginx() {
-    let Some(mut stage) = by_tls("a_connection_is_used_again_until_it_is_idle_too_long_for_nginx", "keepalive_timeout 1s;") else {
+    let Some(mut stage) = by_tls("a_connection_is_used_again_until_it_is_idle_too_long_for_nginx", "keepalive_timeout 1s;")
+    else {
         return;
     };
     let agent = stage.scene.start();

@@ -35,7 +35,8 @@ fn keeps(stage: &Stage, agent: &Agent, secrets: &[&str]) {
     assert!(seen.contains("TRACE"), "the libraries were asked to say everything");
     for secret in secrets {
         if let Some(at) = seen.find(secret) {
-            let around = &seen[seen.floor_char_boundary(at.saturating_sub(300))..seen.ceil_char_boundary(seen.len().min(at + 100))];
+            let around =
+                &seen[seen.floor_char_boundary(at.saturating_sub(300))..seen.ceil_char_boundary(seen.len().min(at + 100))];
             panic!("{secret} is seen: {around}");
         }
     }

@@ -60,11 +60,7 @@ impl Stage {
         let certificate = self.file("server.pem", &identity.certificate);
         let key = self.file("server.key", &identity.key);
         let port = self.nginx.port(0);
-        format!(
-            "listen 127.0.0.1:{port} ssl; ssl_certificate {}; ssl_certificate_key {};",
-            certificate.display(),
-            key.display()
-        )
+        format!("listen 127.0.0.1:{port} ssl; ssl_certificate {}; ssl_certificate_key {};", certificate.display(), key.display())
     }
 
     /// `listen` of a server without TLS on the first port.

@@ -115,8 +115,7 @@ fn a_client_certificate_is_shown_and_rotated() {
         return;
     };
     let authority = Authority::new("ours");
-    let (ca, listen) =
-        (stage.file("ca.pem", &authority.certificate()), stage.listen_tls(&authority.server(&["127.0.0.1"])));
+    let (ca, listen) = (stage.file("ca.pem", &authority.certificate()), stage.listen_tls(&authority.server(&["127.0.0.1"])));
     stage.serve(&format!("{listen} ssl_verify_client on; ssl_client_certificate {};", ca.display()));
     stage.configure("https", &format!(", tls: {{ca_file: {}}}", ca.display()));
     let agent = stage.scene.start();

@@ -105,13 +105,14 @@ fn of_certificate(why: &CertificateError, tls: &Tls) -> String {
     use CertificateError as Why;
     match why {
         Why::UnknownIssuer => match &tls.ca_file {
-            Some(path) => format!(
-                "the server's certificate is not signed by an authority in {}: put the right one there",
-                path.display()
-            ),
-            None => "the server's certificate is not signed by an authority that this system trusts: name its authority's file in \
+            Some(path) => {
+                format!("the server's certificate is not signed by an authority in {}: put the right one there", path.display())
+            }
+            None => {
+                "the server's certificate is not signed by an authority that this system trusts: name its authority's file in \
                      `tls.ca_file`"
-                .to_owned(),
+                    .to_owned()
+            }
         },
         Why::NotValidForNameContext { expected, presented } => {
             let names = if presented.is_empty() { "no name at all".to_owned() } else { names(presented) };
@@ -133,7 +134,8 @@ fn of_certificate(why: &CertificateError, tls: &Tls) -> String {
         other => {
             let other = other.to_string();
             if other.contains("CaUsedAsEndEntity") {
-                return "the server shows an authority's own certificate (CA:TRUE): have one made for the server, signed by it".to_owned();
+                return "the server shows an authority's own certificate (CA:TRUE): have one made for the server, signed by it"
+                    .to_owned();
             }
             format!("the server's certificate is not accepted: {other}")
         }
@@ -171,7 +173,8 @@ mod tests {
     #[test]
     fn what_a_person_can_mend_is_said_with_the_key_that_mends_it() {
         let bare = Tls::default();
-        let own = Tls { ca_file: Some("/etc/picket/ca.pem".into()), cert_file: Some("/etc/picket/c.pem".into()), ..Tls::default() };
+        let own =
+            Tls { ca_file: Some("/etc/picket/ca.pem".into()), cert_file: Some("/etc/picket/c.pem".into()), ..Tls::default() };
         let certificate = rustls::Error::InvalidCertificate;
         let alert = rustls::Error::AlertReceived;
         let at = |seconds| UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));

@@ -88,5 +88,8 @@ fn a_page_of_a_proxy_never_costs_an_entry() {
         }
     }
     assert_eq!(read(413), Answer::TooLarge);
-    assert_eq!(read_answer(422, None, "{\"error\": \"unprocessable\"}", NOW), Answer::Held { reason: "422: {\"error\": \"unprocessable\"}".to_owned() });
+    assert_eq!(
+        read_answer(422, None, "{\"error\": \"unprocessable\"}", NOW),
+        Answer::Held { reason: "422: {\"error\": \"unprocessable\"}".to_owned() }
+    );
 }
