@@ -64,7 +64,7 @@ pub fn scale() -> Scale {
 }
 
 /// One destination: its name, its server, and further options as they stand in the configuration.
-pub struct Destination<'a>(pub(crate) &'a str, pub(crate) &'a Loki, pub(crate) &'a str);
+pub struct Destination<'a>(pub &'a str, pub &'a Loki, pub &'a str);
 
 /// A stage. Everything on it goes with it.
 #[derive(Debug)]

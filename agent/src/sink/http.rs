@@ -102,7 +102,7 @@ pub struct Http {
 /// What a request is sent with.
 #[derive(Clone)]
 struct Client {
-    client: reqwest::Client,
+    connections: reqwest::Client,
     /// With `tls.server_name` as its host, if there is one.
     url: Url,
     headers: HeaderMap,
@@ -127,9 +127,9 @@ impl Http {
 
     /// Sends one body.
     pub async fn post(&mut self, body: Bytes) -> Result<Reply, Failure> {
-        let Client { client, url, headers } = self.client()?;
+        let Client { connections, url, headers } = self.client()?;
         let failure = |error: &reqwest::Error| Failure::of(error, &self.tls);
-        let request = client.post(url).headers(headers).timeout(self.timeout).body(body);
+        let request = connections.post(url).headers(headers).timeout(self.timeout).body(body);
         let mut response = request.send().await.map_err(|error| failure(&error))?;
         let status = response.status().as_u16();
         let header = |name: &HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -201,8 +201,8 @@ impl Http {
                 builder.dns_resolver(Arc::new(Elsewhere(url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned())));
             url.set_host(Some(name)).map_err(|_| ClientError::ServerName)?;
         }
-        let client = builder.build().map_err(|error| ClientError::Tls(error.to_string()))?;
-        Ok(Client { client, url, headers })
+        let connections = builder.build().map_err(|error| ClientError::Tls(error.to_string()))?;
+        Ok(Client { connections, url, headers })
     }
 
     fn stamps(&self) -> Vec<Stamp> {

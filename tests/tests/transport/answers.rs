@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use tests::line;
-use tests::loki::{Behaviour, Loki};
+use tests::loki::Loki;
 use tests::metrics::Sample;
 use tests::nginx::Nginx;
 use tests::scene::{Scene, deliver, written};
@@ -111,33 +110,6 @@ fn a_large_body_meets_the_answer_before_its_end() {
         metrics.of("picket_agent_answers_total").filter(of).map(|sample| sample.value).sum()
     };
     assert!(answers("413") > 0.0 && answers("none") < 1.0, "{} times 413, {} times none", answers("413"), answers("none"));
-    agent.terminate();
-}
-
-/// An answer that was compressed on its way is read all the same: it says which entries were refused.
-#[test]
-fn a_compressed_answer_in_chunks_is_read() {
-    let Some(mut stage) = Stage::set("a_compressed_answer_in_chunks_is_read") else {
-        return;
-    };
-    stage.loki.behave(Behaviour::RefuseEntries(|text| line::parse(text).is_ok_and(|mark| mark.seq % 100 == 7)));
-    let (outer, inner) = (stage.nginx.port(0), stage.nginx.port(1));
-    let hand_on = stage.hand_on();
-    // The inner one is told that gzip is fine, which the agent never said.
-    stage.nginx.run(&format!(
-        "server {{ listen 127.0.0.1:{outer}; location / {{
-             proxy_pass http://127.0.0.1:{inner}; proxy_http_version 1.1; proxy_set_header Accept-Encoding gzip; }} }}
-         server {{ listen 127.0.0.1:{inner}; location / {{
-             {hand_on} gzip on; gzip_types *; gzip_min_length 1; }} }}"
-    ));
-    stage.configure("http", "");
-    let agent = stage.scene.start();
-    wait::for_condition("990 lines", SAID_MAX, || stage.loki.n_stored() >= 990);
-    let n_rejected = stage.scene.balance(&agent, Some(stage.log.n_bytes()));
-    assert_eq!(n_rejected, Some(10 * 101), "ten lines of 100 bytes and a line end");
-    assert_eq!((stage.loki.n_stored(), stage.loki.refused().len()), (990, 10));
-    let requests = stage.nginx.requests();
-    assert!(requests.iter().any(|request| request.ends_with("expect=- coding=identity")), "{requests:#?}");
     agent.terminate();
 }
 

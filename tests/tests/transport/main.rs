@@ -4,7 +4,7 @@
 //! stands in the way. Where one belongs: `tls` (certificates), `secrets` (passwords, tokens, the tenant), `answers` (what a proxy
 //! says in Loki's place), `connections` (they end, and what travels on them).
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod answers;
 mod connections;

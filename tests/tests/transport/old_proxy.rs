@@ -5,6 +5,9 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 /// How it answers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Style {
@@ -12,6 +15,8 @@ pub(crate) enum Style {
     Ended,
     /// After interim answers that nobody asked for, in chunks, with a trailer.
     Chunked,
+    /// Compressed, though nothing but plain text was asked for.
+    Compressed,
 }
 
 /// Dropped, it takes no more connections.
@@ -76,7 +81,7 @@ fn serve(mut connection: &TcpStream, style: Style, loki: &str) -> std::io::Resul
     let status = head.split(' ').nth(1).unwrap_or("502");
     match style {
         Style::Ended => write!(connection, "HTTP/1.0 {status} Old\r\n\r\n{body}")?,
-        Style::Chunked if status == "204" => write!(connection, "HTTP/1.1 204 Old\r\n\r\n")?,
+        _ if status == "204" => write!(connection, "HTTP/1.1 204 Old\r\n\r\n")?,
         Style::Chunked => {
             write!(connection, "HTTP/1.1 {status} Old\r\nTransfer-Encoding: chunked\r\nTrailer: Sum\r\n\r\n")?;
             for chunk in body.as_bytes().chunks(7) {
@@ -85,6 +90,13 @@ fn serve(mut connection: &TcpStream, style: Style, loki: &str) -> std::io::Resul
                 connection.write_all(b"\r\n")?;
             }
             connection.write_all(b"0\r\nSum: 1\r\n\r\n")?;
+        }
+        Style::Compressed => {
+            let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+            packer.write_all(body.as_bytes())?;
+            let bytes = packer.finish()?;
+            write!(connection, "HTTP/1.1 {status} Old\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", bytes.len())?;
+            connection.write_all(&bytes)?;
         }
     }
     connection.shutdown(Shutdown::Write)

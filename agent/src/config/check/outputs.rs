@@ -168,12 +168,13 @@ impl Check {
         }
         if let Some(name) = &raw.server_name {
             // It is what TLS asks for, and there only names can be asked for.
-            match ServerName::try_from(name.value.as_str()) {
-                Ok(ServerName::DnsName(_)) => {}
-                Ok(_) => {
-                    self.problems.push(&name.at, "`server_name` is a name, not an address; write an address as the host in `url`")
-                }
-                Err(_) => self.problems.push(&name.at, format!("`server_name` is not a host name: {}", quote(&name.value))),
+            let problem = match ServerName::try_from(name.value.as_str()) {
+                Ok(ServerName::DnsName(_)) => None,
+                Ok(_) => Some("`server_name` is a name, not an address; write an address as the host in `url`".to_owned()),
+                Err(_) => Some(format!("`server_name` is not a host name: {}", quote(&name.value))),
+            };
+            if let Some(problem) = problem {
+                self.problems.push(&name.at, problem);
             }
         }
         let mut file =
