@@ -285,8 +285,8 @@ mod tests {
         use std::io::Write as _;
         let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packer.write_all(b"no org id").unwrap();
-        let packed = packer.finish().unwrap();
-        assert_eq!(decoded(&packed, Some("gzip")), "no org id");
+        let bytes = packer.finish().unwrap();
+        assert_eq!(decoded(&bytes, Some("gzip")), "no org id");
         assert_eq!(decoded(b"no org id", None), "no org id");
         assert_eq!(decoded(b"\xff\x00", Some("gzip")), "");
         assert!(decoded(b"\xff", Some("br")).contains("\"br\""));
