@@ -279,7 +279,7 @@ fn let_in(listener: TcpListener, shared: &Arc<Shared>) -> Door {
 }
 
 /// A bound socket that does not listen: connections are refused, and the system gives the port to nobody else.
-fn hold_port(address: SocketAddr) -> rustix::fd::OwnedFd {
+pub(crate) fn hold_port(address: SocketAddr) -> rustix::fd::OwnedFd {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
     let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).expect("a socket can be had");
     sockopt::set_socket_reuseaddr(&socket, true).expect("a socket takes options");

@@ -268,7 +268,7 @@ pub struct Tls {
     pub cert_file: Option<PathBuf>,
     /// PEM file with the client's key.
     pub key_file: Option<PathBuf>,
-    /// Name to expect in the server's certificate, if not the URL's host.
+    /// Name that TLS asks for (SNI) and expects in the server's certificate, if not the URL's host.
     pub server_name: Option<String>,
     /// Accept any certificate.
     pub insecure_skip_verify: bool,

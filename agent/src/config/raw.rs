@@ -283,7 +283,7 @@ section! {
         cert_file: String,
         /// PEM file with the client's key. Needed with `cert_file`.
         key_file: String,
-        /// Name to expect in the server's certificate. Default: the URL's host.
+        /// Name that TLS asks for and expects in the server's certificate. Default: the URL's host.
         server_name: String,
         /// Accept any certificate. Default false.
         insecure_skip_verify: bool,

@@ -10,6 +10,9 @@ use proto::loki::answer::{Answer, Count};
 use proto::loki::attribution::{attribute, same_stream};
 use proto::loki::decode::{Halved, Push, decode_protobuf, encode_push};
 
+/// No limit that makes sense is below this size of a request in bytes: one entry in so small a body is not too large, whatever
+/// the answer says, and is held instead of given up.
+const SMALL: usize = 4096;
 /// No body of ours is larger, uncompressed.
 const UNCOMPRESSED_MAX: usize = 256 << 20;
 
@@ -174,10 +177,7 @@ impl Delivery {
                 self.isolate(&reason);
                 Verdict::Onward
             }
-            Answer::TooLarge => {
-                self.halve();
-                Verdict::Onward
-            }
+            Answer::TooLarge => self.halve(),
             Answer::StreamLimit { streams } => {
                 self.park(&streams);
                 Verdict::Onward
@@ -238,15 +238,26 @@ impl Delivery {
         }
     }
 
-    fn halve(&mut self) {
-        let Some(push) = self.take_apart() else { return };
+    /// The request is too large for the server: in two parts, down to the entry that is too large by itself.
+    fn halve(&mut self) -> Verdict {
+        let size = self.requests.front().map_or(0, |request| request.body.len());
+        let Some(push) = self.take_apart() else { return Verdict::Onward };
         match push.halve() {
             Halved::Two(first, second) => {
                 self.requests.push_front(Request::of(second));
                 self.requests.push_front(Request::of(first));
             }
+            Halved::Single(push) if size <= SMALL => {
+                self.requests.push_front(Request::of(push));
+                let reason = format!(
+                    "even a request of {size} bytes is too large for the server, which is no fault of what is in it: raise the limit, \
+                     of a proxy as a rule (nginx: client_max_body_size)"
+                );
+                return Verdict::Hold { reason };
+            }
             Halved::Single(push) => self.refuse(&push, "too_large"),
         }
+        Verdict::Onward
     }
 
     /// The request under way, as its streams and entries.
@@ -328,3 +339,54 @@ trait PartitionMap: Iterator + Sized {
 }
 
 impl<I: Iterator> PartitionMap for I {}
+
+#[cfg(test)]
+mod tests {
+    use proto::loki::decode::{PushEntry, PushStream};
+
+    use super::*;
+
+    fn delivery(line: &str, entries: usize) -> Delivery {
+        let entry =
+            |time: usize| PushEntry { time: proto::time::UnixNanos(time as i64), line: line.to_owned(), metadata: Vec::new() };
+        let labels = "{job=\"a\"}".to_owned();
+        let push = Push { streams: vec![PushStream { labels: labels.clone(), entries: (0..entries).map(entry).collect() }] };
+        let stream = Stream { labels, entries: entries as u64, known: true };
+        Delivery::new(Request::of(push).body, vec![stream], |_| false)
+    }
+
+    /// Letters that do not compress.
+    fn noise(bytes: usize) -> String {
+        let mut state = 7_u64;
+        let mut letter = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            char::from(b'!' + (state >> 33) as u8 % 90)
+        };
+        (0..bytes).map(|_| letter()).collect()
+    }
+
+    #[test]
+    fn what_is_too_large_is_halved_down_to_the_entry_that_is_too_large_by_itself() {
+        let mut delivery = delivery(&noise(10_000), 2);
+        assert_eq!(delivery.answered(Answer::TooLarge), Verdict::Onward);
+        assert_eq!(delivery.answered(Answer::TooLarge), Verdict::Onward);
+        assert_eq!(delivery.answered(Answer::Stored), Verdict::Onward);
+        assert_eq!(delivery.next(), Next::Done);
+        assert_eq!(delivery.fates()[0].rejected["too_large"].entries, 1);
+    }
+
+    #[test]
+    fn an_entry_that_no_sensible_limit_refuses_is_held() {
+        let mut delivery = delivery("short", 2);
+        assert_eq!(delivery.answered(Answer::TooLarge), Verdict::Onward);
+        for _ in 0..2 {
+            assert!(matches!(delivery.answered(Answer::TooLarge), Verdict::Hold { .. }));
+        }
+        for _ in 0..2 {
+            assert!(matches!(delivery.next(), Next::Send(_)));
+            delivery.answered(Answer::Stored);
+        }
+        assert_eq!(delivery.next(), Next::Done);
+        assert!(delivery.fates()[0].rejected.is_empty());
+    }
+}

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::delivery::{Delivery, Fate, Next, Stream, Verdict};
-use super::http::{Http, Reply};
+use super::http::{Failure, Http, Reply};
 use crate::batch::Sealed;
 use crate::checkpoint::{Move, Part, Record, hold_back};
 use crate::config::checked::LokiOutput;
@@ -41,6 +41,8 @@ const PARKED_FOR: Duration = Duration::from_mins(1);
 const GIVE_UP: Duration = Duration::from_secs(30);
 /// After the disk refused a batch.
 const SPOOL_PAUSE: Duration = Duration::from_secs(10);
+/// While the destination is away: between two looks at the files with certificates and secrets.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A word in the log about a destination that is away, once in a while.
 const SAY_EVERY: Duration = Duration::from_mins(5);
 
@@ -78,7 +80,8 @@ pub struct LokiSink {
     spool_refused: Option<Instant>,
     /// Nothing is spooled, and a destination that stays away is given up.
     once: bool,
-    said: Option<Instant>,
+    /// When something was last said about it being away, and, where it is held, for which reason.
+    said: Option<(Instant, String)>,
     failing_since: Option<Instant>,
     answering: bool,
 }
@@ -218,7 +221,7 @@ impl LokiSink {
                 }
             };
             self.with.counters.retries.add(1);
-            if self.wait(wait, &mut current).await == Outcome::Stopped {
+            if self.wait(http, wait, &mut current).await == Outcome::Stopped {
                 return Outcome::Stopped;
             }
         }
@@ -255,7 +258,7 @@ impl LokiSink {
         Some(self.read(reply))
     }
 
-    fn read(&self, reply: Result<Reply, String>) -> Answer {
+    fn read(&self, reply: Result<Reply, Failure>) -> Answer {
         let now =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
         match reply {
@@ -263,25 +266,31 @@ impl LokiSink {
                 self.with.counters.answer(&reply.status.to_string());
                 read_answer(reply.status, reply.retry_after.as_deref(), &reply.body, UnixNanos(now))
             }
-            Err(reason) => {
+            Err(failure) => {
                 self.with.counters.answer("none");
-                Answer::Unknown { after: None, reason }
+                match failure {
+                    Failure::Held(reason) => Answer::Held { reason },
+                    Failure::Unknown(reason) => Answer::Unknown { after: None, reason },
+                }
             }
         }
     }
 
-    /// Waits before the next attempt; meanwhile, what the lane has ready goes to the spool.
-    async fn wait(&mut self, wait: Duration, current: &mut Current) -> Outcome {
+    /// Waits before the next attempt, or until somebody has mended a certificate or secret; meanwhile, what the lane has ready
+    /// goes to the spool.
+    async fn wait(&mut self, http: &Http, wait: Duration, current: &mut Current) -> Outcome {
         if self.once && self.failing_since.is_some_and(|since| since.elapsed() + wait > GIVE_UP) {
             return Outcome::Stopped;
         }
         let until = Instant::now() + wait;
         let mut stop = self.with.stop.clone();
+        let mut looks = tokio::time::interval(LOOK_EVERY);
         loop {
             tokio::select! {
                 biased;
                 () = stopped(&mut stop) => return Outcome::Stopped,
                 () = sleep_until(Some(until)) => return Outcome::Delivered,
+                _ = looks.tick() => if http.has_new_files() { return Outcome::Delivered },
                 Some(next) = self.with.inbox.recv(), if self.can_spool() => self.spool_behind(current, next),
             }
         }
@@ -522,10 +531,12 @@ impl LokiSink {
         self.failing_since.get_or_insert_with(Instant::now);
         self.with.counters.away.set(1);
         self.with.counters.held.set(u64::from(held));
-        if self.said.is_some_and(|said| said.elapsed() < SAY_EVERY) {
+        // Whoever mends one thing wants to hear of the next one.
+        let news = if held { reason } else { "" };
+        if self.said.as_ref().is_some_and(|(at, said)| at.elapsed() < SAY_EVERY && said == news) {
             return;
         }
-        self.said = Some(Instant::now());
+        self.said = Some((Instant::now(), news.to_owned()));
         if held {
             error!(destination = %self.name, reason, "the destination refuses: nothing is dropped, everything waits until this is mended");
         } else {

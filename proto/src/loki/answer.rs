@@ -19,6 +19,9 @@
 //! - 260 is answered if ingestion is blocked for the tenant, or for some streams by a policy, the others being stored. A
 //!   400 over labels hides it, and then what was blocked is gone untold: labels must be within the limits when sent.
 
+//! - **A proxy** in front answers pages of HTML, which Loki never does. They say what the proxy thinks of the request, never
+//!   what became of entries: nothing is dropped over one, and a 200 with a page is no acknowledgement.
+
 use std::time::Duration;
 
 use super::limits::{LINE_BYTES, METADATA_BYTES};
@@ -62,8 +65,8 @@ pub enum Answer {
         /// Label sets as Loki names them: one, as a rule, though others may be refused, too.
         streams: Vec<String>,
     },
-    /// 260, 401, 403, 404, 501, a redirection, an unknown 400, another 4xx: only a person can mend it. Hold everything,
-    /// say it, try again slowly, never drop.
+    /// 260, 401, 403, 404, 501, a redirection, an unknown 400 or 422, another 4xx, a page in place of Loki's 200: only a
+    /// person can mend it. Hold everything, say it, try again slowly, never drop.
     Held {
         /// What the server said.
         reason: String,
@@ -85,10 +88,11 @@ pub fn read_answer(status: u16, retry_after: Option<&str>, body: &str, now: Unix
     let reason = reason(status, body);
     let body = &*as_today(body);
     match status {
+        200 if is_page(body) => Answer::Held { reason },
         200 | 204 => Answer::Stored,
         400 => refusal(body, after, reason),
         413 => Answer::TooLarge,
-        422 => Answer::RefusedWhole { reason },
+        422 if is_unreadable(body) => Answer::RefusedWhole { reason },
         429 => too_many(body, after, reason),
         500 if is_poison(body) => Answer::RefusedWhole { reason },
         500.. if is_too_large(body) => Answer::TooLarge,
@@ -119,7 +123,24 @@ fn as_today(body: &str) -> std::borrow::Cow<'_, str> {
 
 /// 400.
 fn refusal(body: &str, after: Option<Duration>, reason: String) -> Answer {
-    // Texts of Loki's parsers over what the sender wrote into the request.
+    if let Some(rejected) = Rejections::read(body) {
+        // Where Loki does not shard streams, one list can mix both; what was over the rate may pass later.
+        if rejected.groups.iter().any(|group| group.reason == Reason::StreamRateLimit) {
+            return Answer::Later { after, reason };
+        }
+        return Answer::Partly { rejected };
+    }
+    if is_unreadable(body) {
+        return Answer::RefusedWhole { reason };
+    }
+    if is_too_large(body) {
+        return Answer::TooLarge;
+    }
+    Answer::Held { reason }
+}
+
+/// Texts of Loki's parsers over what the sender wrote into the request.
+fn is_unreadable(body: &str) -> bool {
     const UNREADABLE: [&str; 8] = [
         "couldn't parse labels: ",
         "streams must not contain the reserved labels ",
@@ -130,20 +151,12 @@ fn refusal(body: &str, after: Option<Duration>, reason: String) -> Answer {
         "loghttp.PushRequest.",
         "error at least one valid stream is required",
     ];
-    if let Some(rejected) = Rejections::read(body) {
-        // Where Loki does not shard streams, one list can mix both; what was over the rate may pass later.
-        if rejected.groups.iter().any(|group| group.reason == Reason::StreamRateLimit) {
-            return Answer::Later { after, reason };
-        }
-        return Answer::Partly { rejected };
-    }
-    if UNREADABLE.iter().any(|text| body.starts_with(text)) {
-        return Answer::RefusedWhole { reason };
-    }
-    if is_too_large(body) {
-        return Answer::TooLarge;
-    }
-    Answer::Held { reason }
+    UNREADABLE.iter().any(|text| body.starts_with(text))
+}
+
+/// HTML: a proxy's, or of something that is no Loki at all.
+fn is_page(body: &str) -> bool {
+    body.trim_start().starts_with('<')
 }
 
 /// 429.
@@ -193,9 +206,9 @@ fn is_poison(body: &str) -> bool {
 
 /// Texts of a body or message above a limit that come with other statuses than 413.
 fn is_too_large(body: &str) -> bool {
-    ["request body too large", "message size too large", "message size larger than max", "received message larger than max"]
-        .iter()
-        .any(|text| body.contains(text))
+    const TOO_LARGE: [&str; 4] =
+        ["request body too large", "message size too large", "message size larger than max", "received message larger than max"];
+    !is_page(body) && TOO_LARGE.iter().any(|text| body.contains(text))
 }
 
 /// `Retry-After`: seconds, or a date.
@@ -208,14 +221,24 @@ fn wait(value: &str, now: UnixNanos) -> Option<Duration> {
     Some(Duration::from_nanos(u64::try_from(i128::from(then.0) - i128::from(now.0)).unwrap_or_default()))
 }
 
-/// The beginning of a body, on one line, behind its status.
+/// The beginning of a body, on one line, behind its status. Of a page, its title.
 fn reason(status: u16, body: &str) -> String {
     const MAX_BYTES: usize = 512;
-    let body = body.trim();
+    let title = if is_page(body) { title(body) } else { None };
+    let body = title.unwrap_or(body).trim();
     let mut reason = format!("{status}: ");
-    reason.extend(body[..body.floor_char_boundary(MAX_BYTES)].chars().map(|c| if c.is_control() { ' ' } else { c }));
-    reason.push_str(if body.len() > MAX_BYTES { "…" } else { "" });
+    // Titles tend to begin with the status.
+    let said = if title.is_some() { body.strip_prefix(&status.to_string()).unwrap_or(body).trim_start() } else { body };
+    reason.extend(said[..said.floor_char_boundary(MAX_BYTES)].chars().map(|c| if c.is_control() { ' ' } else { c }));
+    reason.push_str(if said.len() > MAX_BYTES { "…" } else { "" });
+    reason.push_str(if title.is_some() { " (an HTML page: of a proxy, or of something that is no Loki)" } else { "" });
     reason
+}
+
+/// What a page has between `<title>` and its end, in the letter case in which all proxies write it.
+fn title(page: &str) -> Option<&str> {
+    let (_, rest) = page.split_once("<title>").or_else(|| page.split_once("<TITLE>"))?;
+    Some(rest.split('<').next().unwrap_or(rest)).filter(|title| !title.trim().is_empty())
 }
 
 #[cfg(test)]

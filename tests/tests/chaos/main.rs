@@ -7,7 +7,7 @@
 //! `PICKET_AGENT` names the binary (the one of this build otherwise), `PICKET_CHAOS=large` the size of the promises instead of CI's,
 //! `PICKET_SEED` repeats a run's random moments.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod answers;
 mod command;
@@ -16,4 +16,5 @@ mod isolation;
 mod outage;
 mod pods;
 mod rotation;
-mod scene;
+
+use tests::scene;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rustls::pki_types::ServerName;
 use url::Url;
 
 use super::super::checked::{Auth, LokiOutput, Tls};
@@ -164,6 +165,17 @@ impl Check {
             (Some(cert), None) => self.problems.push(&cert.at, "`cert_file` needs `key_file` too"),
             (None, Some(key)) => self.problems.push(&key.at, "`key_file` needs `cert_file` too"),
             _ => {}
+        }
+        if let Some(name) = &raw.server_name {
+            // It is what TLS asks for, and there only names can be asked for.
+            let problem = match ServerName::try_from(name.value.as_str()) {
+                Ok(ServerName::DnsName(_)) => None,
+                Ok(_) => Some("`server_name` is a name, not an address; write an address as the host in `url`".to_owned()),
+                Err(_) => Some(format!("`server_name` is not a host name: {}", quote(&name.value))),
+            };
+            if let Some(problem) = problem {
+                self.problems.push(&name.at, problem);
+            }
         }
         let mut file =
             |name: &str, setting: Option<&Spanned<String>>| setting.and_then(|file| self.path(name, file)).map(PathBuf::from);

@@ -72,3 +72,24 @@ fn a_reason_is_one_short_line() {
     assert!(reason.starts_with("404: a b ä"));
     assert!(reason.len() < 530 && reason.ends_with("ä…"));
 }
+
+#[test]
+fn a_page_of_a_proxy_never_costs_an_entry() {
+    let page = |title: &str| format!("<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<hr>nginx\r\n</body></html>");
+    let read = |status: u16| read_answer(status, None, &page(&format!("{status} A Page")), NOW);
+    for status in (200..600).filter(|status| ![204, 413].contains(status)) {
+        match (status, read(status)) {
+            (429, Answer::Later { reason, .. })
+            | (408 | 500 | 502.., Answer::Unknown { reason, .. })
+            | (_, Answer::Held { reason }) => {
+                assert_eq!(reason, format!("{status}: A Page (an HTML page: of a proxy, or of something that is no Loki)"));
+            }
+            (_, other) => panic!("{status}: {other:?}"),
+        }
+    }
+    assert_eq!(read(413), Answer::TooLarge);
+    assert_eq!(
+        read_answer(422, None, "{\"error\": \"unprocessable\"}", NOW),
+        Answer::Held { reason: "422: {\"error\": \"unprocessable\"}".to_owned() }
+    );
+}

@@ -8,38 +8,39 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tests::account::{Book, Verdict};
-use tests::agent::{self, Agent, Launch};
-use tests::line::Shape;
-use tests::log_file::LogFile;
-use tests::loki::Loki;
-use tests::metrics::Ledger;
-use tests::seed::Random;
-use tests::skip::skipped;
-use tests::wait;
+
+use crate::account::{Book, Verdict};
+use crate::agent::{self, Agent, Launch};
+use crate::line::Shape;
+use crate::log_file::LogFile;
+use crate::loki::Loki;
+use crate::metrics::Ledger;
+use crate::seed::Random;
+use crate::skip::skipped;
+use crate::wait;
 
 /// "At most one unacknowledged batch per destination, about 700."
-pub(crate) const REPEATS_PER_KILL_MAX: u64 = 750;
+pub const REPEATS_PER_KILL_MAX: u64 = 750;
 
 /// How large a test is played.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Scale {
+pub struct Scale {
     /// Lines a second.
-    pub(crate) rate: u64,
+    pub rate: u64,
     /// How often the agent is killed.
-    pub(crate) n_kills: u64,
+    pub n_kills: u64,
     /// How long the server is away.
-    pub(crate) outage: Duration,
+    pub outage: Duration,
     /// Between two rotations.
-    pub(crate) rotate_every: Duration,
+    pub rotate_every: Duration,
     /// How long an answer takes that takes long.
-    pub(crate) slow_answer: Duration,
+    pub slow_answer: Duration,
     /// How long the agent may take for what is left, back-off (60 s at most) included.
-    pub(crate) deliver_max: Duration,
+    pub deliver_max: Duration,
 }
 
 /// CI's size, or that of the promises.
-pub(crate) fn scale() -> Scale {
+pub fn scale() -> Scale {
     let seconds = Duration::from_secs;
     if std::env::var("PICKET_CHAOS").is_ok_and(|size| size == "large") {
         Scale {
@@ -63,21 +64,24 @@ pub(crate) fn scale() -> Scale {
 }
 
 /// One destination: its name, its server, and further options as they stand in the configuration.
-pub(crate) struct Destination<'a>(pub(crate) &'a str, pub(crate) &'a Loki, pub(crate) &'a str);
+pub struct Destination<'a>(pub &'a str, pub &'a Loki, pub &'a str);
 
 /// A stage. Everything on it goes with it.
 #[derive(Debug)]
-pub(crate) struct Scene {
-    pub(crate) name: &'static str,
-    pub(crate) random: Random,
-    pub(crate) run: u32,
+pub struct Scene {
+    /// The test's name.
+    pub name: &'static str,
+    /// Its randomness.
+    pub random: Random,
+    /// What tells its lines from those of other runs.
+    pub run: u32,
     env: Vec<(String, String)>,
     dir: TempDir,
 }
 
 impl Scene {
     /// The stage for a test; `None`, said aloud, when there is no agent to put on it.
-    pub(crate) fn set(name: &'static str) -> Option<Self> {
+    pub fn set(name: &'static str) -> Option<Self> {
         if agent::binary().is_none() {
             skipped(name, "no agent binary: build it or set PICKET_AGENT");
             return None;
@@ -90,26 +94,29 @@ impl Scene {
     }
 
     /// The same without inotify: the agent has to find out by looking.
-    pub(crate) fn without_inotify(mut self) -> Self {
+    #[must_use]
+    pub fn without_inotify(mut self) -> Self {
         self.env.push(("PICKET_NO_INOTIFY".to_owned(), "1".to_owned()));
         self
     }
 
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
+    /// A file or directory of the stage.
+    pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    pub(crate) fn state_dir(&self) -> PathBuf {
+    /// The agent's state directory.
+    pub fn state_dir(&self) -> PathBuf {
         self.path("state")
     }
 
     /// A log file below the stage's directory.
-    pub(crate) fn log(&self, path: &str, shape: Shape, writer: u32) -> LogFile {
+    pub fn log(&self, path: &str, shape: Shape, writer: u32) -> LogFile {
         LogFile::create(&self.path(path), shape, self.run, writer)
     }
 
     /// A book for one destination.
-    pub(crate) fn book(&self, logs: &[(u32, Shape)]) -> Book {
+    pub fn book(&self, logs: &[(u32, Shape)]) -> Book {
         let mut book = Book::new(self.run);
         for (writer, shape) in logs {
             book.expect_shape(*writer, *shape);
@@ -118,26 +125,41 @@ impl Scene {
     }
 
     /// Writes the configuration: file inputs as (job, path, format).
-    pub(crate) fn configure(&self, files: &[(&str, &Path, &str)], destinations: &[Destination<'_>]) {
-        let mut logs = String::from("  files:\n");
-        for (job, path, format) in files {
-            writeln!(logs, "    - {{job: {job}, paths: [\"{}\"], format: {format}}}", path.display()).unwrap();
-        }
-        self.configure_logs(&logs, destinations);
+    pub fn configure(&self, files: &[(&str, &Path, &str)], destinations: &[Destination<'_>]) {
+        self.configure_logs(&inputs(files), destinations);
+    }
+
+    /// The same with destinations that are not the Lokis themselves: (name, URL, further options).
+    pub fn configure_urls(&self, files: &[(&str, &Path, &str)], destinations: &[(&str, &str, &str)]) {
+        self.write_configuration(
+            &inputs(files),
+            destinations.iter().map(|(name, url, options)| (*name, (*url).to_owned(), *options)),
+        );
+    }
+
+    /// A further variable of the agent's environment.
+    #[must_use]
+    pub fn with_env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// Writes the configuration with these lines below `logs:`.
-    pub(crate) fn configure_logs(&self, logs: &str, destinations: &[Destination<'_>]) {
+    pub fn configure_logs(&self, logs: &str, destinations: &[Destination<'_>]) {
+        self.write_configuration(logs, destinations.iter().map(|Destination(name, loki, options)| (*name, loki.url(), *options)));
+    }
+
+    fn write_configuration<'a>(&self, logs: &str, destinations: impl Iterator<Item = (&'a str, String, &'a str)>) {
         let mut text = format!("node: test-node\nlogs:\n{logs}outputs:\n  loki:\n");
-        for Destination(name, loki, options) in destinations {
-            writeln!(text, "    - {{name: {name}, url: \"{}\"{options}}}", loki.url()).unwrap();
+        for (name, url, options) in destinations {
+            writeln!(text, "    - {{name: {name}, url: \"{url}\"{options}}}").unwrap();
         }
         text += "listen: 127.0.0.1:0\n";
         fs::write(self.path("agent.yaml"), text).unwrap();
     }
 
     /// How the agent is started here, with further arguments.
-    pub(crate) fn launch(&self, args: &[&str]) -> Launch {
+    pub fn launch(&self, args: &[&str]) -> Launch {
         let mut all: Vec<OsString> = vec!["--state-dir".into(), self.state_dir().into()];
         if self.path("agent.yaml").exists() {
             all.extend(["--config".into(), self.path("agent.yaml").into()]);
@@ -147,13 +169,13 @@ impl Scene {
     }
 
     /// Starts the agent.
-    pub(crate) fn start(&self) -> Agent {
+    pub fn start(&self) -> Agent {
         self.launch(&[]).start_listening()
     }
 
     /// The end of most stories: everything arrives, the agent's ledger balances, it stops in time, and the book is whole
     /// with at most so many repeats.
-    pub(crate) fn finish(&self, agent: Agent, loki: &Loki, mut book: Book, logs: &[&LogFile], n_repeats_max: u64) {
+    pub fn finish(&self, agent: Agent, loki: &Loki, mut book: Book, logs: &[&LogFile], n_repeats_max: u64) {
         deliver(&mut book, loki, logs);
         let verdict = book.verdict(&written(logs));
         // The book first: a ledger that does not balance is the smaller news.
@@ -167,7 +189,7 @@ impl Scene {
 
     /// Waits until nothing is pending, and checks that the ledger balances: for each destination, read is so many bytes
     /// (where it is known) and equal to what became of them. Returns what was rejected, over all destinations.
-    pub(crate) fn balance(&self, agent: &Agent, n_bytes: Option<u64>) -> Option<u64> {
+    pub fn balance(&self, agent: &Agent, n_bytes: Option<u64>) -> Option<u64> {
         // Not all logs have to be delivered by now: one that is refused may still be read.
         let is_settled = |ledger: &Ledger| {
             let all_is_read = || ledger.read().iter().all(|(_, n_read)| n_bytes.is_none_or(|n_bytes| *n_read >= n_bytes));
@@ -193,18 +215,27 @@ impl Scene {
     }
 
     /// One line about how it went.
-    pub(crate) fn say(&self, verdict: &Verdict) {
+    pub fn say(&self, verdict: &Verdict) {
         writeln!(std::io::stderr(), "{}: {verdict}", self.name).ok();
     }
 }
 
+/// File inputs as (job, path, format), as they stand below `logs:`.
+fn inputs(files: &[(&str, &Path, &str)]) -> String {
+    let mut logs = String::from("  files:\n");
+    for (job, path, format) in files {
+        writeln!(logs, "    - {{job: {job}, paths: [\"{}\"], format: {format}}}", path.display()).unwrap();
+    }
+    logs
+}
+
 /// What the logs' writers say they wrote.
-pub(crate) fn written(logs: &[&LogFile]) -> Vec<(u32, u64)> {
+pub fn written(logs: &[&LogFile]) -> Vec<(u32, u64)> {
     logs.iter().flat_map(|log| log.sequences()).collect()
 }
 
 /// Waits until everything written has been stored; what is missing by then, the verdict will name.
-pub(crate) fn deliver(book: &mut Book, loki: &Loki, logs: &[&LogFile]) {
+pub fn deliver(book: &mut Book, loki: &Loki, logs: &[&LogFile]) {
     let n_lines = written(logs).iter().map(|(_, n_lines)| n_lines).sum();
     wait::until(scale().deliver_max, || {
         book.read(loki);
