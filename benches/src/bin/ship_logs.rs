@@ -3,6 +3,8 @@
 //! `cargo run --release -p benches --bin ship_logs [-- MEBIBYTES [RUNS]]`: writes files of that size (default 512), then has the
 //! floor and the agent ship each to a receiver that only counts, by turns, RUNS (default 5) times, and prints the medians.
 
+#![expect(clippy::print_stdout, reason = "the figures are what it is for")]
+
 use std::path::Path;
 use std::time::Duration;
 
