@@ -280,23 +280,28 @@ impl<'a> Prefix<'a> {
         self.len += 1;
     }
 
+    /// A length: one byte or two, nearly always.
     #[inline]
     fn put_varint(&mut self, mut value: u64) {
-        if value < 1 << 35 {
-            // Every length and nearly every part of a time. Without a branch for each byte: seven bits go into each, and all
-            // but the last say that another follows.
-            let spread = (0..5).fold(0, |spread, group| spread | (value << group) & (0x7f << (8 * group)));
-            let len = varint_len(value);
-            let more = 0x80_8080_8080 & ((1 << (8 * (len - 1))) - 1);
-            self.bytes[self.len..self.len + 8].copy_from_slice(&u64::to_le_bytes(spread | more));
-            self.len += len;
-            return;
-        }
         while value >= 0x80 {
             self.put(value as u8 | 0x80);
             value >>= 7;
         }
         self.put(value as u8);
+    }
+
+    /// A part of a time: five bytes, mostly, without a branch for each. Seven bits go into each byte, and all but the last
+    /// say that another follows.
+    #[inline]
+    fn put_varint_of_time(&mut self, value: u64) {
+        if value >= 1 << 35 {
+            return self.put_varint(value);
+        }
+        let spread = (0..5).fold(0, |spread, group| spread | (value << group) & (0x7f << (8 * group)));
+        let len = varint_len(value);
+        let more = 0x80_8080_8080 & ((1 << (8 * (len - 1))) - 1);
+        self.bytes[self.len..self.len + 8].copy_from_slice(&u64::to_le_bytes(spread | more));
+        self.len += len;
     }
 
     #[inline]
@@ -310,7 +315,7 @@ impl<'a> Prefix<'a> {
         for (tag, value) in [(tag::TIME_SECONDS, time.seconds), (tag::TIME_NANOS, time.nanos)] {
             if value != 0 {
                 self.put(tag);
-                self.put_varint(value.cast_unsigned());
+                self.put_varint_of_time(value.cast_unsigned());
             }
         }
     }
