@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ::tests::agent;
+
 /// A program that ships a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
@@ -55,15 +57,10 @@ fn agent_on(file: &Path, url: &str, work: &Path, format: &str) -> Command {
         file.display()
     );
     std::fs::write(&config, text).unwrap();
-    let mut command = Command::new(agent());
+    let mut command = Command::new(agent::binary().expect("the agent is built: cargo build --release, or PICKET_AGENT"));
     command.args(["--once", "--config"]).arg(config).arg("--state-dir").arg(work.join("state"));
     command.env("RUST_LOG", "warn");
     command
-}
-
-/// The agent under measurement: `PICKET_AGENT`, or the one built beside this bench.
-pub fn agent() -> PathBuf {
-    std::env::var_os("PICKET_AGENT").map_or_else(|| beside("agent"), PathBuf::from)
 }
 
 fn beside(name: &str) -> PathBuf {

@@ -22,12 +22,12 @@ const SHOWN_BYTES_MAX: usize = 16 << 10;
 
 /// The binary under test: `PICKET_AGENT`, or the `agent` that stands where this test was built; `None` when it is not there.
 pub fn binary() -> Option<PathBuf> {
-    let path = match std::env::var_os("PICKET_AGENT") {
-        Some(path) => PathBuf::from(path),
-        // target/<profile>/deps/<test>
-        None => std::env::current_exe().ok()?.parent()?.parent()?.join("agent"),
-    };
-    path.is_file().then_some(path)
+    if let Some(path) = std::env::var_os("PICKET_AGENT") {
+        return Some(PathBuf::from(path)).filter(|path| path.is_file());
+    }
+    // A bench stands in target/<profile>, a test in target/<profile>/deps.
+    let beside = std::env::current_exe().ok()?;
+    beside.ancestors().skip(1).take(2).map(|directory| directory.join("agent")).find(|path| path.is_file())
 }
 
 /// How an agent is started.
