@@ -300,7 +300,7 @@ async fn all(sinks: Vec<tokio::task::JoinHandle<bool>>) -> bool {
 
 fn catalog(config: &Config, options: &Options, log: &PositionLog) -> Arc<Catalog> {
     let jobs: Vec<_> = config.outputs.loki.iter().map(|output| output.jobs.clone()).collect();
-    let interest = move |origin: &crate::tail::catalog::Origin| {
+    let interest = move |origin: &crate::tail::origin::Origin| {
         let of = chain::jobs(origin);
         jobs.iter().filter(|globs| of.iter().any(|job| globs.is_match(job))).count().max(1)
     };

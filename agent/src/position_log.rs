@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 
 use crate::checkpoint::{self, Damage, Positions, Record, Standing};
 use crate::ledger::{Delta, Fate};
-use crate::tail::catalog::{SavedChain, SavedSegment};
+use crate::tail::chain::{SavedChain, SavedSegment};
 use crate::tail::segment::SegmentNumber;
 
 const NAME: &str = "positions";

@@ -14,8 +14,9 @@ use crate::checkpoint::{Cursor, Move, SegmentIdentity, Stamp};
 use crate::config::checked::{Format, LongLines, Multiline};
 use crate::metrics::Counter;
 use crate::shape::Shaper;
-use crate::tail::catalog::{Chain, Origin};
+use crate::tail::chain::Chain;
 use crate::tail::discovery::{pod_directory, restart_of};
+use crate::tail::origin::Origin;
 use crate::tail::segment::SegmentNumber;
 
 /// How a file's lines are put together.

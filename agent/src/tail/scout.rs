@@ -13,9 +13,11 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
-use super::catalog::{Candidate, Catalog, Chain, Origin, directory_of};
+use super::catalog::{Catalog, directory_of};
+use super::chain::{Candidate, Chain};
 use super::discovery::{Container, PathGlob, pod_directory, restart_of};
 use super::identity::FileId;
+use super::origin::Origin;
 use super::rotation::{self, Encoding};
 use super::segment::{self, file_id, mtime_ns};
 use super::watch::{Targets, Watch};
