@@ -4,6 +4,7 @@
 //! sink to take the next batch, and reads on from the files when it does. Within a chain the order is strict.
 
 pub mod chain;
+mod giving_up;
 pub mod join;
 pub mod reading;
 pub mod standing;
@@ -13,6 +14,7 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use proto::labels::Labels;
@@ -86,7 +88,8 @@ pub struct Lane {
     settled: Arc<AtomicU64>,
     outlet: Sender<Sealed>,
     used_bodies: std::sync::mpsc::Receiver<Vec<u8>>,
-    chains: Vec<Option<Box<ChainLane>>>,
+    /// By place in the catalog. Places are not given twice.
+    chains: BTreeMap<usize, Box<ChainLane>>,
     ready: VecDeque<usize>,
     batch: Batch,
     work: Workspace,
@@ -136,7 +139,7 @@ impl Lane {
             settled: with.settled,
             outlet: with.outlet,
             used_bodies: with.used_bodies,
-            chains: Vec::new(),
+            chains: BTreeMap::new(),
             ready: VecDeque::new(),
             batch: Batch::new(settings.limits),
             work: Workspace::default(),
@@ -207,12 +210,13 @@ impl Lane {
 
     /// When some chain has to be looked at though nothing was written to it.
     fn next_look(&self) -> Option<Instant> {
-        self.chains.iter().flatten().filter_map(|chain| chain.next_look()).min()
+        self.chains.values().filter_map(|chain| chain.next_look()).min()
     }
 
     fn look_again(&mut self) {
         let now = Instant::now();
-        for chain in self.chains.iter_mut().flatten() {
+        self.chains.retain(|_, chain| !chain.chain.is_forgotten());
+        for chain in self.chains.values_mut() {
             chain.finish(self.settled.load(Ordering::Acquire));
             if chain.next_look().is_some_and(|look| look <= now) && !self.ready.contains(&chain.index) {
                 self.ready.push_back(chain.index);
@@ -221,7 +225,7 @@ impl Lane {
     }
 
     fn has_unread(&self) -> bool {
-        !self.touched.is_empty() || self.chains.iter().flatten().any(|chain| !chain.finishing.is_empty())
+        !self.touched.is_empty() || self.chains.values().any(|chain| !chain.finishing.is_empty() || chain.is_leaving())
     }
 
     /// Reads what is ready, one turn a chain, until nothing is. Says whether anything was read.
@@ -246,7 +250,7 @@ impl Lane {
 
     /// One chain's turn. True if it has more.
     fn turn(&mut self, index: usize) -> bool {
-        let Some(mut chain) = self.chains.get_mut(index).and_then(Option::take) else { return false };
+        let Some(mut chain) = self.chains.remove(&index) else { return false };
         let gone = chain.follow();
         for open in &gone {
             warn!(path = %open.segment.path().display(), "file is gone");
@@ -294,7 +298,7 @@ impl Lane {
                 }
             }
         }
-        self.chains[index] = Some(chain);
+        self.chains.insert(index, chain);
         more
     }
 
@@ -334,20 +338,28 @@ impl Lane {
 
     /// Notes a gap of unknown size.
     fn lost(&mut self, chain: &ChainLane, why: &str) {
-        let source = chain.streams[0].source.to_string();
-        warn!(source = %source, destination = %self.settings.destination, why, "a gap: bytes that nobody can count were never read");
+        self.note_gap(&chain.streams[0].source, Fate::Unknown, why, 1);
+    }
+
+    /// Notes a gap: bytes where their number is known, else events.
+    fn note_gap(&mut self, source: &str, fate: Fate, why: &str, count: u64) {
+        let destination = &self.settings.destination;
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let (bytes, events) = if fate == Fate::Lost { (count, 0) } else { (0, count) };
+        if fate == Fate::Lost {
+            warn!(source, destination, why, bytes, "a gap: these bytes were never read");
+        } else {
+            warn!(source, destination, why, "a gap: bytes that nobody can count were never read");
+        }
         let mut log = lock(&self.log);
-        let delta = log.delta(&source, Fate::Unknown, why, 0, 1);
+        let delta = log.delta(source, fate, why, bytes, events);
         let record = Record::Moved { destination: self.number, seen: seconds(), moves: Vec::new(), ledger: vec![delta] };
         log.append(&[record]);
     }
 
     /// Makes acquaintance with a chain that may be new.
     fn meet(&mut self, index: usize) {
-        if self.chains.len() <= index {
-            self.chains.resize_with(index + 1, || None);
-        }
-        if self.chains[index].is_some() {
+        if self.chains.contains_key(&index) {
             return;
         }
         let Some(chain) = self.catalog.get(index) else { return };
@@ -380,6 +392,8 @@ impl Lane {
                 let was_over = cursors.iter().any(|other| other.segment > cursor.segment && other.at > 0);
                 if !found && !was_over {
                     self.lost(&lane, "gone");
+                    // Or it would be counted again at the next start.
+                    lane.touch();
                 }
             }
             let known = cursors.clone();
@@ -392,7 +406,11 @@ impl Lane {
         } else {
             self.begin(&mut lane);
         }
-        self.chains[index] = Some(lane);
+        if lane.touched && !self.touched.contains(&index) {
+            self.touched.push(index);
+            self.touched_since.get_or_insert_with(Instant::now);
+        }
+        self.chains.insert(index, lane);
         if !self.ready.contains(&index) {
             self.ready.push_back(index);
         }
@@ -431,9 +449,8 @@ impl Lane {
 
     /// Leaves segments out for good.
     fn skip(lane: &mut ChainLane, numbers: &[SegmentNumber]) {
-        lane.open.retain(|open| !numbers.contains(&open.segment.number));
         for number in numbers {
-            lane.chain.settle(*number);
+            lane.close(*number);
         }
     }
 
@@ -443,12 +460,12 @@ impl Lane {
         let Some(Announced { sequence, moves }) = standing.announced else { return };
         let mut repeated = Vec::new();
         for step in moves {
-            let place = self.chains.iter().position(|chain| chain.as_ref().is_some_and(|chain| chain.number == step.chain));
+            let place = self.chains.iter().find(|(_, chain)| chain.number == step.chain).map(|(place, _)| *place);
             let Some(place) = place else {
                 warn!(destination = %self.settings.destination, chain = step.chain, "a log of the batch under way is gone");
                 continue;
             };
-            if let Some(chain) = &mut self.chains[place] {
+            if let Some(chain) = self.chains.get_mut(&place) {
                 let before = standing.cursors.get(&step.chain).into_iter().flatten().map(|cursor| cursor.segment).collect();
                 chain.replay = Some(Replay { stamps: step.stamps, ends: step.cursors, before });
                 chain.touched = true;
@@ -457,7 +474,7 @@ impl Lane {
                 self.touched.push(place);
             }
             while self.turn(place) && !self.closed {}
-            if let Some(chain) = &mut self.chains[place] {
+            if let Some(chain) = self.chains.get_mut(&place) {
                 chain.replay = None;
                 chain.touched = true;
             }
@@ -486,7 +503,7 @@ impl Lane {
         for index in std::mem::take(&mut self.touched) {
             let chain = match &mut current {
                 Some(chain) if chain.index == index => Some(&mut **chain),
-                _ => self.chains.get_mut(index).and_then(Option::as_deref_mut),
+                _ => self.chains.get_mut(&index).map(|chain| &mut **chain),
             };
             let Some(chain) = chain else { continue };
             steps.chains.push((index, chain.number));
@@ -514,33 +531,61 @@ impl Lane {
             log.ledger_mut().pending(destination, &withheld.source, withheld.bytes as i64, withheld.lines as i64);
         }
         drop(log);
-        // The sink has gone only when everything ends; what is not sent is read again at the next start.
-        self.closed = self.outlet.blocking_send(sealed).is_err();
+        self.hand_over(sealed, current);
+    }
+
+    /// Waits for room, and lets go meanwhile of files that the disk cannot spare.
+    fn hand_over(&mut self, sealed: Sealed, mut current: Option<&mut ChainLane>) {
+        let outlet = self.outlet.clone();
+        let mut room = std::pin::pin!(outlet.reserve());
+        let waker = Waker::from(Arc::clone(&self.wake));
+        loop {
+            let asked = self.wake.take_give_up();
+            self.give_up(&asked, current.as_deref_mut());
+            match room.as_mut().poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(Ok(permit)) => return permit.send(sealed),
+                // The sink has gone only when everything ends; what is not sent is read again at the next start.
+                Poll::Ready(Err(_)) => {
+                    self.closed = true;
+                    return;
+                }
+                Poll::Pending => self.wake.wait_for_room(),
+            }
+        }
     }
 
     /// What the sink asks for.
     fn obey(&mut self, woken: &Woken) {
+        self.give_up(&woken.give_up, None);
+        let mut refused = Vec::new();
         for order in &woken.orders {
             let (index, part, parked) = match order {
                 Order::Park { chain, part } => (*chain, *part, true),
                 Order::Resume { chain, part } => (*chain, *part, false),
             };
             let standing = lock(&self.log).standing(self.number).cloned().unwrap_or_default();
-            let Some(Some(chain)) = self.chains.get_mut(index) else { continue };
+            let Some(chain) = self.chains.get_mut(&index) else { continue };
             self.reading.abandon();
             if parked {
+                if chain.given_up {
+                    // What was under way of a file that was given up cannot be read again.
+                    refused.push(Arc::clone(&chain.streams[0].source));
+                }
                 let settled = standing.cursors.get(&chain.number).cloned().unwrap_or_default();
                 chain.go_to(&settled, Some(part));
             }
             chain.parked.set(part, parked);
             self.ready.push_back(index);
         }
+        for source in refused {
+            self.note_gap(&source, Fate::Unknown, giving_up::REASON, 1);
+        }
     }
 
     /// Measures the lag, and gives memory back when nothing is being read.
     fn tidy(&mut self) {
         let mut lag: BTreeMap<String, (u64, i64)> = BTreeMap::new();
-        for chain in self.chains.iter().flatten() {
+        for chain in self.chains.values() {
             let (unread, newest) = chain.unread();
             let entry = lag.entry(chain.streams[0].source.to_string()).or_default();
             entry.0 += unread;

@@ -4,12 +4,17 @@
 //! `chain` and
 //! `catalog` know the files, `scout` looks for them, lanes read. Nothing under `tail` knows a destination or a network.
 
+pub mod bounds;
 pub mod catalog;
 pub mod chain;
 pub mod compressed;
 pub mod discovery;
+#[cfg(test)]
+pub mod fixtures;
 pub mod framing;
+pub mod held;
 pub mod identity;
+pub mod inputs;
 pub mod origin;
 pub mod rotation;
 pub mod scout;

@@ -3,16 +3,18 @@
 //! Only the scout makes chains; lanes ask for them by place. A place is never given twice, so what still speaks of a chain
 //! that was forgotten (a mark, an order, a batch) finds nothing, and no other chain.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::chain::{Chain, SavedChain};
+use super::held::Held;
 use super::origin::Origin;
 use crate::host_root::HostRoot;
 
-/// Says how many lanes read a chain of that origin.
+/// Says how many lanes read a chain of that origin. A log that none reads gets no chain: nobody would ever let go of its files.
 pub type Interest = Box<dyn Fn(&Origin) -> usize + Send + Sync>;
 
 /// All chains.
@@ -26,7 +28,9 @@ pub struct Catalog {
 
 #[derive(Debug, Default)]
 struct Inner {
-    chains: Vec<Arc<Chain>>,
+    chains: BTreeMap<usize, Arc<Chain>>,
+    /// The place of the next chain.
+    next: usize,
     by_key: HashMap<String, usize>,
     saved: HashMap<String, SavedChain>,
 }
@@ -46,20 +50,30 @@ impl Catalog {
         self.starting.store(false, Ordering::Release);
     }
 
-    /// The chain of that origin, made if there is none yet.
-    pub fn chain(&self, origin: &Origin) -> Arc<Chain> {
+    /// The chain of that origin, made if there is none yet; `None` if no lane reads it.
+    pub fn chain(&self, origin: &Origin) -> Option<Arc<Chain>> {
+        if let Some(known) = self.known(origin) {
+            return Some(known);
+        }
+        let lanes = (self.interest)(origin);
+        if lanes == 0 {
+            return None;
+        }
         let mut inner = self.inner();
         let key = origin.key();
-        if let Some(index) = inner.by_key.get(&key) {
-            return Arc::clone(&inner.chains[*index]);
-        }
-        let index = inner.chains.len();
+        let index = inner.next;
+        inner.next += 1;
         let saved = inner.saved.remove(&key);
-        let chain =
-            Arc::new(Chain::new(index, origin.clone(), (self.interest)(origin), saved, self.starting.load(Ordering::Acquire)));
+        let chain = Arc::new(Chain::new(index, origin.clone(), lanes, saved, self.starting.load(Ordering::Acquire)));
         inner.by_key.insert(key, index);
-        inner.chains.push(Arc::clone(&chain));
-        chain
+        inner.chains.insert(index, Arc::clone(&chain));
+        Some(chain)
+    }
+
+    /// The chain of that origin, if there is one.
+    pub fn known(&self, origin: &Origin) -> Option<Arc<Chain>> {
+        let inner = self.inner();
+        inner.by_key.get(&origin.key()).and_then(|index| inner.chains.get(index)).cloned()
     }
 
     /// Whether an earlier run left a position for it that no file was found for yet.
@@ -69,17 +83,41 @@ impl Catalog {
 
     /// By place.
     pub fn get(&self, index: usize) -> Option<Arc<Chain>> {
-        self.inner().chains.get(index).cloned()
+        self.inner().chains.get(&index).cloned()
     }
 
     /// All, in order of discovery.
     pub fn chains(&self) -> Vec<Arc<Chain>> {
-        self.inner().chains.clone()
+        self.inner().chains.values().cloned().collect()
     }
 
-    /// Keys of earlier runs for which nothing was found, with what was known.
-    pub fn missing(&self) -> Vec<(String, SavedChain)> {
-        self.inner().saved.iter().map(|(key, saved)| (key.clone(), saved.clone())).collect()
+    /// The deleted files that some lane still needs.
+    pub fn held(&self) -> Vec<Held> {
+        let mut held = Vec::new();
+        self.chains().iter().for_each(|chain| chain.held(&mut held));
+        held
+    }
+
+    /// Takes out the chains of which nothing has been left for so long, and gives them.
+    pub fn forget_vanished(&self, now: Instant, after: Duration) -> Vec<Arc<Chain>> {
+        let over: Vec<Arc<Chain>> = self.chains().into_iter().filter(|chain| chain.is_over(now, after)).collect();
+        let mut inner = self.inner();
+        for chain in &over {
+            chain.forget();
+            inner.chains.remove(&chain.index);
+            inner.by_key.remove(&chain.key);
+        }
+        over
+    }
+
+    /// Keys of earlier runs for which nothing was found.
+    pub fn missing(&self) -> Vec<String> {
+        self.inner().saved.keys().cloned().collect()
+    }
+
+    /// Looks no longer for what an earlier run left under that key.
+    pub fn forget_missing(&self, key: &str) {
+        self.inner().saved.remove(key);
     }
 }
 

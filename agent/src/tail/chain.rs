@@ -6,11 +6,13 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
 
+use super::held::Held;
 use super::identity::{FileId, Fingerprint, Marker};
 use super::origin::Origin;
 use super::rotation::Encoding;
@@ -77,6 +79,9 @@ pub struct Chain {
     pub found_at_start: bool,
     first_new: SegmentNumber,
     generation: AtomicU64,
+    /// Lanes that have a segment of it open, or moved in it and have no answer yet.
+    standing: AtomicUsize,
+    forgotten: AtomicBool,
     files: Mutex<Files>,
 }
 
@@ -93,6 +98,10 @@ struct Files {
     /// How often the saved segments were looked for.
     searches: u32,
     never_updated: bool,
+    /// Nothing of it stood in the directory at the last look.
+    unseen: bool,
+    /// Since when there is nothing of it anywhere.
+    vacant_since: Option<Instant>,
 }
 
 impl Chain {
@@ -104,6 +113,8 @@ impl Chain {
             found_at_start,
             first_new: saved.as_ref().map_or(SegmentNumber(0), |saved| saved.next),
             generation: AtomicU64::new(0),
+            standing: AtomicUsize::new(0),
+            forgotten: AtomicBool::new(false),
             files: Mutex::new(Files {
                 segments: Vec::new(),
                 lanes_left: HashMap::new(),
@@ -114,6 +125,8 @@ impl Chain {
                 saved,
                 searches: 0,
                 never_updated: true,
+                unseen: false,
+                vacant_since: None,
             }),
         }
     }
@@ -148,6 +161,53 @@ impl Chain {
         self.files().segments.last().map(|segment| segment.id)
     }
 
+    /// A lane stands in it from now on: the chain is not forgotten before the lane has left.
+    pub fn enter(&self) {
+        self.standing.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A lane has no segment of it, and no move whose answer is still to come.
+    pub fn leave(&self) {
+        self.standing.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Whether nothing was left of it for so long, neither in the directory nor with a lane, that it can be forgotten. Only
+    /// the scout asks, which alone gives a chain new segments: what holds here still holds when it acts on it.
+    pub(super) fn is_over(&self, now: Instant, after: Duration) -> bool {
+        let mut files = self.files();
+        let is_vacant = files.unseen && files.segments.is_empty() && files.saved.is_none();
+        if !is_vacant || self.standing.load(Ordering::Acquire) > 0 {
+            files.vacant_since = None;
+            return false;
+        }
+        let since = *files.vacant_since.get_or_insert(now);
+        now.duration_since(since) >= after
+    }
+
+    /// Whether the catalog has it no longer: lanes drop it.
+    pub fn is_forgotten(&self) -> bool {
+        self.forgotten.load(Ordering::Acquire)
+    }
+
+    pub(super) fn forget(&self) {
+        self.forgotten.store(true, Ordering::Release);
+    }
+
+    /// Adds its deleted segments that some lane has not settled.
+    pub(super) fn held(&self, held: &mut Vec<Held>) {
+        for segment in self.files().segments.iter().filter(|segment| segment.is_deleted()) {
+            if let Ok(stat) = segment.stat() {
+                held.push(Held {
+                    chain: self.index,
+                    number: segment.number,
+                    bytes: stat.len,
+                    last_change_ns: stat.mtime_ns,
+                    given_up: segment.is_given_up(),
+                });
+            }
+        }
+    }
+
     /// One lane needs this segment no longer.
     pub fn settle(&self, number: SegmentNumber) {
         let mut files = self.files();
@@ -163,6 +223,7 @@ impl Chain {
     /// last. Says whether there is something new.
     pub fn update(&self, root: &HostRoot, ordered: &[Candidate]) -> bool {
         let mut files = self.files();
+        files.unseen = ordered.is_empty();
         let before = files.segments.len();
         let mut upto = None;
         if let Some(saved) = files.saved.take() {
