@@ -5,6 +5,8 @@
 
 pub mod chain;
 mod giving_up;
+#[cfg(test)]
+mod gone_tests;
 pub mod join;
 pub mod reading;
 pub mod standing;
