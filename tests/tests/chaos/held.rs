@@ -22,6 +22,7 @@ fn held(agent: &Agent) -> u64 {
     agent.open_files().iter().filter(|(name, _)| name.ends_with(" (deleted)")).map(|(_, bytes)| bytes).sum()
 }
 
+#[expect(clippy::cast_sign_loss, reason = "bytes and events are not below zero")]
 fn total(agent: &Agent, name: &str, destination: &str) -> u64 {
     let metrics = agent.metrics().expect("the agent answers");
     let of = |sample: &&tests::metrics::Sample| {
