@@ -24,7 +24,7 @@ fn held(agent: &Agent) -> u64 {
 
 #[expect(clippy::cast_sign_loss, reason = "bytes and events are not below zero")]
 fn total(agent: &Agent, name: &str, destination: &str) -> u64 {
-    let metrics = agent.metrics().expect("the agent answers");
+    let metrics = agent.metrics().unwrap();
     let of = |sample: &&tests::metrics::Sample| {
         sample.labels.get("destination").is_none_or(|known| known == destination)
             && sample.labels.get("reason").is_none_or(|reason| reason == "max_held_bytes")
