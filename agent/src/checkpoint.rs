@@ -159,6 +159,13 @@ pub enum Record {
         /// The chain's number.
         chain: u32,
     },
+    /// No file of the chain was found at a start, and what may be lost with it was counted; or one was found after all.
+    Missing {
+        /// The chain's number.
+        chain: u32,
+        /// Since when, seconds since the epoch; 0 when it is there.
+        since: u64,
+    },
 }
 
 /// A batch whose answer never came.
@@ -230,6 +237,8 @@ pub struct Positions {
     pub destinations: BTreeMap<u32, Standing>,
     /// Keys by number.
     pub chains: BTreeMap<u32, String>,
+    /// Chains of which no file is found, by number: since when, seconds since the epoch.
+    pub missing: BTreeMap<u32, u64>,
     /// Segments by chain and number.
     pub segments: BTreeMap<u32, BTreeMap<SegmentNumber, SegmentIdentity>>,
     /// Names of the ledger by number.
@@ -268,7 +277,7 @@ impl Positions {
             Record::Moved { destination, seen, moves, ledger } => {
                 if let Some(standing) = self.destinations.get_mut(&destination) {
                     standing.seen = seen;
-                    for step in moves {
+                    for step in moves.into_iter().filter(|step| self.chains.contains_key(&step.chain)) {
                         standing.cursors.insert(step.chain, step.cursors);
                     }
                 }
@@ -283,8 +292,18 @@ impl Positions {
             Record::Forget { chain } => {
                 self.chains.remove(&chain);
                 self.segments.remove(&chain);
+                self.missing.remove(&chain);
                 for standing in self.destinations.values_mut() {
                     standing.cursors.remove(&chain);
+                    standing.announced.iter_mut().for_each(|announced| announced.moves.retain(|step| step.chain != chain));
+                }
+            }
+            Record::Missing { chain, since: 0 } => {
+                self.missing.remove(&chain);
+            }
+            Record::Missing { chain, since } => {
+                if self.chains.contains_key(&chain) {
+                    self.missing.insert(chain, since);
                 }
             }
         }
@@ -293,7 +312,7 @@ impl Positions {
     fn settle(&mut self, destination: u32, sequence: u64, except: Vec<Move>) {
         let Some(standing) = self.destinations.get_mut(&destination) else { return };
         let Some(announced) = standing.announced.take_if(|announced| announced.sequence == sequence) else { return };
-        for step in announced.moves.into_iter().chain(except) {
+        for step in announced.moves.into_iter().chain(except).filter(|step| self.chains.contains_key(&step.chain)) {
             standing.cursors.insert(step.chain, step.cursors);
         }
     }
@@ -324,10 +343,33 @@ impl Positions {
         self.segments.retain(|_, segments| !segments.is_empty());
     }
 
+    /// Whether a destination has something of the chain to read again: a place in a file, or a batch whose answer never came.
+    pub fn is_unfinished(&self, destination: u32, chain: u32) -> bool {
+        let Some(standing) = self.destinations.get(&destination) else { return false };
+        let mut announced = standing.announced.iter().flat_map(|announced| &announced.moves);
+        let has_cursors = standing.cursors.get(&chain).is_some_and(|cursors| !cursors.is_empty());
+        has_cursors || announced.any(|step| step.chain == chain)
+    }
+
+    /// Drops chains of which no destination knows anything. Only before numbers are given out.
+    pub fn drop_unknown(&mut self) {
+        let is_known = |chain: &u32| {
+            self.destinations.values().any(|standing| {
+                let mut announced = standing.announced.iter().flat_map(|announced| &announced.moves);
+                standing.cursors.contains_key(chain) || announced.any(|step| step.chain == *chain)
+            })
+        };
+        let known: std::collections::BTreeSet<u32> = self.chains.keys().copied().filter(is_known).collect();
+        self.chains.retain(|chain, _| known.contains(chain));
+        self.segments.retain(|chain, _| known.contains(chain));
+        self.missing.retain(|chain, _| known.contains(chain));
+    }
+
     /// The records that, replayed, give these positions.
     pub fn records(&self) -> Vec<Record> {
         let mut records = Vec::new();
         records.extend(self.chains.iter().map(|(id, key)| Record::Chain { id: *id, key: key.clone() }));
+        records.extend(self.missing.iter().map(|(chain, since)| Record::Missing { chain: *chain, since: *since }));
         for (chain, segments) in &self.segments {
             let of = |(number, identity): (&SegmentNumber, &SegmentIdentity)| Record::Segment {
                 chain: *chain,

@@ -101,7 +101,12 @@ pub fn load(settings: &Settings, environment: &Environment) -> Result<Loaded, Pr
         Vec::new()
     } else {
         let detected = detect::look(&settings.path_rootfs);
+        // What the file says of all logs holds for those that are found, too.
+        let max_held_bytes = raw.logs.take().and_then(|logs| logs.value.max_held_bytes);
         raw.logs = parse(&"detected".into(), detected.inputs.as_bytes(), &mut problems)?.logs;
+        if max_held_bytes.is_some() {
+            raw.logs.get_or_insert_default().value.max_held_bytes = max_held_bytes;
+        }
         detected.findings
     };
     let config = check::check(&raw, environment);

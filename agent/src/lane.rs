@@ -3,7 +3,11 @@
 //! A lane has its own place in every file, so that a destination that is away holds up only itself: its lane waits for the
 //! sink to take the next batch, and reads on from the files when it does. Within a chain the order is strict.
 
+mod beginning;
 pub mod chain;
+mod giving_up;
+#[cfg(test)]
+mod gone_tests;
 pub mod join;
 pub mod reading;
 pub mod standing;
@@ -13,28 +17,27 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use proto::labels::Labels;
 use record::metadata::Metadata;
 use tokio::sync::mpsc::Sender;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::batch::{Batch, Limits, Sealed, Steps};
-use crate::checkpoint::{Announced, Record};
+use crate::checkpoint::Record;
 use crate::config::patterns::Globs;
 use crate::ledger::Fate;
 use crate::metrics::LaneCounters;
 use crate::position_log::PositionLog;
 use crate::shape::Workspace;
-use crate::tail::catalog::{Catalog, Origin};
+use crate::tail::catalog::Catalog;
 use crate::tail::rotation::Encoding;
 use crate::tail::scout::siblings;
-use crate::tail::segment::SegmentNumber;
 use crate::wake::{Order, Wake, Woken};
 use chain::ChainLane;
 use reading::{Reading, Step, Surroundings};
-use standing::Replay;
 
 /// After some work: writers go on writing, and the kernel folds their events meanwhile.
 const REST: Duration = Duration::from_millis(15);
@@ -85,7 +88,8 @@ pub struct Lane {
     settled: Arc<AtomicU64>,
     outlet: Sender<Sealed>,
     used_bodies: std::sync::mpsc::Receiver<Vec<u8>>,
-    chains: Vec<Option<Box<ChainLane>>>,
+    /// By place in the catalog. Places are not given twice.
+    chains: BTreeMap<usize, Box<ChainLane>>,
     ready: VecDeque<usize>,
     batch: Batch,
     work: Workspace,
@@ -135,7 +139,7 @@ impl Lane {
             settled: with.settled,
             outlet: with.outlet,
             used_bodies: with.used_bodies,
-            chains: Vec::new(),
+            chains: BTreeMap::new(),
             ready: VecDeque::new(),
             batch: Batch::new(settings.limits),
             work: Workspace::default(),
@@ -206,12 +210,13 @@ impl Lane {
 
     /// When some chain has to be looked at though nothing was written to it.
     fn next_look(&self) -> Option<Instant> {
-        self.chains.iter().flatten().filter_map(|chain| chain.next_look()).min()
+        self.chains.values().filter_map(|chain| chain.next_look()).min()
     }
 
     fn look_again(&mut self) {
         let now = Instant::now();
-        for chain in self.chains.iter_mut().flatten() {
+        self.chains.retain(|_, chain| !chain.chain.is_forgotten());
+        for chain in self.chains.values_mut() {
             chain.finish(self.settled.load(Ordering::Acquire));
             if chain.next_look().is_some_and(|look| look <= now) && !self.ready.contains(&chain.index) {
                 self.ready.push_back(chain.index);
@@ -220,7 +225,7 @@ impl Lane {
     }
 
     fn has_unread(&self) -> bool {
-        !self.touched.is_empty() || self.chains.iter().flatten().any(|chain| !chain.finishing.is_empty())
+        !self.touched.is_empty() || self.chains.values().any(|chain| !chain.finishing.is_empty() || chain.is_leaving())
     }
 
     /// Reads what is ready, one turn a chain, until nothing is. Says whether anything was read.
@@ -245,7 +250,7 @@ impl Lane {
 
     /// One chain's turn. True if it has more.
     fn turn(&mut self, index: usize) -> bool {
-        let Some(mut chain) = self.chains.get_mut(index).and_then(Option::take) else { return false };
+        let Some(mut chain) = self.chains.remove(&index) else { return false };
         let gone = chain.follow();
         for open in &gone {
             warn!(path = %open.segment.path().display(), "file is gone");
@@ -293,7 +298,7 @@ impl Lane {
                 }
             }
         }
-        self.chains[index] = Some(chain);
+        self.chains.insert(index, chain);
         more
     }
 
@@ -333,141 +338,23 @@ impl Lane {
 
     /// Notes a gap of unknown size.
     fn lost(&mut self, chain: &ChainLane, why: &str) {
-        let source = chain.streams[0].source.to_string();
-        warn!(source = %source, destination = %self.settings.destination, why, "a gap: bytes that nobody can count were never read");
+        self.note_gap(&chain.streams[0].source, Fate::Unknown, why, 1);
+    }
+
+    /// Notes a gap: bytes where their number is known, else events.
+    fn note_gap(&mut self, source: &str, fate: Fate, why: &str, count: u64) {
+        let destination = &self.settings.destination;
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let (bytes, events) = if fate == Fate::Lost { (count, 0) } else { (0, count) };
+        if fate == Fate::Lost {
+            warn!(source, destination, why, bytes, "a gap: these bytes were never read");
+        } else {
+            warn!(source, destination, why, "a gap: bytes that nobody can count were never read");
+        }
         let mut log = lock(&self.log);
-        let delta = log.delta(&source, Fate::Unknown, why, 0, 1);
+        let delta = log.delta(source, fate, why, bytes, events);
         let record = Record::Moved { destination: self.number, seen: seconds(), moves: Vec::new(), ledger: vec![delta] };
         log.append(&[record]);
-    }
-
-    /// Makes acquaintance with a chain that may be new.
-    fn meet(&mut self, index: usize) {
-        if self.chains.len() <= index {
-            self.chains.resize_with(index + 1, || None);
-        }
-        if self.chains[index].is_some() {
-            return;
-        }
-        let Some(chain) = self.catalog.get(index) else { return };
-        if !chain::jobs(&chain.origin).iter().any(|job| self.settings.wants(job)) {
-            return;
-        }
-        let mut log = lock(&self.log);
-        let number = log.chain(&chain.key);
-        let standing = log.standing(self.number).cloned().unwrap_or_default();
-        drop(log);
-        let mut lane = match ChainLane::new(&chain, number, &self.settings) {
-            Ok(Some(lane)) => Box::new(lane),
-            Ok(None) => return,
-            Err(error) => {
-                warn!(chain = %chain.key, error, "cannot be read as configured");
-                return;
-            }
-        };
-        lane.follow();
-        if let Some(cursors) = standing.cursors.get(&number) {
-            // What is older than the first new segment and has no cursor was finished by this lane; another still needs it.
-            let is_finished =
-                |number: SegmentNumber| number < chain.first_new() && !cursors.iter().any(|cursor| cursor.segment == number);
-            let finished: Vec<SegmentNumber> =
-                lane.open.iter().map(|open| open.segment.number).filter(|number| is_finished(*number)).collect();
-            Self::skip(&mut lane, &finished);
-            for cursor in cursors {
-                let found = lane.open.iter().any(|open| open.segment.number == cursor.segment);
-                // An older segment than one that was read already had been read to its end: its removal is rotation.
-                let was_over = cursors.iter().any(|other| other.segment > cursor.segment && other.at > 0);
-                if !found && !was_over {
-                    self.lost(&lane, "gone");
-                }
-            }
-            let known = cursors.clone();
-            for open in &mut lane.open {
-                if let Some(cursor) = known.iter().find(|cursor| cursor.segment == open.segment.number) {
-                    open.go_to(cursor, None);
-                    open.identified = true;
-                }
-            }
-        } else {
-            self.begin(&mut lane);
-        }
-        self.chains[index] = Some(lane);
-        if !self.ready.contains(&index) {
-            self.ready.push_back(index);
-        }
-    }
-
-    /// A chain without a position: where its reading begins.
-    fn begin(&mut self, lane: &mut ChainLane) {
-        let max_age = match &lane.chain.origin {
-            Origin::File { input, .. } => input.max_age,
-            Origin::Pod { input, .. } => input.max_age,
-        };
-        let Some(age) = max_age.filter(|_| lane.chain.found_at_start) else { return };
-        // What came since the last run is new, however long ago that was.
-        let floor = self.started_at.saturating_sub(nanos(age)).min(self.resumed.unwrap_or(i64::MAX));
-        lane.floor = Some(floor);
-        let newest = lane.open.last().map(|open| open.segment.number);
-        let mut old = Vec::new();
-        for open in &lane.open {
-            if let Ok(stat) = open.segment.stat()
-                && stat.mtime_ns < floor
-                && Some(open.segment.number) != newest
-            {
-                old.push(open.segment.number);
-                let source = lane.streams[0].source.to_string();
-                let len = i64::try_from(stat.len).unwrap_or(i64::MAX);
-                info!(path = %open.segment.path().display(), bytes = len, "left out: last written before max_age");
-                let mut log = lock(&self.log);
-                let delta = log.delta(&source, Fate::Filtered, "older than max_age", len, 0);
-                log.ledger_mut().read(&self.settings.destination, &source, len, 0);
-                let record = Record::Moved { destination: self.number, seen: seconds(), moves: Vec::new(), ledger: vec![delta] };
-                log.append(&[record]);
-            }
-        }
-        Self::skip(lane, &old);
-    }
-
-    /// Leaves segments out for good.
-    fn skip(lane: &mut ChainLane, numbers: &[SegmentNumber]) {
-        lane.open.retain(|open| !numbers.contains(&open.segment.number));
-        for number in numbers {
-            lane.chain.settle(*number);
-        }
-    }
-
-    /// A batch was announced and its answer never came: the same is read and sent again, byte for byte.
-    fn repeat_announced(&mut self) {
-        let standing = lock(&self.log).standing(self.number).cloned().unwrap_or_default();
-        let Some(Announced { sequence, moves }) = standing.announced else { return };
-        let mut repeated = Vec::new();
-        for step in moves {
-            let place = self.chains.iter().position(|chain| chain.as_ref().is_some_and(|chain| chain.number == step.chain));
-            let Some(place) = place else {
-                warn!(destination = %self.settings.destination, chain = step.chain, "a log of the batch under way is gone");
-                continue;
-            };
-            if let Some(chain) = &mut self.chains[place] {
-                let before = standing.cursors.get(&step.chain).into_iter().flatten().map(|cursor| cursor.segment).collect();
-                chain.replay = Some(Replay { stamps: step.stamps, ends: step.cursors, before });
-                chain.touched = true;
-            }
-            if !self.touched.contains(&place) {
-                self.touched.push(place);
-            }
-            while self.turn(place) && !self.closed {}
-            if let Some(chain) = &mut self.chains[place] {
-                chain.replay = None;
-                chain.touched = true;
-            }
-            repeated.push(place);
-        }
-        info!(destination = %self.settings.destination, sequence, chains = repeated.len(), "repeating the batch that was under way when the agent ended");
-        self.sequence = sequence.saturating_sub(1);
-        self.seal();
-        for place in repeated {
-            self.ready.push_back(place);
-        }
     }
 
     fn seal(&mut self) {
@@ -485,7 +372,7 @@ impl Lane {
         for index in std::mem::take(&mut self.touched) {
             let chain = match &mut current {
                 Some(chain) if chain.index == index => Some(&mut **chain),
-                _ => self.chains.get_mut(index).and_then(Option::as_deref_mut),
+                _ => self.chains.get_mut(&index).map(|chain| &mut **chain),
             };
             let Some(chain) = chain else { continue };
             steps.chains.push((index, chain.number));
@@ -513,33 +400,61 @@ impl Lane {
             log.ledger_mut().pending(destination, &withheld.source, withheld.bytes as i64, withheld.lines as i64);
         }
         drop(log);
-        // The sink has gone only when everything ends; what is not sent is read again at the next start.
-        self.closed = self.outlet.blocking_send(sealed).is_err();
+        self.hand_over(sealed, current);
+    }
+
+    /// Waits for room, and lets go meanwhile of files that the disk cannot spare.
+    fn hand_over(&mut self, sealed: Sealed, mut current: Option<&mut ChainLane>) {
+        let outlet = self.outlet.clone();
+        let mut room = std::pin::pin!(outlet.reserve());
+        let waker = Waker::from(Arc::clone(&self.wake));
+        loop {
+            let asked = self.wake.take_give_up();
+            self.give_up(&asked, current.as_deref_mut());
+            match room.as_mut().poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(Ok(permit)) => return permit.send(sealed),
+                // The sink has gone only when everything ends; what is not sent is read again at the next start.
+                Poll::Ready(Err(_)) => {
+                    self.closed = true;
+                    return;
+                }
+                Poll::Pending => self.wake.wait_for_room(),
+            }
+        }
     }
 
     /// What the sink asks for.
     fn obey(&mut self, woken: &Woken) {
+        self.give_up(&woken.give_up, None);
+        let mut refused = Vec::new();
         for order in &woken.orders {
             let (index, part, parked) = match order {
                 Order::Park { chain, part } => (*chain, *part, true),
                 Order::Resume { chain, part } => (*chain, *part, false),
             };
             let standing = lock(&self.log).standing(self.number).cloned().unwrap_or_default();
-            let Some(Some(chain)) = self.chains.get_mut(index) else { continue };
+            let Some(chain) = self.chains.get_mut(&index) else { continue };
             self.reading.abandon();
             if parked {
+                if chain.given_up {
+                    // What was under way of a file that was given up cannot be read again.
+                    refused.push(Arc::clone(&chain.streams[0].source));
+                }
                 let settled = standing.cursors.get(&chain.number).cloned().unwrap_or_default();
                 chain.go_to(&settled, Some(part));
             }
             chain.parked.set(part, parked);
             self.ready.push_back(index);
         }
+        for source in refused {
+            self.note_gap(&source, Fate::Unknown, giving_up::REASON, 1);
+        }
     }
 
     /// Measures the lag, and gives memory back when nothing is being read.
     fn tidy(&mut self) {
         let mut lag: BTreeMap<String, (u64, i64)> = BTreeMap::new();
-        for chain in self.chains.iter().flatten() {
+        for chain in self.chains.values() {
             let (unread, newest) = chain.unread();
             let entry = lag.entry(chain.streams[0].source.to_string()).or_default();
             entry.0 += unread;

@@ -122,6 +122,32 @@ impl LaneCounters {
     }
 }
 
+/// What the scout counts.
+#[derive(Debug, Default)]
+pub struct TailCounters {
+    /// Bytes of deleted files that some lane has not settled.
+    pub held_bytes: Counter,
+    /// Logs that are known, with files or without.
+    pub chains: Counter,
+    /// Logs of earlier runs of which no file was found.
+    pub missing: Counter,
+}
+
+impl TailCounters {
+    /// The gauges by name, with what each means.
+    pub fn rows(&self) -> [(&'static str, &'static str, u64); 3] {
+        [
+            (
+                "held_bytes",
+                "Bytes of deleted files that are held open until every destination has them.",
+                self.held_bytes.value(),
+            ),
+            ("logs", "Logs that are known: files with their rotated parts, and containers.", self.chains.value()),
+            ("missing_logs", "Logs of earlier runs of which no file was found.", self.missing.value()),
+        ]
+    }
+}
+
 /// What a sink counts.
 #[derive(Debug, Default)]
 pub struct SinkCounters {

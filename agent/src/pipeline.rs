@@ -25,14 +25,17 @@ use crate::config::patterns::{Globs, name_globs};
 use crate::host_root::HostRoot;
 use crate::lane::{self, Lane, chain, lock};
 use crate::listener::{self, Status};
-use crate::metrics::{LaneCounters, SinkCounters, Unreadable};
-use crate::position_log::{PositionLog, StateError};
+use crate::metrics::{LaneCounters, SinkCounters, TailCounters, Unreadable};
+use crate::position_log::{PositionLog, Remembered, StateError};
 use crate::sink::dry_run::{self, Style, Summary};
 use crate::sink::loki::{self, LokiSink, open_spool};
 use crate::status::{Destination, Report};
-use crate::tail::catalog::Catalog;
+use crate::tail::bounds::{Bounds, Patience};
+use crate::tail::catalog::{Catalog, Interest};
 use crate::tail::discovery::PathGlob;
-use crate::tail::scout::{Bell, Inputs, Scout};
+use crate::tail::inputs::Inputs;
+use crate::tail::origin::Origin;
+use crate::tail::scout::{Bell, Scout};
 use crate::wake::Wake;
 
 /// Batches between a lane and its sink.
@@ -133,8 +136,12 @@ pub async fn run(
 ) -> Result<Ended, StartError> {
     let mut log = PositionLog::open(&options.state_directory)?;
     let spools: Vec<_> = config.outputs.loki.iter().map(|output| spool_of(output, &options.state_directory, &mut log)).collect();
-    let catalog = catalog(config, options, &log);
+    let catalog = catalog(options, &log, destinations_of(config));
+    let numbers = config.outputs.loki.iter().map(|output| log.destination(&output.name)).collect();
     let log = Arc::new(Mutex::new(log));
+    let tail_counters = Arc::new(TailCounters::default());
+    let memory = Box::new(Remembered::new(Arc::downgrade(&log), numbers));
+    let bounds = Bounds::new(memory, Patience::default(), config.logs.max_held_bytes, Arc::clone(&tail_counters));
     let unreadable = Arc::new(Unreadable::default());
     let (stop, stopping) = watch::channel(false);
     let (mut running, mut sinks, mut destinations) = (Vec::new(), Vec::new(), Vec::new());
@@ -170,10 +177,10 @@ pub async fn run(
         running.push(Running { wake, thread: spawn("lane", move || lane.run())? });
     }
     let changing = watch_changes(config, options)?;
-    let (scout, bell) = scout(config, options, &catalog, &running, &unreadable);
+    let (scout, bell) = scout(config, options, &catalog, &running, &unreadable, bounds);
     let once = options.once;
     let scouting = spawn("scout", move || scout.run(once))?;
-    let report: Arc<dyn Status> = Arc::new(Report::new(Arc::clone(&log), destinations, Arc::clone(&unreadable)));
+    let report: Arc<dyn Status> = Arc::new(Report::new(Arc::clone(&log), destinations, Arc::clone(&unreadable), tail_counters));
     let mut listening = None;
     if let Some(address) = config.listen.filter(|_| !once) {
         let listener = lasting.listen(address).map_err(|source| StartError::Listen { address, source })?;
@@ -217,9 +224,8 @@ pub async fn run(
     }
     drop(stop);
     join(running.into_iter().map(|running| running.thread));
-    if scouting.is_finished() || once {
-        join(std::iter::once(scouting));
-    }
+    // It may be at the position log, which is given to the next pipeline now.
+    join(std::iter::once(scouting));
     lock(&log).close();
     info!(delivered, "ended");
     Ok(match ended {
@@ -232,7 +238,11 @@ pub async fn run(
 /// Reads what would be read and prints what would be shipped. Writes nothing but `out`.
 pub fn dry_run(config: &Config, options: &Options, style: Style, out: &mut impl io::Write) -> Result<Summary, StartError> {
     let log = PositionLog::in_memory();
-    let catalog = catalog(config, options, &log);
+    // One lane, which wants everything.
+    let catalog = catalog(options, &log, Box::new(|_| 1));
+    let log = Arc::new(Mutex::new(log));
+    let memory = Box::new(Remembered::new(Arc::downgrade(&log), Vec::new()));
+    let bounds = Bounds::new(memory, Patience::default(), config.logs.max_held_bytes, Arc::default());
     let wake = Arc::new(Wake::default());
     let (outlet, inbox) = mpsc::channel::<Sealed>(QUEUED_BATCHES);
     // Bodies are not used again here; the receiver stays, so that the lane finds none.
@@ -240,7 +250,7 @@ pub fn dry_run(config: &Config, options: &Options, style: Style, out: &mut impl 
     let with = lane::Connections {
         catalog: Arc::clone(&catalog),
         wake: Arc::clone(&wake),
-        log: Arc::new(Mutex::new(log)),
+        log,
         counters: Arc::new(LaneCounters::default()),
         settled: Arc::new(AtomicU64::new(0)),
         outlet,
@@ -257,7 +267,7 @@ pub fn dry_run(config: &Config, options: &Options, style: Style, out: &mut impl 
     let running = Running { wake: Arc::clone(&wake), thread: spawn("lane", move || Lane::new(settings, with).run())? };
     let unreadable = Arc::new(Unreadable::default());
     let running = [running];
-    let (scout, _bell) = scout(config, options, &catalog, &running, &unreadable);
+    let (scout, _bell) = scout(config, options, &catalog, &running, &unreadable, bounds);
     let once = options.once;
     let _scouting = spawn("scout", move || scout.run(once))?;
     let summary = dry_run::print(inbox, style, out)?;
@@ -298,13 +308,17 @@ async fn all(sinks: Vec<tokio::task::JoinHandle<bool>>) -> bool {
     delivered
 }
 
-fn catalog(config: &Config, options: &Options, log: &PositionLog) -> Arc<Catalog> {
+fn catalog(options: &Options, log: &PositionLog, interest: Interest) -> Arc<Catalog> {
+    Arc::new(Catalog::new(options.root.clone(), interest, log.saved_chains()))
+}
+
+/// How many destinations want something of a log.
+fn destinations_of(config: &Config) -> Interest {
     let jobs: Vec<_> = config.outputs.loki.iter().map(|output| output.jobs.clone()).collect();
-    let interest = move |origin: &crate::tail::catalog::Origin| {
+    Box::new(move |origin: &Origin| {
         let of = chain::jobs(origin);
-        jobs.iter().filter(|globs| of.iter().any(|job| globs.is_match(job))).count().max(1)
-    };
-    Arc::new(Catalog::new(options.root.clone(), Box::new(interest), log.saved_chains()))
+        jobs.iter().filter(|globs| of.iter().any(|job| globs.is_match(job))).count()
+    })
 }
 
 fn scout(
@@ -313,6 +327,7 @@ fn scout(
     catalog: &Arc<Catalog>,
     running: &[Running],
     unreadable: &Arc<Unreadable>,
+    bounds: Bounds,
 ) -> (Scout, Bell) {
     let globs = |paths: &[String]| paths.iter().filter_map(|path| PathGlob::new(path).ok()).collect();
     let log_of_changes = config.logs.changes.as_ref().map(|changes| log_of_changes(changes, options));
@@ -322,7 +337,7 @@ fn scout(
         pods: config.logs.pods.clone().map(Arc::new),
     };
     let wakes = running.iter().map(|running| Arc::clone(&running.wake)).collect();
-    Scout::new(Arc::clone(catalog), inputs, wakes, Arc::clone(unreadable), options.inotify)
+    Scout::new(Arc::clone(catalog), inputs, wakes, Arc::clone(unreadable), bounds, options.inotify)
 }
 
 /// Looks once at the files whose changes matter, and goes on looking in a thread of its own.

@@ -16,8 +16,12 @@ use tracing::{error, info, warn};
 
 use crate::checkpoint::{self, Damage, Positions, Record, Standing};
 use crate::ledger::{Delta, Fate};
-use crate::tail::catalog::{SavedChain, SavedSegment};
+use crate::tail::chain::{SavedChain, SavedSegment};
 use crate::tail::segment::SegmentNumber;
+
+mod forgetting;
+
+pub use forgetting::Remembered;
 
 const NAME: &str = "positions";
 /// Above this size, and four times what a compacted log would have, it is compacted.
@@ -54,6 +58,8 @@ pub struct PositionLog {
     compacted: u64,
     positions: Positions,
     chains: HashMap<String, u32>,
+    /// The number of the next chain. In one run none is given twice: a late word about a forgotten chain is of no other.
+    next_chain: u32,
     names: HashMap<String, u32>,
     /// Definitions that nothing on disk refers to yet.
     defined: Vec<Record>,
@@ -95,6 +101,8 @@ impl PositionLog {
             }
         }
         positions.ledger.resume();
+        positions.drop_unknown();
+        let next_chain = positions.chains.keys().next_back().map_or(0, |last| last.saturating_add(1));
         let chains = positions.chains.iter().map(|(id, key)| (key.clone(), *id)).collect();
         let names = positions.names.iter().map(|(id, text)| (text.clone(), *id)).collect();
         let mut this = Self {
@@ -105,6 +113,7 @@ impl PositionLog {
             compacted: 0,
             positions,
             chains,
+            next_chain,
             names,
             defined: Vec::new(),
             buffer: Vec::new(),
@@ -124,6 +133,7 @@ impl PositionLog {
             compacted: 0,
             positions: Positions::default(),
             chains: HashMap::new(),
+            next_chain: 0,
             names: HashMap::new(),
             defined: Vec::new(),
             buffer: Vec::new(),
@@ -166,7 +176,8 @@ impl PositionLog {
         if let Some(id) = self.chains.get(key) {
             return *id;
         }
-        let id = self.positions.chains.keys().next_back().map_or(0, |last| last + 1);
+        let id = self.next_chain;
+        self.next_chain = self.next_chain.saturating_add(1);
         self.chains.insert(key.to_owned(), id);
         self.define(Record::Chain { id, key: key.to_owned() });
         id

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::lane::lock;
 use crate::ledger::Fate;
 use crate::listener::Status;
-use crate::metrics::{Exposition, LaneCounters, SinkCounters, Unreadable};
+use crate::metrics::{Exposition, LaneCounters, SinkCounters, TailCounters, Unreadable};
 use crate::position_log::PositionLog;
 
 /// One destination's counters.
@@ -24,12 +24,18 @@ pub struct Report {
     log: Arc<Mutex<PositionLog>>,
     destinations: Vec<Destination>,
     unreadable: Arc<Unreadable>,
+    tail: Arc<TailCounters>,
 }
 
 impl Report {
     /// Over what the program counts.
-    pub fn new(log: Arc<Mutex<PositionLog>>, destinations: Vec<Destination>, unreadable: Arc<Unreadable>) -> Self {
-        Self { log, destinations, unreadable }
+    pub fn new(
+        log: Arc<Mutex<PositionLog>>,
+        destinations: Vec<Destination>,
+        unreadable: Arc<Unreadable>,
+        tail: Arc<TailCounters>,
+    ) -> Self {
+        Self { log, destinations, unreadable, tail }
     }
 
     fn lanes(&self, out: &mut Exposition) {
@@ -136,6 +142,9 @@ impl Report {
     }
 
     fn process(&self, out: &mut Exposition) {
+        for (name, help, value) in self.tail.rows() {
+            out.sample(name, "gauge", help, &[], value as f64);
+        }
         for (path, unreadable) in self.unreadable.rows() {
             out.sample(
                 "unreadable",

@@ -1,11 +1,14 @@
-//! How a lane's thread is woken: which chains may have something new, which streams it must hold or resume, and when to end.
+//! How a lane's thread is woken: which chains may have something new, which streams it must hold or resume, which files it must
+//! let go of, and when to end.
 //!
 //! Bounded by nature: a chain is marked once, however often its file was written.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::checkpoint::Part;
+use crate::tail::segment::SegmentNumber;
 
 /// What a sink asks of its lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +29,15 @@ pub enum Order {
     },
 }
 
+/// A deleted file that is to be let go unread, since the disk needs its room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GiveUp {
+    /// Place in the catalog.
+    pub chain: usize,
+    /// Which of the chain's files.
+    pub segment: SegmentNumber,
+}
+
 /// The bell of one lane.
 #[derive(Debug, Default)]
 pub struct Wake {
@@ -36,8 +48,10 @@ pub struct Wake {
 #[derive(Debug, Default)]
 struct State {
     dirty: Vec<usize>,
-    marked: Vec<bool>,
+    marked: HashSet<usize>,
     orders: Vec<Order>,
+    give_up: Vec<GiveUp>,
+    room: bool,
     started: bool,
     stop: bool,
 }
@@ -49,6 +63,8 @@ pub struct Woken {
     pub dirty: Vec<usize>,
     /// What the sink asked for.
     pub orders: Vec<Order>,
+    /// Files to let go of.
+    pub give_up: Vec<GiveUp>,
     /// Every file that was there at the start has been found.
     pub started: bool,
     /// Finish.
@@ -63,10 +79,7 @@ impl Wake {
     /// The chain may have something new.
     pub fn mark(&self, chain: usize) {
         let mut state = self.state();
-        if state.marked.len() <= chain {
-            state.marked.resize(chain + 1, false);
-        }
-        if !std::mem::replace(&mut state.marked[chain], true) {
+        if state.marked.insert(chain) {
             state.dirty.push(chain);
             self.bell.notify_one();
         }
@@ -76,6 +89,26 @@ impl Wake {
     pub fn order(&self, order: Order) {
         self.state().orders.push(order);
         self.bell.notify_one();
+    }
+
+    /// A deleted file is to be let go; heeded even while the lane waits for its sink.
+    pub fn give_up(&self, give_up: GiveUp) {
+        self.state().give_up.push(give_up);
+        self.bell.notify_one();
+    }
+
+    /// What was asked for with [`Wake::give_up`] since it was taken last.
+    pub fn take_give_up(&self) -> Vec<GiveUp> {
+        std::mem::take(&mut self.state().give_up)
+    }
+
+    /// Waits until there may be room for a batch again (a [`std::task::Waker`] made of this bell was woken), or until something
+    /// is to be given up, which is not taken.
+    pub fn wait_for_room(&self) {
+        let mut state = self.state();
+        while !std::mem::take(&mut state.room) && state.give_up.is_empty() {
+            state = self.bell.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     /// The first look at all directories is over.
@@ -109,7 +142,12 @@ impl Wake {
     pub fn wait(&self, until: Option<Instant>, woken: &mut Woken) {
         let mut state = self.state();
         let known = woken.started;
-        while state.dirty.is_empty() && state.orders.is_empty() && !state.stop && state.started == known {
+        while state.dirty.is_empty()
+            && state.orders.is_empty()
+            && state.give_up.is_empty()
+            && !state.stop
+            && state.started == known
+        {
             let now = Instant::now();
             let timeout = match until {
                 Some(until) if until <= now => break,
@@ -120,11 +158,22 @@ impl Wake {
         }
         woken.dirty.clear();
         std::mem::swap(&mut woken.dirty, &mut state.dirty);
-        for chain in &woken.dirty {
-            state.marked[*chain] = false;
-        }
+        state.marked.clear();
+        woken.give_up = std::mem::take(&mut state.give_up);
         woken.orders = std::mem::take(&mut state.orders);
         woken.started = state.started;
         woken.stop = state.stop;
+    }
+}
+
+/// Lets a lane wait for room in its queue and for this bell at once.
+impl std::task::Wake for Wake {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.state().room = true;
+        self.bell.notify_one();
     }
 }

@@ -140,6 +140,19 @@ impl Agent {
         Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
     }
 
+    /// The files that it has open: name, and size in bytes. The name of a deleted one ends in ` (deleted)`.
+    pub fn open_files(&self) -> Vec<(String, u64)> {
+        let entries =
+            fs::read_dir(Path::new("/proc").join(self.child.id().to_string()).join("fd")).expect("the agent is running");
+        let open = |entry: fs::DirEntry| {
+            let name = fs::read_link(entry.path()).ok()?.to_string_lossy().into_owned();
+            // Through the descriptor, whether the file has a name or not.
+            let size = fs::metadata(entry.path()).ok().filter(fs::Metadata::is_file)?.len();
+            Some((name, size))
+        };
+        entries.flatten().filter_map(open).collect()
+    }
+
     /// What it logged since this start.
     pub fn log(&self) -> String {
         let all = fs::read(&self.stderr).unwrap_or_default();

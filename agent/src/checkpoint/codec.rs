@@ -145,6 +145,11 @@ fn write_record(record: &Record, out: &mut Vec<u8>) {
             out.push(9);
             number(u64::from(*chain), out);
         }
+        Record::Missing { chain, since } => {
+            out.push(10);
+            number(u64::from(*chain), out);
+            number(*since, out);
+        }
     }
 }
 
@@ -336,6 +341,7 @@ impl Reader<'_> {
             7 => Record::Moved { destination: self.small()?, seen: self.number()?, moves: self.moves()?, ledger: self.ledger()? },
             8 => Record::Unspooled { destination: self.small()?, sequence: self.number()?, ledger: self.ledger()? },
             9 => Record::Forget { chain: self.small()? },
+            10 => Record::Missing { chain: self.small()?, since: self.number()? },
             _ => return None,
         })
     }

@@ -50,6 +50,7 @@ fn a_compacted_log_says_the_same() {
     let delta = Delta { source: 4, fate: crate::ledger::Fate::Shipped, reason: 4, bytes: 100, lines: 2 };
     positions.apply(Record::Settled { destination: 0, sequence: 1, except: vec![], ledger: vec![delta] });
     positions.apply(Record::Sending { destination: 0, sequence: 2, seen: 10, moves: vec![step(200)] });
+    positions.apply(Record::Missing { chain: 1, since: 7 });
     let mut again = Positions::default();
     let (records, damage) = decode(&log(&positions.records()));
     assert_eq!(damage, None);
@@ -58,6 +59,42 @@ fn a_compacted_log_says_the_same() {
     }
     assert_eq!(again.destinations, positions.destinations);
     assert_eq!((again.chains, again.segments, again.ledger), (positions.chains, positions.segments, positions.ledger));
+    assert_eq!(again.missing, positions.missing);
+}
+
+#[test]
+fn of_a_forgotten_chain_nothing_is_left() {
+    let mut positions = begun();
+    positions.apply(Record::Sending { destination: 0, sequence: 1, seen: 9, moves: vec![step(100)] });
+    positions.apply(Record::Settled { destination: 0, sequence: 1, except: vec![], ledger: vec![] });
+    positions.apply(Record::Sending { destination: 0, sequence: 2, seen: 9, moves: vec![step(200)] });
+    positions.apply(Record::Missing { chain: 1, since: 9 });
+    assert_eq!((positions.missing.get(&1), positions.is_unfinished(0, 1)), (Some(&9), true));
+    positions.apply(Record::Forget { chain: 1 });
+    // What is said of it later is a late word about a number that is not given any more.
+    positions.apply(Record::Settled { destination: 0, sequence: 2, except: vec![step(150)], ledger: vec![] });
+    positions.apply(Record::Moved { destination: 0, seen: 10, moves: vec![step(300)], ledger: vec![] });
+    positions.apply(Record::Missing { chain: 1, since: 10 });
+    assert!(positions.chains.is_empty() && positions.segments.is_empty() && positions.missing.is_empty());
+    assert!(positions.destinations[&0].cursors.is_empty() && !positions.is_unfinished(0, 1));
+}
+
+#[test]
+fn a_chain_is_unfinished_where_a_cursor_or_an_announced_batch_is_left() {
+    let mut positions = begun();
+    assert!(!positions.is_unfinished(0, 1));
+    positions.apply(Record::Sending { destination: 0, sequence: 1, seen: 9, moves: vec![step(100)] });
+    assert!(positions.is_unfinished(0, 1), "the batch may never have arrived");
+    positions.apply(Record::Settled { destination: 0, sequence: 1, except: vec![], ledger: vec![] });
+    assert!(positions.is_unfinished(0, 1), "there may be more behind the cursor");
+    let over = Move { chain: 1, cursors: vec![], stamps: vec![] };
+    positions.apply(Record::Moved { destination: 0, seen: 10, moves: vec![over], ledger: vec![] });
+    assert!(!positions.is_unfinished(0, 1));
+    positions.drop_unknown();
+    assert_eq!(positions.chains.len(), 1, "that it was read to its end is known");
+    positions.apply(Record::Chain { id: 2, key: "file b".into() });
+    positions.drop_unknown();
+    assert_eq!(positions.chains.keys().collect::<Vec<_>>(), [&1]);
 }
 
 #[test]
@@ -114,6 +151,7 @@ fn any_record() -> impl Strategy<Value = Record> {
             moves
         }),
         any::<u32>().prop_map(|chain| Record::Forget { chain }),
+        (any::<u32>(), any::<u64>()).prop_map(|(chain, since)| Record::Missing { chain, since }),
     ]
 }
 

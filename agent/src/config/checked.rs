@@ -10,6 +10,7 @@ use std::time::Duration;
 use globset::GlobMatcher;
 use regex::bytes::Regex;
 
+use super::defaults;
 use super::patterns::Globs;
 
 /// Everything the agent does, as configured.
@@ -28,7 +29,7 @@ pub struct Config {
 }
 
 /// The log inputs.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Logs {
     /// Files named by path or glob.
     pub files: Vec<FileInput>,
@@ -36,6 +37,15 @@ pub struct Logs {
     pub pods: Option<PodInput>,
     /// Files whose changes are themselves logged.
     pub changes: Option<ChangesInput>,
+    /// Most bytes of deleted files that are held open for a destination that has not read them; above it the oldest is given up.
+    pub max_held_bytes: u64,
+}
+
+impl Default for Logs {
+    /// Nothing is read.
+    fn default() -> Self {
+        Self { files: Vec::new(), pods: None, changes: None, max_held_bytes: defaults::MAX_HELD_BYTES }
+    }
 }
 
 /// Files that belong to one job.

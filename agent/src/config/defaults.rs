@@ -15,6 +15,8 @@ pub(super) const MAX_LINE: usize = 1 << 20;
 /// An event with request and response bodies can have megabytes; it is parsed whole before it is reduced.
 pub(super) const AUDIT_MAX_LINE: usize = 16 << 20;
 pub(super) const ROTATE_WAIT: Duration = Duration::from_secs(30);
+/// Twice the default spool: what a node's disk can spare while a destination is away.
+pub(super) const MAX_HELD_BYTES: u64 = 2 << 30;
 pub(super) const MULTILINE_MAX_LINES: usize = 500;
 pub(super) const MULTILINE_TIMEOUT: Duration = Duration::from_secs(3);
 

@@ -52,6 +52,7 @@ impl Page {
             self.line("paths", list(&changes.paths))?;
             self.close();
         }
+        self.line("max_held_bytes", show_bytes(config.logs.max_held_bytes))?;
         self.close();
         self.open("outputs")?;
         if config.outputs.loki.is_empty() {

@@ -71,6 +71,8 @@ section! {
         pods: RawPods,
         /// Files whose changes are logged.
         changes: RawChanges,
+        /// Most bytes of deleted files that are held open for a destination that has not read them. Default 2GiB.
+        max_held_bytes: Size,
     }
 }
 

@@ -198,6 +198,11 @@ fn what_is_on_the_node_is_found_and_read() {
     );
     assert_eq!(found.config.logs.files[1].paths, ["/vault/audit/*.log"]);
     assert_eq!(found.config.logs.pods.as_ref().map(|pods| pods.routes.len()), Some(1));
+
+    let file = node.path().join("agent.yaml");
+    fs::write(&file, "logs: {max_held_bytes: 5MiB}").expect("written");
+    let found = load_line(&format!("{line} --config {}", file.display())).expect("valid");
+    assert_eq!((found.config.logs.files.len(), found.config.logs.max_held_bytes), (2, 5 << 20), "a bound is no input");
     assert!(found.ready(true).is_ok());
 
     // What is there but cannot be read is configured all the same: the reader retries, and counts it as unreadable.

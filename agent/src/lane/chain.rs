@@ -14,8 +14,9 @@ use crate::checkpoint::{Cursor, Move, SegmentIdentity, Stamp};
 use crate::config::checked::{Format, LongLines, Multiline};
 use crate::metrics::Counter;
 use crate::shape::Shaper;
-use crate::tail::catalog::{Chain, Origin};
+use crate::tail::chain::Chain;
 use crate::tail::discovery::{pod_directory, restart_of};
+use crate::tail::origin::Origin;
 use crate::tail::segment::SegmentNumber;
 
 /// How a file's lines are put together.
@@ -87,6 +88,12 @@ pub struct ChainLane {
     pub flush_at: Option<Instant>,
     /// Something of it is in the open batch.
     pub touched: bool,
+    /// The last batch that moves something of it.
+    last_move: u64,
+    /// The chain knows that this lane stands in it.
+    stands: bool,
+    /// A file was given up while batches with parts of it were on their way.
+    pub given_up: bool,
     /// How lines are put together.
     pub lines: Lines,
     /// How records are joined.
@@ -142,6 +149,9 @@ impl ChainLane {
             finishing: Vec::new(),
             flush_at: None,
             touched: false,
+            last_move: 0,
+            stands: false,
+            given_up: false,
             lines,
             multiline: multiline.map(Arc::new),
             long_lines,
@@ -164,7 +174,40 @@ impl ChainLane {
         for open in &mut self.open {
             open.metadata = file_metadata(&self.chain.origin, &open.segment.path());
         }
+        if !self.open.is_empty() {
+            self.stand();
+        }
         gone
+    }
+
+    /// The chain is not forgotten while something of it is open here, or on its way.
+    fn stand(&mut self) {
+        if !std::mem::replace(&mut self.stands, true) {
+            self.chain.enter();
+        }
+    }
+
+    /// Something moves without a line: the position has to be written again.
+    pub fn touch(&mut self) {
+        self.touched = true;
+        self.stand();
+    }
+
+    /// Lets go of a segment.
+    pub fn close(&mut self, number: SegmentNumber) {
+        self.open.retain(|open| open.segment.number != number);
+        self.finishing.retain(|(finishing, _)| *finishing != number);
+        self.chain.settle(number);
+    }
+
+    /// Whether batches that move something of it have no answer yet.
+    pub fn is_under_way(&self, settled: u64) -> bool {
+        self.last_move > settled
+    }
+
+    /// Nothing is open any more, and the answer that says so is still to come.
+    pub fn is_leaving(&self) -> bool {
+        self.stands && self.open.is_empty()
     }
 
     /// Where reading begins in an open segment: at the first part that is not left alone. `None` if all are.
@@ -196,6 +239,7 @@ impl ChainLane {
     /// What the open batch does to the chain, and what the position log must know first. Begins anew with the next batch.
     pub fn take_move(&mut self, sequence: u64, segments: &mut Vec<(u32, SegmentNumber, SegmentIdentity)>) -> Move {
         self.touched = false;
+        self.last_move = sequence;
         let mut cursors = Vec::new();
         for open in &mut self.open {
             if open.done {
@@ -219,8 +263,14 @@ impl ChainLane {
         for (number, _) in over {
             let is_done = self.open.iter().any(|open| open.segment.number == number && open.done);
             if is_done {
-                self.open.retain(|open| open.segment.number != number);
-                self.chain.settle(number);
+                self.close(number);
+            }
+        }
+        if !self.is_under_way(settled) {
+            self.given_up = false;
+            if self.is_leaving() && self.finishing.is_empty() && !self.touched {
+                self.stands = false;
+                self.chain.leave();
             }
         }
     }

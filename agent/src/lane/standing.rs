@@ -9,7 +9,7 @@ use std::time::Instant;
 use proto::loki::metadata::StructuredMetadata;
 
 use crate::checkpoint::{Cursor, Part, SegmentIdentity, Stamp, Ties};
-use crate::tail::catalog::Chain;
+use crate::tail::chain::Chain;
 use crate::tail::identity::{FINGERPRINT_BYTES, Fingerprint, Marker};
 use crate::tail::segment::{Segment, SegmentNumber};
 

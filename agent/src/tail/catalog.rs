@@ -1,418 +1,20 @@
-//! Which files are one log, in the order they were written: the chains, and in each chain its segments.
+//! All logs: the chains by place and by key, and what earlier runs knew of logs that were not found yet.
 //!
-//! The scout feeds it what it sees in directories; lanes read the segments and settle them. A name is only how a file is
-//! found: a file is known by what `identity` says. A segment is given up when every lane has settled it, not before.
+//! Only the scout makes chains; lanes ask for them by place. A place is never given twice, so what still speaks of a chain
+//! that was forgotten (a mark, an order, a batch) finds nothing, and no other chain.
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use tracing::{debug, info, warn};
-
-use super::identity::{FileId, Fingerprint, Marker};
-use super::rotation::Encoding;
-use super::segment::{self, Segment, SegmentNumber};
-use crate::config::checked::{FileInput, PodInput};
+use super::chain::{Chain, SavedChain};
+use super::held::Held;
+use super::origin::Origin;
 use crate::host_root::HostRoot;
-use crate::tail::discovery::Container;
 
-/// How many finished segments a chain remembers, so that their renamed and compressed remains are not taken for new.
-const PASSED_MAX: usize = 16;
-
-/// How often segments of an earlier run are looked for before they count as gone.
-const SEARCHES_MAX: u32 = 4;
-
-/// What a chain is: where its lines come from and how they are understood.
-#[derive(Clone, Debug)]
-pub enum Origin {
-    /// A configured file and its rotated parts.
-    File {
-        /// Its input.
-        input: Arc<FileInput>,
-        /// The live file's path, as configured or matched.
-        path: PathBuf,
-        /// Whether the path is a label, since several files share the job.
-        path_is_label: bool,
-    },
-    /// All files of a container, through restarts and pods of the same name.
-    Pod {
-        /// Its input.
-        input: Arc<PodInput>,
-        /// Who wrote it.
-        container: Container,
-    },
-}
-
-impl Origin {
-    /// Names the chain in the position log; two chains never share it, and it outlives restarts.
-    pub fn key(&self) -> String {
-        match self {
-            Self::File { input, path, .. } => format!("file {} {}", input.job, path.display()),
-            Self::Pod { container: Container { namespace, pod, container }, .. } => format!("pod {namespace}/{pod}/{container}"),
-        }
-    }
-
-    /// How long a renamed file is kept open after its last growth.
-    pub fn rotate_wait(&self) -> std::time::Duration {
-        match self {
-            Self::File { input, .. } => input.rotate_wait,
-            Self::Pod { input, .. } => input.rotate_wait,
-        }
-    }
-}
-
-/// A file that the scout sees, closed.
-#[derive(Clone, Debug)]
-pub struct Candidate {
-    /// The host's path.
-    pub path: PathBuf,
-    /// Device and inode.
-    pub id: FileId,
-    /// How its bytes are to be read.
-    pub encoding: Encoding,
-    /// Bytes.
-    pub len: u64,
-    /// Last change, nanoseconds since the epoch.
-    pub mtime_ns: i64,
-}
-
-/// What is known of a chain from earlier runs.
-#[derive(Clone, Debug, Default)]
-pub struct SavedChain {
-    /// Segments that some destination has not settled.
-    pub segments: Vec<SavedSegment>,
-    /// The number that the next new segment takes.
-    pub next: SegmentNumber,
-}
-
-/// A segment of an earlier run.
-#[derive(Clone, Copy, Debug)]
-pub struct SavedSegment {
-    /// Its number then, and again now.
-    pub number: SegmentNumber,
-    /// Device and inode then.
-    pub id: FileId,
-    /// Its first bytes.
-    pub fingerprint: Fingerprint,
-    /// The furthest position that any destination had settled.
-    pub at: u64,
-    /// The bytes before that.
-    pub marker: Marker,
-    /// When that was, nanoseconds since the epoch.
-    pub seen_ns: i64,
-}
-
-/// One log.
-#[derive(Debug)]
-pub struct Chain {
-    /// Place in the catalog.
-    pub index: usize,
-    /// See [`Origin::key`].
-    pub key: String,
-    /// What it is.
-    pub origin: Origin,
-    /// Whether it was there when the agent started: only then may old lines be left out.
-    pub found_at_start: bool,
-    first_new: SegmentNumber,
-    generation: AtomicU64,
-    files: Mutex<Files>,
-}
-
-#[derive(Debug)]
-struct Files {
-    segments: Vec<Arc<Segment>>,
-    /// How many lanes have yet to settle a segment, by its number.
-    lanes_left: HashMap<SegmentNumber, usize>,
-    lanes: usize,
-    next: SegmentNumber,
-    passed: Vec<(FileId, Fingerprint)>,
-    last_change_ns: i64,
-    saved: Option<SavedChain>,
-    /// How often the saved segments were looked for.
-    searches: u32,
-    never_updated: bool,
-}
-
-impl Chain {
-    fn new(index: usize, origin: Origin, lanes: usize, saved: Option<SavedChain>, found_at_start: bool) -> Self {
-        Self {
-            index,
-            key: origin.key(),
-            origin,
-            found_at_start,
-            first_new: saved.as_ref().map_or(SegmentNumber(0), |saved| saved.next),
-            generation: AtomicU64::new(0),
-            files: Mutex::new(Files {
-                segments: Vec::new(),
-                lanes_left: HashMap::new(),
-                lanes,
-                next: saved.as_ref().map_or(SegmentNumber(0), |saved| saved.next),
-                passed: Vec::new(),
-                last_change_ns: 0,
-                saved,
-                searches: 0,
-                never_updated: true,
-            }),
-        }
-    }
-
-    fn files(&self) -> MutexGuard<'_, Files> {
-        // A lane that panicked has not left the list in between: every change is made in one step at its end.
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether segments of an earlier run are still being looked for.
-    pub fn is_searching(&self) -> bool {
-        self.files().saved.is_some()
-    }
-
-    /// Changes whenever the list of segments does.
-    pub fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
-    }
-
-    /// Segments with smaller numbers are known from earlier runs.
-    pub fn first_new(&self) -> SegmentNumber {
-        self.first_new
-    }
-
-    /// The segments, oldest first.
-    pub fn segments(&self) -> Vec<Arc<Segment>> {
-        self.files().segments.clone()
-    }
-
-    /// The newest segment's identity, if the chain has one.
-    pub fn live_id(&self) -> Option<FileId> {
-        self.files().segments.last().map(|segment| segment.id)
-    }
-
-    /// One lane needs this segment no longer.
-    pub fn settle(&self, number: SegmentNumber) {
-        let mut files = self.files();
-        let Some(left) = files.lanes_left.get_mut(&number) else { return };
-        *left = left.saturating_sub(1);
-        if *left == 0 {
-            files.give_up(number);
-            self.generation.fetch_add(1, Ordering::AcqRel);
-        }
-    }
-
-    /// Brings the list up to what stands in the directory now. `ordered` holds the log's files, oldest first, the live one
-    /// last. Says whether there is something new.
-    pub fn update(&self, root: &HostRoot, ordered: &[Candidate]) -> bool {
-        let mut files = self.files();
-        let before = files.segments.len();
-        let mut upto = None;
-        if let Some(saved) = files.saved.take() {
-            upto = files.find_saved(root, &saved, ordered);
-            let found_all = files.segments.len() == saved.segments.len();
-            if !found_all && files.searches < SEARCHES_MAX {
-                // Between the listing and now a file may have been compressed or renamed: listed anew, it is found.
-                files.searches += 1;
-                files.segments.clear();
-                files.lanes_left.clear();
-                files.saved = Some(saved);
-                return false;
-            }
-        }
-        let first_time = std::mem::replace(&mut files.never_updated, false) && files.last_change_ns == 0;
-        // By identity first, which is cheap; what stands behind the newest of these may still be the compressed remains of
-        // something that was read.
-        upto = upto.max(ordered.iter().rposition(|candidate| files.holds(candidate)));
-        let rest = upto.map_or(0, |place| place + 1);
-        if let Some(passed) = ordered[rest..].iter().rposition(|candidate| files.has_passed(root, candidate)) {
-            upto = Some(rest + passed);
-        }
-        let begin = upto.map_or(0, |place| place + 1);
-        for candidate in &ordered[begin.min(ordered.len())..] {
-            // Nothing of what we know is there any more: what was last changed before our last look is old.
-            if upto.is_none() && !first_time && candidate.mtime_ns < files.last_change_ns {
-                continue;
-            }
-            files.add(root, candidate);
-        }
-        files.refresh(ordered);
-        let changed = files.segments.len() != before;
-        if changed {
-            self.generation.fetch_add(1, Ordering::AcqRel);
-        }
-        changed
-    }
-
-    /// The file of `number` has lost bytes before `at`. If a copy of what it held is found among `ordered` (logrotate's
-    /// copytruncate), the copy takes the number, and the file begins anew under the next; otherwise the number is gone.
-    pub fn truncated(
-        &self,
-        root: &HostRoot,
-        number: SegmentNumber,
-        at: u64,
-        fingerprint: Fingerprint,
-        marker: Marker,
-        ordered: &[Candidate],
-    ) {
-        let mut files = self.files();
-        let Some(place) = files.segments.iter().position(|segment| segment.number == number) else { return };
-        let old = Arc::clone(&files.segments[place]);
-        // Another lane may have been here already; then the file under this number is the copy.
-        if old.head().is_ok_and(|head| fingerprint.len > 0 && fingerprint.is_prefix_of(&head))
-            && old.stat().is_ok_and(|stat| stat.len >= at)
-        {
-            let intact = segment_holds(&old, fingerprint, at, marker);
-            if intact {
-                return;
-            }
-        }
-        let copy = ordered.iter().filter(|candidate| candidate.id != old.id && fingerprint.len > 0).find_map(|candidate| {
-            let file = root.open(&candidate.path).ok()?;
-            let matches = segment::content_matches(&file, candidate.encoding, fingerprint, at, marker).unwrap_or(false);
-            matches.then(|| Segment::new(number, file, candidate.id, candidate.encoding, candidate.path.clone()))
-        });
-        if let Some(copy) = copy {
-            info!(path = %old.path().display(), copy = %copy.path().display(), "file was truncated, its copy was found: nothing is lost");
-            copy.supersede();
-            files.segments[place] = Arc::new(copy);
-        } else {
-            files.segments.remove(place);
-            files.lanes_left.remove(&number);
-        }
-        let is_newest = !files.segments.iter().any(|segment| segment.number > number);
-        if is_newest && let Ok(file) = root.open(&old.path()) {
-            let next = files.next;
-            files.next = SegmentNumber(next.0 + 1);
-            let lanes = files.lanes;
-            files.lanes_left.insert(next, lanes);
-            files.segments.push(Arc::new(Segment::new(next, file, old.id, old.encoding, old.path())));
-        }
-        self.generation.fetch_add(1, Ordering::AcqRel);
-    }
-}
-
-fn segment_holds(segment: &Segment, fingerprint: Fingerprint, at: u64, marker: Marker) -> bool {
-    let mut before = vec![0; Marker::len_at(at)];
-    let from = at - before.len() as u64;
-    segment.head().is_ok_and(|head| fingerprint.is_prefix_of(&head))
-        && segment.read_at(&mut before, from).is_ok_and(|read| read == before.len())
-        && (at == 0 || Marker::of(&before) == marker)
-}
-
-impl Files {
-    /// Finds the segments of an earlier run among the files that are there now. Gives the place of the newest one found.
-    fn find_saved(&mut self, root: &HostRoot, saved: &SavedChain, ordered: &[Candidate]) -> Option<usize> {
-        let mut newest = None;
-        for segment in &saved.segments {
-            self.last_change_ns = self.last_change_ns.max(segment.seen_ns);
-            let by_identity = ordered.iter().enumerate().filter(|(_, candidate)| candidate.id == segment.id);
-            let by_content =
-                ordered.iter().enumerate().filter(|(_, candidate)| candidate.id != segment.id && segment.fingerprint.len > 0);
-            let found = by_identity.chain(by_content).find_map(|(place, candidate)| {
-                let file = open(root, candidate)?;
-                match segment::content_matches(&file, candidate.encoding, segment.fingerprint, segment.at, segment.marker) {
-                    Ok(true) => Some((
-                        place,
-                        Segment::new(segment.number, file, candidate.id, candidate.encoding, candidate.path.clone()),
-                    )),
-                    Ok(false) => None,
-                    Err(error) => {
-                        debug!(path = %candidate.path.display(), %error, "cannot compare with a saved position");
-                        None
-                    }
-                }
-            });
-            if let Some((place, found)) = found {
-                newest = newest.max(Some(place));
-                self.hold(found);
-            }
-        }
-        newest
-    }
-
-    fn hold(&mut self, segment: Segment) {
-        self.lanes_left.insert(segment.number, self.lanes);
-        self.next = self.next.max(SegmentNumber(segment.number.0 + 1));
-        self.segments.push(Arc::new(segment));
-        self.segments.sort_by_key(|segment| segment.number);
-    }
-
-    fn add(&mut self, root: &HostRoot, candidate: &Candidate) {
-        if candidate.encoding == Encoding::Unreadable {
-            warn!(path = %candidate.path.display(), "a rotated file that was not read before is compressed in a way that cannot be read: it is left out");
-            return;
-        }
-        let Some(file) = open(root, candidate) else { return };
-        let number = self.next;
-        self.hold(Segment::new(number, file, candidate.id, candidate.encoding, candidate.path.clone()));
-    }
-
-    fn holds(&self, candidate: &Candidate) -> bool {
-        self.segments.iter().any(|segment| segment.id == candidate.id)
-    }
-
-    /// Whether a file that we do not hold is one that we hold or held, renamed or compressed.
-    fn has_passed(&self, root: &HostRoot, candidate: &Candidate) -> bool {
-        let same_inode = self.passed.iter().filter(|(id, _)| *id == candidate.id);
-        let compressed = candidate.encoding != Encoding::Plain;
-        if !compressed && same_inode.clone().next().is_none() {
-            return false;
-        }
-        let Some(head) = open(root, candidate).and_then(|file| segment::head(&file, candidate.encoding).ok()) else {
-            // What cannot be opened is not new either: there is nothing that could be read from it.
-            return true;
-        };
-        let passed =
-            same_inode.map(|(_, print)| *print).chain(self.passed.iter().filter(|_| compressed).map(|(_, print)| *print));
-        let of_held = self
-            .segments
-            .iter()
-            .filter(|_| compressed)
-            .filter_map(|segment| segment.head().ok().map(|head| Fingerprint::of(&head)));
-        passed.chain(of_held).any(|print| print.len > 0 && print.is_prefix_of(&head))
-    }
-
-    fn give_up(&mut self, number: SegmentNumber) {
-        self.lanes_left.remove(&number);
-        if let Some(place) = self.segments.iter().position(|segment| segment.number == number) {
-            let segment = self.segments.remove(place);
-            if let Ok(head) = segment.head() {
-                self.passed.push((segment.id, Fingerprint::of(&head)));
-                if self.passed.len() > PASSED_MAX {
-                    self.passed.remove(0);
-                }
-            }
-        }
-    }
-
-    /// Names, deletion, and whether a newer file has taken over.
-    fn refresh(&mut self, ordered: &[Candidate]) {
-        for candidate in ordered {
-            if let Some(segment) = self.segments.iter().find(|segment| segment.id == candidate.id) {
-                segment.renamed(&candidate.path);
-            }
-        }
-        let mut newer_has_content = false;
-        for segment in self.segments.iter().rev() {
-            let stat = segment.stat();
-            if newer_has_content || segment.encoding != Encoding::Plain {
-                segment.supersede();
-            }
-            if let Ok(stat) = stat {
-                segment.set_deleted(stat.names == 0);
-                newer_has_content |= stat.len > 0;
-                self.last_change_ns = self.last_change_ns.max(stat.mtime_ns);
-            }
-        }
-    }
-}
-
-/// Opens what the scout saw, if it is still the same file.
-fn open(root: &HostRoot, candidate: &Candidate) -> Option<File> {
-    let file = root.open(&candidate.path).ok()?;
-    let metadata = file.metadata().ok()?;
-    (metadata.is_file() && segment::file_id(&metadata) == candidate.id).then_some(file)
-}
-
-/// Says how many lanes read a chain of that origin.
+/// Says how many lanes read a chain of that origin. A log that none reads gets no chain: nobody would ever let go of its files.
 pub type Interest = Box<dyn Fn(&Origin) -> usize + Send + Sync>;
 
 /// All chains.
@@ -426,7 +28,9 @@ pub struct Catalog {
 
 #[derive(Debug, Default)]
 struct Inner {
-    chains: Vec<Arc<Chain>>,
+    chains: BTreeMap<usize, Arc<Chain>>,
+    /// The place of the next chain.
+    next: usize,
     by_key: HashMap<String, usize>,
     saved: HashMap<String, SavedChain>,
 }
@@ -446,20 +50,30 @@ impl Catalog {
         self.starting.store(false, Ordering::Release);
     }
 
-    /// The chain of that origin, made if there is none yet.
-    pub fn chain(&self, origin: &Origin) -> Arc<Chain> {
+    /// The chain of that origin, made if there is none yet; `None` if no lane reads it.
+    pub fn chain(&self, origin: &Origin) -> Option<Arc<Chain>> {
+        if let Some(known) = self.known(origin) {
+            return Some(known);
+        }
+        let lanes = (self.interest)(origin);
+        if lanes == 0 {
+            return None;
+        }
         let mut inner = self.inner();
         let key = origin.key();
-        if let Some(index) = inner.by_key.get(&key) {
-            return Arc::clone(&inner.chains[*index]);
-        }
-        let index = inner.chains.len();
+        let index = inner.next;
+        inner.next += 1;
         let saved = inner.saved.remove(&key);
-        let chain =
-            Arc::new(Chain::new(index, origin.clone(), (self.interest)(origin), saved, self.starting.load(Ordering::Acquire)));
+        let chain = Arc::new(Chain::new(index, origin.clone(), lanes, saved, self.starting.load(Ordering::Acquire)));
         inner.by_key.insert(key, index);
-        inner.chains.push(Arc::clone(&chain));
-        chain
+        inner.chains.insert(index, Arc::clone(&chain));
+        Some(chain)
+    }
+
+    /// The chain of that origin, if there is one.
+    pub fn known(&self, origin: &Origin) -> Option<Arc<Chain>> {
+        let inner = self.inner();
+        inner.by_key.get(&origin.key()).and_then(|index| inner.chains.get(index)).cloned()
     }
 
     /// Whether an earlier run left a position for it that no file was found for yet.
@@ -469,17 +83,41 @@ impl Catalog {
 
     /// By place.
     pub fn get(&self, index: usize) -> Option<Arc<Chain>> {
-        self.inner().chains.get(index).cloned()
+        self.inner().chains.get(&index).cloned()
     }
 
     /// All, in order of discovery.
     pub fn chains(&self) -> Vec<Arc<Chain>> {
-        self.inner().chains.clone()
+        self.inner().chains.values().cloned().collect()
     }
 
-    /// Keys of earlier runs for which nothing was found, with what was known.
-    pub fn missing(&self) -> Vec<(String, SavedChain)> {
-        self.inner().saved.iter().map(|(key, saved)| (key.clone(), saved.clone())).collect()
+    /// The deleted files that some lane still needs.
+    pub fn held(&self) -> Vec<Held> {
+        let mut held = Vec::new();
+        self.chains().iter().for_each(|chain| chain.held(&mut held));
+        held
+    }
+
+    /// Takes out the chains of which nothing has been left for so long, and gives them.
+    pub fn forget_vanished(&self, now: Instant, after: Duration) -> Vec<Arc<Chain>> {
+        let over: Vec<Arc<Chain>> = self.chains().into_iter().filter(|chain| chain.is_over(now, after)).collect();
+        let mut inner = self.inner();
+        for chain in &over {
+            chain.forget();
+            inner.chains.remove(&chain.index);
+            inner.by_key.remove(&chain.key);
+        }
+        over
+    }
+
+    /// Keys of earlier runs for which nothing was found.
+    pub fn missing(&self) -> Vec<String> {
+        self.inner().saved.keys().cloned().collect()
+    }
+
+    /// Looks no longer for what an earlier run left under that key.
+    pub fn forget_missing(&self, key: &str) {
+        self.inner().saved.remove(key);
     }
 }
 

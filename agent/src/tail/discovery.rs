@@ -38,6 +38,11 @@ impl PathGlob {
         self.matcher.is_some()
     }
 
+    /// Whether it is one of the paths that are meant, existing or not.
+    pub fn is_match(&self, path: &Path) -> bool {
+        self.matcher.as_ref().map_or_else(|| path == self.base, |matcher| matcher.is_match(path))
+    }
+
     /// The paths that exist now and match, in order of name; for a path without pattern that path, existing or not.
     pub fn expand(&self, root: &HostRoot) -> Vec<PathBuf> {
         let Some(matcher) = &self.matcher else {

@@ -13,9 +13,13 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
-use super::catalog::{Candidate, Catalog, Chain, Origin, directory_of};
+use super::bounds::Bounds;
+use super::catalog::{Catalog, directory_of};
+use super::chain::{Candidate, Chain};
 use super::discovery::{Container, PathGlob, pod_directory, restart_of};
 use super::identity::FileId;
+use super::inputs::Inputs;
+use super::origin::Origin;
 use super::rotation::{self, Encoding};
 use super::segment::{self, file_id, mtime_ns};
 use super::watch::{Targets, Watch};
@@ -34,15 +38,6 @@ const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(100);
 /// One warning about a file that cannot be read.
 const WARN_EVERY: Duration = Duration::from_hours(1);
 
-/// What to look for.
-#[derive(Clone, Debug, Default)]
-pub struct Inputs {
-    /// Files, with their patterns compiled.
-    pub files: Vec<(Arc<FileInput>, Vec<PathGlob>)>,
-    /// Pod logs.
-    pub pods: Option<Arc<PodInput>>,
-}
-
 /// The thread that looks.
 pub struct Scout {
     catalog: Arc<Catalog>,
@@ -53,8 +48,10 @@ pub struct Scout {
     look: Receiver<()>,
     unreadable: Arc<Unreadable>,
     warned: HashMap<PathBuf, Instant>,
-    sizes: Vec<u64>,
+    /// What a chain's files add up to, by its place, to tell that one has grown.
+    sizes: HashMap<usize, u64>,
     first_times: HashMap<FileId, i64>,
+    bounds: Bounds,
     stop: Arc<std::sync::atomic::AtomicBool>,
 }
 
@@ -91,6 +88,7 @@ impl Scout {
         inputs: Inputs,
         lanes: Vec<Arc<Wake>>,
         unreadable: Arc<Unreadable>,
+        bounds: Bounds,
         inotify: bool,
     ) -> (Self, Bell) {
         let (sender, look) = sync_channel(1);
@@ -106,8 +104,9 @@ impl Scout {
             look,
             unreadable,
             warned: HashMap::new(),
-            sizes: Vec::new(),
+            sizes: HashMap::new(),
             first_times: HashMap::new(),
+            bounds,
             stop: Arc::clone(&stop),
         };
         (scout, Bell { look: sender, stop })
@@ -121,12 +120,15 @@ impl Scout {
             self.look_around();
         }
         self.catalog.started();
+        // Before a lane moves anything: what it announces next covers what an earlier run had announced of a log that is gone.
+        self.forget();
         self.lanes.iter().for_each(|lane| lane.started());
         if once {
             return;
         }
         // What happened between the first listing and its watch is seen now.
         self.look_around();
+        self.bounds.limit_held(&self.catalog, &self.lanes);
         let mut again = false;
         loop {
             if !again {
@@ -143,6 +145,8 @@ impl Scout {
             }
             let begun = Instant::now();
             self.look_around();
+            self.bounds.limit_held(&self.catalog, &self.lanes);
+            self.forget();
             again = false;
             while let Some(rest) = LOOK_AT_MOST_EVERY.checked_sub(begun.elapsed()) {
                 match self.look.recv_timeout(rest) {
@@ -157,6 +161,12 @@ impl Scout {
 
     fn is_stopped(&self) -> bool {
         self.stop.load(std::sync::atomic::Ordering::Acquire)
+    }
+
+    fn forget(&mut self) {
+        for chain in self.bounds.forget(&self.catalog, &self.inputs, Instant::now()) {
+            self.sizes.remove(&chain.index);
+        }
     }
 
     /// One look at everything.
@@ -214,11 +224,10 @@ impl Scout {
             self.watch_directory(directory_of(&resolved), round);
         }
         let ordered = siblings(&catalog, &resolved, live.as_ref().map(|(candidate, _)| candidate.clone()), None);
-        let known = ordered.iter().any(|candidate| candidate.len > 0) || live.is_some() || catalog.has_saved(origin);
-        if !known {
-            return;
-        }
-        let chain = catalog.chain(origin);
+        let is_there = ordered.iter().any(|candidate| candidate.len > 0) || live.is_some() || catalog.has_saved(origin);
+        // A log whose files are all gone is still read to its end.
+        let chain = if is_there { catalog.chain(origin) } else { catalog.known(origin) };
+        let Some(chain) = chain else { return };
         if live.is_some() {
             round.targets.insert(catalog.root.locate(&resolved), chain.index);
         }
@@ -267,7 +276,7 @@ impl Scout {
             }
             found.sort_by_key(|(order, _)| order.clone());
             let ordered: Vec<Candidate> = found.into_iter().map(|(_, candidate)| candidate).collect();
-            let chain = catalog.chain(&origin);
+            let Some(chain) = catalog.chain(&origin) else { continue };
             for candidate in &ordered {
                 if candidate.encoding == Encoding::Plain {
                     round.targets.insert(catalog.root.locate(&candidate.path), chain.index);
@@ -351,10 +360,7 @@ impl Scout {
                 round.targets.insert(self.catalog.root.locate(&segment.path()), chain.index);
             }
         }
-        if self.sizes.len() <= chain.index {
-            self.sizes.resize(chain.index + 1, 0);
-        }
-        let grown = std::mem::replace(&mut self.sizes[chain.index], size) != size;
+        let grown = self.sizes.insert(chain.index, size).unwrap_or(0) != size;
         if changed || grown {
             self.lanes.iter().for_each(|lane| lane.mark(chain.index));
         }

@@ -31,6 +31,7 @@ pub struct Segment {
     path: Mutex<PathBuf>,
     superseded: AtomicBool,
     deleted: AtomicBool,
+    given_up: AtomicBool,
     released: AtomicU64,
 }
 
@@ -45,6 +46,7 @@ impl Segment {
             path: Mutex::new(path),
             superseded: AtomicBool::new(false),
             deleted: AtomicBool::new(false),
+            given_up: AtomicBool::new(false),
             released: AtomicU64::new(0),
         }
     }
@@ -80,6 +82,16 @@ impl Segment {
     /// Says whether a name leads to it.
     pub fn set_deleted(&self, deleted: bool) {
         self.deleted.store(deleted, Ordering::Release);
+    }
+
+    /// Whether lanes were asked to let go of it unread.
+    pub fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Acquire)
+    }
+
+    /// Says that lanes are asked to let go of it unread.
+    pub fn give_up(&self) {
+        self.given_up.store(true, Ordering::Release);
     }
 
     /// Bytes on disk (compressed ones, where it is compressed) and the number of names.

@@ -2,7 +2,8 @@
 //!
 //! A test is a story: writers, a scripted Loki, the agent as a process, and at the end the book. Where one belongs: `crash` (the
 //! agent dies or is stopped), `rotation` (files move), `pods` (the kubelet's files), `answers` (the server says no or lies),
-//! `outage` (it is away), `isolation` (one trouble must not become another's), `command` (the command line).
+//! `outage` (it is away), `held` (files are deleted meanwhile, and the disk is short), `isolation` (one trouble must not become
+//! another's), `command` (the command line).
 //!
 //! `PICKET_AGENT` names the binary (the one of this build otherwise), `PICKET_CHAOS=large` the size of the promises instead of CI's,
 //! `PICKET_SEED` repeats a run's random moments.
@@ -12,6 +13,7 @@
 mod answers;
 mod command;
 mod crash;
+mod held;
 mod isolation;
 mod outage;
 mod pods;

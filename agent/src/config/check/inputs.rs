@@ -26,6 +26,11 @@ impl Check {
             files: files.iter().filter_map(|file| self.file(file)).collect(),
             pods: raw.pods.as_ref().and_then(|pods| self.pods(&pods.value)),
             changes: raw.changes.as_ref().and_then(|changes| self.changes(changes)),
+            max_held_bytes: raw.max_held_bytes.as_ref().map_or(defaults::MAX_HELD_BYTES, |setting| {
+                // Below the smallest, the lag of an ordinary rotation would lose lines.
+                self.bounded("max_held_bytes", &setting.at, setting.value.0, 1 << 20, 1 << 50, show_bytes);
+                setting.value.0
+            }),
         }
     }
 
