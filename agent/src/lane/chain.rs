@@ -277,7 +277,7 @@ impl ChainLane {
 
     /// When it has to be looked at though nothing was written: a group is complete, or a rotated file was waited for.
     pub fn next_look(&self) -> Option<Instant> {
-        let over = |open: &&OpenSegment| !open.done && (open.segment.is_superseded() || open.segment.is_deleted());
+        let over = |open: &&OpenSegment| !open.done && !open.held && (open.segment.is_superseded() || open.segment.is_deleted());
         let waited = self.open.iter().filter(over).filter_map(|open| open.quiet.map(|(since, _)| since + self.rotate_wait)).min();
         self.flush_at.into_iter().chain(waited).min()
     }

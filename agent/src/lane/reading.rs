@@ -325,23 +325,30 @@ impl Reading {
         if open.quiet.is_none_or(|(_, len)| len != stat.len) {
             open.quiet = Some((around.now, stat.len));
         }
+        // Not only when directories are looked at: what was written to the newer file since is waiting.
+        if !chain.open[place].segment.is_superseded()
+            && chain.open[place + 1..].iter().any(|newer| newer.segment.stat().is_ok_and(|stat| stat.len > 0))
+        {
+            chain.open[place].segment.supersede();
+        }
+        let open = &chain.open[place];
         let waited = open.quiet.is_some_and(|(since, _)| around.now.duration_since(since) >= chain.rotate_wait) || around.once;
         let over = open.segment.is_superseded() || open.segment.is_deleted();
         let read_before = chain.replay.as_ref().is_some_and(|replay| replay.was_finished(open.segment.number));
         // Where a replay ends is not where the segment ends.
-        let done = read_before || (!replaying && (!plain || (over && waited)));
+        let ended = read_before || (!replaying && (!plain || (over && waited)));
         let superseded = open.segment.is_superseded() || replaying || read_before;
-        if done || (around.show_unterminated && !superseded) {
+        if ended || (around.show_unterminated && !superseded) {
             self.take_rest(chain, around);
         }
         let next = (place + 1..chain.open.len()).find(|next| !chain.open[*next].done);
-        if next.is_none() || !(done || superseded) {
+        if next.is_none() || !(ended || superseded) {
             let quiet_for = chain.open[place].quiet.map_or(Duration::ZERO, |(since, _)| around.now.duration_since(since));
             let patience = chain.multiline.as_ref().map_or(Duration::ZERO, |join| join.timeout);
-            let flush = around.once || replaying || chain.replay.is_some() || done || quiet_for >= patience;
+            let flush = around.once || replaying || chain.replay.is_some() || ended || quiet_for >= patience;
             if flush {
                 self.flush_groups(chain, around);
-                if done || chain.replay.is_some() {
+                if ended || chain.replay.is_some() {
                     self.flush_fragments(chain, around);
                 }
                 chain.flush_at = None;
@@ -353,19 +360,34 @@ impl Reading {
             }
         }
         self.commit(chain);
+        let done = read_before || (ended && !self.is_wanted_still(chain));
         self.release(chain, done);
         if done {
             chain.open[place].done = true;
             chain.touched = true;
         }
-        if let Some(next) = next.filter(|_| done || superseded)
+        chain.open[place].held = ended && !done;
+        if let Some(next) = next.filter(|_| ended || superseded)
             && let Some(mark) = chain.start_of(next)
         {
+            // A replay leaves segments where the batch did, which may be within a record.
+            if chain.replay.is_none() {
+                chain.open[place].left = Some(self.mark_in(&self.buffer, self.ties));
+            }
             self.enter(chain, next, mark)?;
             return Ok(None);
         }
         self.abandon();
         Ok(Some(Step::Dry))
+    }
+
+    /// Whether something of the segment has to be read again though its end was reached: a record that begins in it is not
+    /// complete, or a part of it is left alone.
+    fn is_wanted_still(&self, chain: &ChainLane) -> bool {
+        let begins_here = |join: &Join| join.is_open() && join.begin.0 == self.place;
+        let open = &chain.open[self.place];
+        let is_behind = |part: usize| chain.parked.is(part) && open.marks[part].at < self.at;
+        self.groups.iter().chain(&self.fragments).any(begins_here) || (0..chain.parts).any(is_behind)
     }
 
     /// What was read need not stay in memory; the last of it does while other lanes may still want it.
@@ -766,9 +788,24 @@ impl Reading {
             }
             let group = Some(&self.groups[part]).filter(|group| group.is_open());
             let begun = group.or(Some(&self.fragments[part]).filter(|join| join.is_open())).map(|join| join.begin);
+            // What began before this segment and is complete by now leaves nothing to be read there, or, when a batch is
+            // repeated, what stands behind its end.
+            let first = begun.map_or(self.place, |(place, _)| place);
+            for open in &mut chain.open[..first] {
+                let end = chain.replay.as_ref().map_or(open.left, |replay| replay.mark(open.segment.number, part));
+                if let Some(end) = end.filter(|end| end.at > open.marks[part].at) {
+                    open.marks[part] = end;
+                    open.held = false;
+                }
+            }
             match begun {
                 Some((place, mark)) => chain.open[place].marks[part] = mark,
-                None if here.at >= chain.open[self.place].marks[part].at => chain.open[self.place].marks[part] = here,
+                None if here.at >= chain.open[self.place].marks[part].at => {
+                    let number = chain.open[self.place].segment.number;
+                    let end = chain.replay.as_ref().and_then(|replay| replay.mark(number, part));
+                    // Lines of this part that stand before the other's end were not part of the batch.
+                    chain.open[self.place].marks[part] = end.filter(|end| end.at < here.at).unwrap_or(here);
+                }
                 None => {}
             }
         }

@@ -44,6 +44,10 @@ pub struct OpenSegment {
     pub quiet: Option<(Instant, u64)>,
     /// Read to the end that it will have; kept until that is settled.
     pub done: bool,
+    /// It would be done if not for a record that begins in it and goes on in the next, or a part that is left alone.
+    pub held: bool,
+    /// Where reading went on in the next segment.
+    pub left: Option<Mark>,
     /// What every entry of the file carries.
     pub metadata: StructuredMetadata,
 }
@@ -58,6 +62,8 @@ impl OpenSegment {
             identified: false,
             quiet: None,
             done: false,
+            held: false,
+            left: None,
             metadata: StructuredMetadata::default(),
         }
     }
@@ -80,6 +86,7 @@ impl OpenSegment {
 
     /// Goes to where a cursor of the position log is, with all parts or with one.
     pub fn go_to(&mut self, cursor: &Cursor, only: Option<Part>) {
+        (self.held, self.left) = (false, None);
         let low = Mark { at: cursor.at, marker: cursor.marker, ties: cursor.ties, mid_line: cursor.mid_line };
         for (part, mark) in self.marks.iter_mut().enumerate() {
             let part = Part(part as u16);
@@ -137,6 +144,12 @@ impl Replay {
         }
     }
 
+    /// Where a part of a segment ends, if the segment was not read to its own end.
+    pub fn mark(&self, segment: SegmentNumber, part: usize) -> Option<Mark> {
+        let cursor = self.ends.iter().find(|cursor| cursor.segment == segment)?;
+        Some(Mark { at: self.end(segment, part), marker: cursor.marker, ties: cursor.ties, mid_line: cursor.mid_line })
+    }
+
     /// The byte at which all parts of a segment have ended.
     pub fn last(&self, segment: SegmentNumber) -> u64 {
         (0..PARTS).map(|part| self.end(segment, part)).max().unwrap_or(0)
@@ -176,7 +189,7 @@ pub fn follow(open: &mut Vec<OpenSegment>, chain: &Chain, newest_known: &mut Opt
                 known.segment = Arc::clone(segment);
                 known.identified = false;
                 known.quiet = None;
-                known.done = false;
+                (known.done, known.held, known.left) = (false, false, None);
             }
             None if newest_known.is_none_or(|newest| segment.number > newest) => {
                 open.push(OpenSegment::new(Arc::clone(segment)));

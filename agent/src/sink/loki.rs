@@ -91,6 +91,12 @@ struct Parked {
     until: Instant,
 }
 
+impl Parked {
+    fn now() -> Self {
+        Self { feeds: Vec::new(), until: Instant::now() + PARKED_FOR }
+    }
+}
+
 /// The batch that is being sent.
 enum Current {
     /// From the lane, in memory.
@@ -393,8 +399,13 @@ impl LokiSink {
             if fate.parked {
                 // It is read again: then it counts as read.
                 log.ledger_mut().read(&self.name, &share.source, -bytes, -lines);
-                self.parked
-                    .insert(share.labels.to_string(), Parked { feeds: share.feeds.clone(), until: Instant::now() + PARKED_FOR });
+                // Several chains may feed one stream, and not all in one batch.
+                let parked = self.parked.entry(share.labels.to_string()).or_insert_with(Parked::now);
+                for feed in &share.feeds {
+                    if !parked.feeds.contains(feed) {
+                        parked.feeds.push(*feed);
+                    }
+                }
                 for (chain, part) in &share.feeds {
                     orders.push(Order::Park { chain: *chain, part: *part });
                     hold(&mut except, &before, &sealed.moves, &sealed.chains, *chain, *part);

@@ -1,7 +1,7 @@
 //! What the agent promises, under everything that happens to a log shipper: crashes, rotations, and a server that fails in every way.
 //!
 //! A test is a story: writers, a scripted Loki, the agent as a process, and at the end the book. Where one belongs: `crash` (the
-//! agent dies or is stopped), `rotation` (files move), `pods` (the kubelet's files), `answers` (the server says no or lies),
+//! agent dies or is stopped), `rotation` (files move), `seams` (a record goes on in the next file), `pods` (the kubelet's files), `answers` (the server says no or lies),
 //! `outage` (it is away), `held` (files are deleted meanwhile, and the disk is short), `isolation` (one trouble must not become
 //! another's), `command` (the command line).
 //!
@@ -18,5 +18,6 @@ mod isolation;
 mod outage;
 mod pods;
 mod rotation;
+mod seams;
 
 use tests::scene;
