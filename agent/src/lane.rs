@@ -40,7 +40,7 @@ use chain::ChainLane;
 use reading::{Reading, Step, Surroundings};
 
 /// After some work: writers go on writing, and the kernel folds their events meanwhile.
-const REST: Duration = Duration::from_millis(15);
+const REST: Duration = Duration::from_millis(25);
 /// How often the lag is measured, and memory given back.
 const TIDY_EVERY: Duration = Duration::from_secs(5);
 

@@ -52,6 +52,8 @@ struct State {
     orders: Vec<Order>,
     give_up: Vec<GiveUp>,
     room: bool,
+    /// What comes meanwhile is looked at afterwards: nobody is to be woken.
+    resting: bool,
     started: bool,
     stop: bool,
 }
@@ -81,7 +83,9 @@ impl Wake {
         let mut state = self.state();
         if state.marked.insert(chain) {
             state.dirty.push(chain);
-            self.bell.notify_one();
+            if !state.resting {
+                self.bell.notify_one();
+            }
         }
     }
 
@@ -132,10 +136,12 @@ impl Wake {
     pub fn rest(&self, rest: Duration) {
         let until = Instant::now() + rest;
         let mut state = self.state();
+        state.resting = true;
         while !state.stop {
-            let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else { return };
+            let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else { break };
             state = self.bell.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+        state.resting = false;
     }
 
     /// Waits until there is something to do or it is `until`; takes it.

@@ -17,8 +17,11 @@ use super::identity::FileId;
 use super::segment::file_id;
 use crate::wake::Wake;
 
-/// Between two readings of inotify's queue: meanwhile the kernel folds the events of one busy file into one.
-const PAUSE: Duration = Duration::from_millis(5);
+/// Between two readings of inotify's queue: meanwhile the kernel folds the events of one busy file into one, and this thread
+/// costs nothing.
+const PAUSE: Duration = Duration::from_millis(15);
+/// Events that come closer together than this were read at once.
+const AT_ONCE: Duration = Duration::from_micros(500);
 
 /// Which chain a path belongs to; filled by the scout, read for every event.
 #[derive(Debug, Default)]
@@ -70,10 +73,10 @@ impl Watch {
                     let _ = look.try_send(());
                 }
             }
-            if last.elapsed() > PAUSE {
+            if last.elapsed() > AT_ONCE {
                 pause();
-                last = Instant::now();
             }
+            last = Instant::now();
         };
         let watcher = enabled
             .then(|| RecommendedWatcher::new(handler, Config::default()))
