@@ -124,7 +124,7 @@ impl Changes {
 
     /// A file's state, and what a line says of it. `None` if it is not there.
     fn see(&self, path: &Path, before: Option<&Seen>) -> Option<(Seen, Value)> {
-        let metadata = fs::metadata(self.root.locate(path)).ok().filter(fs::Metadata::is_file)?;
+        let metadata = self.root.resolve(path).and_then(fs::metadata).ok().filter(fs::Metadata::is_file)?;
         let stat = format!(
             "{} {} {} {} {:o} {}.{} {}.{}",
             metadata.ino(),
