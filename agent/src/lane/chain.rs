@@ -323,7 +323,8 @@ pub fn jobs(origin: &Origin) -> Vec<String> {
     }
 }
 
-fn streams(origin: &Origin, settings: &Settings) -> Result<Vec<StreamSet>, String> {
+/// The streams of a chain of that origin: its own job first, then its routes. Errors are configuration that was not checked.
+pub fn streams(origin: &Origin, settings: &Settings) -> Result<Vec<StreamSet>, String> {
     let mut base = Labels::new();
     for (name, value) in settings.labels.iter() {
         base.set(name, value);
