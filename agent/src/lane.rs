@@ -440,8 +440,9 @@ impl Lane {
                     // What was under way of a file that was given up cannot be read again.
                     refused.push(Arc::clone(&chain.streams[0].source));
                 }
-                let settled = standing.cursors.get(&chain.number).cloned().unwrap_or_default();
-                chain.go_to(&settled, Some(part));
+                let settled = standing.cursors.get(&chain.number).map_or(&[][..], Vec::as_slice);
+                let newest = standing.newest.get(&chain.number).map_or(&[][..], Vec::as_slice);
+                chain.go_back(settled, newest, Some(part));
             }
             chain.parked.set(part, parked);
             self.ready.push_back(index);

@@ -49,7 +49,7 @@ impl Preview {
             let Some(time) = entry.time else { continue };
             let mut slot = CachedSlot::default();
             self.batch.slot(&mut slot, &labels[0], source, (0, Part(0)));
-            self.batch.push(slot, Instant::now(), time, entry.text, entry.metadata.iter(), extent);
+            self.batch.push(slot, Instant::now(), time, entry.text, entry.metadata.structured(), extent);
             if self.batch.is_full() {
                 self.hand_on()?;
             }

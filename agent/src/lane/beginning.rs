@@ -52,13 +52,7 @@ impl Lane {
                     lane.touch();
                 }
             }
-            let known = cursors.clone();
-            for open in &mut lane.open {
-                if let Some(cursor) = known.iter().find(|cursor| cursor.segment == open.segment.number) {
-                    open.go_to(cursor, None);
-                    open.identified = true;
-                }
-            }
+            lane.resume(cursors, standing.newest.get(&number).map_or(&[], Vec::as_slice));
         } else {
             self.begin(&mut lane);
         }
