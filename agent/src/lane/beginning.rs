@@ -26,7 +26,7 @@ impl Lane {
         let number = log.chain(&chain.key);
         let standing = log.standing(self.number).cloned().unwrap_or_default();
         drop(log);
-        let mut lane = match ChainLane::new(&chain, number, &self.settings) {
+        let mut lane = match ChainLane::new(&chain, number, self.number, &self.settings) {
             Ok(Some(lane)) => Box::new(lane),
             Ok(None) => return,
             Err(error) => {

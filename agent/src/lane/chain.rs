@@ -70,6 +70,8 @@ pub struct ChainLane {
     pub index: usize,
     /// Number in the position log.
     pub number: u32,
+    /// The lane's number: that of its destination in the position log.
+    pub lane: u32,
     /// The files.
     pub chain: Arc<Chain>,
     /// Of the files' list, when it was last followed.
@@ -120,7 +122,7 @@ pub struct ChainLane {
 
 impl ChainLane {
     /// `None` when the destination wants nothing of the chain. Errors are configuration that was not checked, in words.
-    pub fn new(chain: &Arc<Chain>, number: u32, settings: &Settings) -> Result<Option<Self>, String> {
+    pub fn new(chain: &Arc<Chain>, number: u32, lane: u32, settings: &Settings) -> Result<Option<Self>, String> {
         let (lines, multiline, long_lines, max_line) = match &chain.origin {
             Origin::File { input, .. } => {
                 let lines = if input.format == Format::Cri { Lines::Container } else { Lines::Plain };
@@ -143,6 +145,7 @@ impl ChainLane {
         Ok(Some(Self {
             index: chain.index,
             number,
+            lane,
             chain: Arc::clone(chain),
             generation: u64::MAX,
             open: Vec::new(),

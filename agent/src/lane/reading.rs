@@ -368,13 +368,13 @@ impl Reading {
         Ok(Some(Step::Dry))
     }
 
-    /// What was read need not stay in memory; the last of it does while other lanes may still want it.
+    /// What was read need not stay in memory, but for the last of it: where other lanes still want more, the segment knows.
     fn release(&self, chain: &ChainLane, done: bool) {
         let segment = &chain.open[self.place].segment;
         if done {
-            segment.release_before(self.at, 1);
+            segment.passed(chain.lane, self.at, 1);
         } else {
-            segment.release_before(self.at.saturating_sub(RELEASE_BYTES), RELEASE_BYTES);
+            segment.passed(chain.lane, self.at.saturating_sub(RELEASE_BYTES), RELEASE_BYTES);
         }
     }
 

@@ -293,6 +293,7 @@ impl Chain {
         if let Some(copy) = copy {
             info!(path = %old.path().display(), copy = %copy.path().display(), "file was truncated, its copy was found: nothing is lost");
             copy.supersede();
+            copy.expect_readers(files.lanes);
             files.segments[place] = Arc::new(copy);
         } else {
             files.segments.remove(place);
@@ -304,7 +305,9 @@ impl Chain {
             files.next = SegmentNumber(next.0 + 1);
             let lanes = files.lanes;
             files.lanes_left.insert(next, lanes);
-            files.segments.push(Arc::new(Segment::new(next, file, old.id, old.encoding, old.path())));
+            let anew = Segment::new(next, file, old.id, old.encoding, old.path());
+            anew.expect_readers(lanes);
+            files.segments.push(Arc::new(anew));
         }
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
@@ -350,6 +353,7 @@ impl Files {
     }
 
     fn hold(&mut self, segment: Segment) {
+        segment.expect_readers(self.lanes);
         self.lanes_left.insert(segment.number, self.lanes);
         self.next = self.next.max(SegmentNumber(segment.number.0 + 1));
         self.segments.push(Arc::new(segment));

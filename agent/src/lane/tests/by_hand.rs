@@ -95,7 +95,7 @@ impl ByHand {
             once: false,
             show_unterminated: false,
         };
-        let lane = ChainLane::new(&chain, 0, &settings).unwrap().unwrap();
+        let lane = ChainLane::new(&chain, 0, 0, &settings).unwrap().unwrap();
         Self {
             _directory: directory,
             path,
@@ -136,7 +136,7 @@ impl ByHand {
 
     /// kill -9 while `announced` is under way: what a new agent sends first.
     pub(super) fn killed_and_repeated(&mut self, announced: &Read) -> Read {
-        self.lane = ChainLane::new(&self.chain, 0, &self.settings).unwrap().unwrap();
+        self.lane = ChainLane::new(&self.chain, 0, 0, &self.settings).unwrap().unwrap();
         self.reading = Reading::default();
         self.batch = Batch::new(self.settings.limits);
         self.follow();

@@ -1,0 +1,53 @@
+//! Programs of the system that a test needs (logrotate, fincore): found or not, and run to their end.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A program that is installed.
+#[derive(Clone, Debug)]
+pub struct Program(PathBuf);
+
+impl Program {
+    /// Looks along `PATH` and where system programs are, which is not on every user's path.
+    pub fn find(name: &str) -> Option<Self> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let system = ["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from);
+        let mut places = std::env::split_paths(&path).chain(system).map(|directory| directory.join(name));
+        places.find(|path| path.is_file()).map(Self)
+    }
+
+    /// Runs it; its standard output. Panics with its standard error when it fails.
+    pub fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
+        let (succeeded, output, errors) = self.outcome(args);
+        assert!(succeeded, "{}: {errors}", self.0.display());
+        output
+    }
+
+    /// Runs it: whether it succeeded, its standard output and its standard error.
+    #[expect(clippy::disallowed_methods, reason = "the place that runs other programs than the one under test")]
+    pub fn outcome<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> (bool, String, String) {
+        let done = Command::new(&self.0).args(args).output();
+        let done = done.unwrap_or_else(|error| panic!("{}: {error}", self.0.display()));
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        (done.status.success(), text(done.stdout), text(done.stderr))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_found_and_run_or_not_there() {
+        let shell = Program::find("sh").unwrap();
+        assert_eq!(shell.run(["-c", "echo so"]), "so\n");
+        assert_eq!(shell.outcome(["-c", "echo why >&2; exit 3"]), (false, String::new(), "why\n".to_owned()));
+        assert!(Program::find("there-is-no-such-program").is_none());
+    }
+}
