@@ -65,12 +65,7 @@ fn ship(file: &Path, written: Written, format: &str, entries: u32) -> Shipped {
     let arguments = ["agent", "--once", "--config", path.to_str().unwrap(), "--state-dir", state.to_str().unwrap()];
     let cli = Cli::try_from_arguments(arguments).unwrap();
     let loaded = config::load(&cli.settings, &Environment::of_host()).unwrap_or_else(|problems| panic!("{problems}"));
-    let options = Options {
-        state_directory: state,
-        root: HostRoot::new(&cli.settings.path_rootfs),
-        once: true,
-        inotify: false,
-    };
+    let options = Options { state_directory: state, root: HostRoot::new(&cli.settings.path_rootfs), once: true, inotify: false };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let _entered = runtime.enter();
     let mut lasting = Lasting::new().unwrap();

@@ -6,7 +6,7 @@ use tracing::{info, warn};
 
 use super::chain::{self, ChainLane};
 use super::standing::Replay;
-use super::{Lane, lock, nanos, seconds};
+use super::{COPIED, Lane, lock, nanos, seconds};
 use crate::checkpoint::{Announced, Record};
 use crate::ledger::Fate;
 use crate::tail::origin::Origin;
@@ -50,6 +50,9 @@ impl Lane {
                     self.lost(&lane, "gone");
                     // Or it would be counted again at the next start.
                     lane.touch();
+                }
+                if found && chain.was_copied(cursor.segment) {
+                    self.lost(&lane, COPIED);
                 }
             }
             lane.resume(cursors, standing.newest.get(&number).map_or(&[], Vec::as_slice));

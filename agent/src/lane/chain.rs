@@ -9,7 +9,7 @@ use proto::loki::metadata::StructuredMetadata;
 use twox_hash::XxHash3_64;
 
 use super::Settings;
-use super::standing::{Mark, OpenSegment, PARTS, Parked, Replay, follow};
+use super::standing::{Followed, Mark, OpenSegment, PARTS, Parked, Replay, follow};
 use crate::batch::{CachedSlot, Extent};
 use crate::checkpoint::{Cursor, Move, Newest, Part, SegmentIdentity, Stamp};
 use crate::config::checked::{Format, LongLines, Multiline};
@@ -172,21 +172,21 @@ impl ChainLane {
         }))
     }
 
-    /// Brings the open segments up to the chain's. Gives those that are gone unread.
-    pub fn follow(&mut self) -> Vec<OpenSegment> {
+    /// Brings the open segments up to the chain's. Says what was lost.
+    pub fn follow(&mut self) -> Followed {
         let generation = self.chain.generation();
         if generation == self.generation {
-            return Vec::new();
+            return Followed::default();
         }
         self.generation = generation;
-        let gone = follow(&mut self.open, &self.chain, &mut self.newest);
+        let followed = follow(&mut self.open, &self.chain, &mut self.newest);
         for open in &mut self.open {
             open.metadata = file_metadata(&self.chain.origin, &open.segment.path());
         }
         if !self.open.is_empty() {
             self.stand();
         }
-        gone
+        followed
     }
 
     /// The chain is not forgotten while something of it is open here, or on its way.
@@ -230,7 +230,8 @@ impl ChainLane {
         for open in &mut self.open {
             if let Some(cursor) = cursors.iter().find(|cursor| cursor.segment == open.segment.number) {
                 open.go_to(cursor, None);
-                open.identified = true;
+                // The position log knows it; here it is needed for when the file is truncated.
+                open.identify(self.parts);
             }
         }
         self.set_newest(newest, None);

@@ -168,7 +168,9 @@ impl Reading {
                 self.abandon();
                 return Ok(Step::More);
             }
-            let read = if replaying { 0 } else { self.fill(chain, around)? };
+            let filled = if replaying { Ok(0) } else { self.fill(chain, around) };
+            // What is in the batch already must not be read again after the error.
+            let read = filled.inspect_err(|_| self.commit(chain))?;
             self.turn += read;
             around.counters.read_bytes.add(read as u64);
             if read > 0 {
@@ -318,6 +320,8 @@ impl Reading {
         let reached = self.at + (self.end - self.begin) as u64;
         let expected = chain.start_of(place).map_or(0, |mark| mark.at);
         if !replaying && ((plain && stat.len < reached) || reached < expected) {
+            // What was read before the truncation is in the batch: the copy is read on from there.
+            self.commit(chain);
             self.abandon();
             return Ok(Some(Step::Truncated(place)));
         }

@@ -122,6 +122,11 @@ impl Segment {
         head(&self.file, self.encoding)
     }
 
+    /// Whether its content begins as `fingerprint` says and has, just before `at`, what `marker` says.
+    pub fn holds(&self, fingerprint: Fingerprint, at: u64, marker: Marker) -> io::Result<bool> {
+        content_matches(&self.file, self.encoding, fingerprint, at, marker)
+    }
+
     /// So many lanes are going to read it.
     pub fn expect_readers(&self, lanes: usize) {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).expect(lanes);

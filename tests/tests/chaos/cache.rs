@@ -12,7 +12,7 @@ use tests::program::Program;
 use tests::skip::skipped;
 use tests::wait;
 
-use tests::scene::{Destination, Scene, deliver, scale, written};
+use crate::scene::{Destination, Scene, deliver, scale, written};
 
 const RAW: Shape = Shape::Raw { bytes: 1000 };
 const MIB: u64 = 1 << 20;

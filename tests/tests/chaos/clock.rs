@@ -10,7 +10,7 @@ use tests::loki::{Answer, Behaviour, Loki};
 use tests::skip::skipped;
 use tests::{stamp, wait};
 
-use tests::scene::{Destination, REPEATS_PER_KILL_MAX, Scene, scale};
+use crate::scene::{Destination, REPEATS_PER_KILL_MAX, Scene, scale};
 
 const RAW: Shape = Shape::Raw { bytes: 100 };
 const MINUTE: i64 = 60 * 1_000_000_000;
@@ -122,7 +122,7 @@ fn the_wall_clock_jumps_under_load_and_the_agent_is_killed() {
     let ahead = times.iter().max().unwrap() - stamp::now_nanos();
     assert!(ahead > 50 * MINUTE, "the agent saw the clock jump: its newest time is {} s ahead", ahead / 1_000_000_000);
     let mut book = scene.book(&[(1, RAW)]);
-    tests::scene::deliver(&mut book, &loki, &[&log]);
+    crate::scene::deliver(&mut book, &loki, &[&log]);
     let (delay_max, _) = book.delay_ms();
     // Each start takes a moment, in which lines wait.
     assert!(delay_max <= 2 * DELAY_MS_MAX, "no wait is measured by the wall clock: {delay_max} ms at most");
