@@ -43,6 +43,8 @@ use reading::{Reading, Step, Surroundings};
 
 /// After some work: writers go on writing, and the kernel folds their events meanwhile.
 const REST: Duration = Duration::from_millis(15);
+/// From so long a wait for the sink on, a file is not taken for what it was before.
+const WAITED: Duration = Duration::from_millis(50);
 /// A gap: what was written between the copying and the truncation of a file.
 const COPIED: &str = "between copy and truncation";
 /// How often the lag is measured, and memory given back.
@@ -280,9 +282,14 @@ impl Lane {
             }
             match step {
                 Ok(Step::Full) => {
+                    let begun = Instant::now();
                     self.seal_with(Some(&mut chain));
                     if self.closed {
                         break;
+                    }
+                    // While the destination was away the file may have been truncated, and have grown beyond this place.
+                    if begun.elapsed() >= WAITED {
+                        self.reading.has_waited();
                     }
                 }
                 Ok(Step::More) => {

@@ -1,8 +1,10 @@
-//! Programs of the system that a test needs (logrotate, fincore): found or not, and run to their end.
+//! Programs of the system that a test needs (logrotate, fincore, a shell): found or not, run to their end or started.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 /// A program that is installed.
 #[derive(Clone, Debug)]
@@ -33,9 +35,50 @@ impl Program {
         (done.status.success(), text(done.stdout), text(done.stderr))
     }
 
+    /// Starts it, and goes on. Its standard output is kept for the end.
+    #[expect(clippy::disallowed_methods, reason = "the place that runs other programs than the one under test")]
+    pub fn start<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Running {
+        let child = Command::new(&self.0).args(args).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+        Running(Some(child.unwrap_or_else(|error| panic!("{}: {error}", self.0.display()))))
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.0
+    }
+}
+
+/// A program that runs. Dropped, it is killed.
+#[derive(Debug)]
+pub struct Running(Option<Child>);
+
+impl Running {
+    /// Its process number.
+    pub fn id(&self) -> u32 {
+        self.0.as_ref().expect("it runs").id()
+    }
+
+    /// SIGHUP.
+    pub fn hang_up(&self) {
+        let pid = Pid::from_raw(self.id().cast_signed()).expect("a child has a process number");
+        kill_process(pid, Signal::HUP).expect("it runs");
+    }
+
+    /// Waits for its end, which the caller has brought about; its standard output.
+    pub fn finish(mut self) -> String {
+        let child = self.0.take().expect("it runs");
+        let done = child.wait_with_output().expect("a child can be waited for");
+        assert!(done.status.success(), "{}", done.status);
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            child.kill().ok();
+            child.wait().ok();
+        }
     }
 }
 

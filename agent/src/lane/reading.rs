@@ -140,6 +140,14 @@ impl Reading {
         self.fragments.iter_mut().chain(&mut self.groups).for_each(Join::clear);
     }
 
+    /// Time has passed since the last step: whether the bytes before the place are still those that were read is seen anew.
+    /// A compressed file is never truncated, and costs much to enter again.
+    pub fn has_waited(&mut self) {
+        if self.decompressor.is_none() {
+            self.abandon();
+        }
+    }
+
     /// Gives memory back after a burst.
     pub fn shrink(&mut self) {
         if !self.started {

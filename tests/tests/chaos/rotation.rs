@@ -1,6 +1,6 @@
 //! Files are renamed, compressed, deleted and truncated, under the agent and while it is away.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tests::line::{self, Shape};
 use tests::load::{Load, Turn};
@@ -235,12 +235,20 @@ fn copied_and_truncated_several_times_while_the_destination_is_away() {
     log.append(1000);
     deliver(&mut book, &loki, &[&log]);
     loki.behave(Behaviour::Answer(Answer::of(503)));
-    for _ in 0..4 {
-        // More than the lane and its sink hold.
-        log.append(5000);
+    // More than the lane and its sink hold: the lane stands still within the file.
+    log.append(5000);
+    let (mut n_read, mut since) = (0.0, Instant::now());
+    wait::for_condition("the lane to stand still", Duration::from_mins(1), || {
+        let now = agent.metrics().map_or(0.0, |metrics| metrics.total_about(&["read_bytes"]));
+        if now > n_read {
+            (n_read, since) = (now, Instant::now());
+        }
+        n_read > 0.0 && since.elapsed() >= Duration::from_secs(1)
+    });
+    for _ in 0..3 {
         log.copy_and_truncate();
+        log.append(5000);
     }
-    log.append(500);
     loki.behave(Behaviour::Accept);
     scene.finish(agent, &loki, book, &[&log], 0);
 }
