@@ -1,7 +1,7 @@
 //! Programs of the system that a test needs (logrotate, fincore, a shell): found or not, run to their end or started.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -21,18 +21,22 @@ impl Program {
 
     /// Runs it; its standard output. Panics with its standard error when it fails.
     pub fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
-        let (succeeded, output, errors) = self.outcome(args);
-        assert!(succeeded, "{}: {errors}", self.0.display());
+        let (code, output, errors) = self.outcome_with(args, &[]);
+        assert_eq!(code, Some(0), "{}: {errors}", self.0.display());
         output
     }
 
-    /// Runs it: whether it succeeded, its standard output and its standard error.
+    /// Runs it with further variables: its exit code, its standard output and its standard error.
     #[expect(clippy::disallowed_methods, reason = "the place that runs other programs than the one under test")]
-    pub fn outcome<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> (bool, String, String) {
-        let done = Command::new(&self.0).args(args).output();
+    pub fn outcome_with<S: AsRef<OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = S>,
+        env: &[(&str, &OsStr)],
+    ) -> (Option<i32>, String, String) {
+        let done = Command::new(&self.0).args(args).envs(env.iter().copied()).output();
         let done = done.unwrap_or_else(|error| panic!("{}: {error}", self.0.display()));
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        (done.status.success(), text(done.stdout), text(done.stderr))
+        (done.status.code(), text(done.stdout), text(done.stderr))
     }
 
     /// Starts it, and goes on. Its standard output is kept for the end.
@@ -40,11 +44,6 @@ impl Program {
     pub fn start<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Running {
         let child = Command::new(&self.0).args(args).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
         Running(Some(child.unwrap_or_else(|error| panic!("{}: {error}", self.0.display()))))
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.0
     }
 }
 
@@ -90,7 +89,8 @@ mod tests {
     fn a_program_is_found_and_run_or_not_there() {
         let shell = Program::find("sh").unwrap();
         assert_eq!(shell.run(["-c", "echo so"]), "so\n");
-        assert_eq!(shell.outcome(["-c", "echo why >&2; exit 3"]), (false, String::new(), "why\n".to_owned()));
+        let outcome = shell.outcome_with(["-c", "echo $WHY >&2; exit 3"], &[("WHY", OsStr::new("so"))]);
+        assert_eq!(outcome, (Some(3), String::new(), "so\n".to_owned()));
         assert!(Program::find("there-is-no-such-program").is_none());
     }
 }
