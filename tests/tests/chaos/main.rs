@@ -2,9 +2,9 @@
 //!
 //! A test is a story: writers, a scripted Loki, the agent as a process, and at the end the book. Where one belongs: `crash` (the
 //! agent dies or is stopped), `rotation` (files move), `logrotate` (they are moved by the real one), `pods` (the kubelet's files),
-//! `answers` (the server says no or lies), `outage` (it is away), `held` (files are deleted meanwhile, and the disk is short),
-//! `isolation` (one trouble must not become another's), `clock` (times go back, and clocks jump), `cache` (what stays in memory
-//! that is not the agent's), `command` (the command line).
+//! `watching` (nobody tells of changes), `answers` (the server says no or lies), `outage` (it is away), `held` (files are deleted
+//! meanwhile, and the disk is short), `isolation` (one trouble must not become another's), `clock` (times go back, and clocks
+//! jump), `cache` (what stays in memory that is not the agent's), `command` (the command line).
 //!
 //! `PICKET_AGENT` names the binary (the one of this build otherwise), `PICKET_CHAOS=large` the size of the promises instead of CI's,
 //! `PICKET_SEED` repeats a run's random moments.
@@ -22,5 +22,6 @@ mod logrotate;
 mod outage;
 mod pods;
 mod rotation;
+mod watching;
 
 use tests::scene;
