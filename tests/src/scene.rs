@@ -100,13 +100,6 @@ impl Scene {
         self
     }
 
-    /// The same with these variables in the agent's environment.
-    #[must_use]
-    pub fn with_env(mut self, variables: &[(&str, &str)]) -> Self {
-        self.env.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        self
-    }
-
     /// A file or directory of the stage.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)

@@ -96,7 +96,7 @@ fn the_wall_clock_jumps_under_load_and_the_agent_is_killed() {
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
         ("NO_FAKE_STAT", "1"),
     ];
-    let scene = scene.with_env(&variables);
+    let scene = variables.iter().fold(scene, |scene, (name, value)| scene.with_env(name, value));
     let loki = Loki::start();
     let log = scene.log("audit.log", RAW, 1);
     scene.configure(&[("load", log.path(), "raw")], &[Destination("main", &loki, "")]);
