@@ -318,7 +318,7 @@ impl Lane {
             Truncated { number: open.segment.number, at: cursor.at, fingerprint: open.fingerprint, marker: cursor.marker };
         let rotated = |path: &Path| siblings(&self.catalog, path, None, None);
         chain.chain.truncated(&self.catalog.root, &truncated, rotated);
-        warn!(path = %path.display(), read_up_to = cursor.at, "file was truncated: what stands in no copy of it is lost");
+        warn!(path = %path.display(), read_up_to = cursor.at, "file was truncated: what was not read of it and stands in no copy is lost");
         self.follow(chain, "truncated");
         chain.touched = true;
     }

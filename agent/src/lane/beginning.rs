@@ -36,9 +36,18 @@ impl Lane {
         };
         lane.follow();
         if let Some(cursors) = standing.cursors.get(&number) {
-            // What is older than the first new segment and has no cursor was finished by this lane; another still needs it.
-            let is_finished =
-                |number: SegmentNumber| number < chain.first_new() && !cursors.iter().any(|cursor| cursor.segment == number);
+            // What is known from an earlier run and has no cursor was finished by this lane, and another still needs it; unless
+            // the batch under way was the first to have it, or this lane had not even come to it.
+            let announced = standing.announced.iter().flat_map(|announced| &announced.moves);
+            let announced: Vec<SegmentNumber> = announced
+                .filter(|step| step.chain == number)
+                .flat_map(|step| step.cursors.iter().map(|cursor| cursor.segment))
+                .collect();
+            let newest = cursors.iter().map(|cursor| cursor.segment).max();
+            let is_finished = |number: SegmentNumber| {
+                let has_cursor = cursors.iter().any(|cursor| cursor.segment == number) || announced.contains(&number);
+                !has_cursor && number < chain.first_new() && newest.is_none_or(|newest| number < newest)
+            };
             let finished: Vec<SegmentNumber> =
                 lane.open.iter().map(|open| open.segment.number).filter(|number| is_finished(*number)).collect();
             Self::skip(&mut lane, &finished);

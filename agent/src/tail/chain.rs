@@ -18,6 +18,7 @@ use super::origin::Origin;
 use super::rotation::Encoding;
 use super::segment::{self, Segment, SegmentNumber};
 use crate::host_root::HostRoot;
+use truncation::was_truncated;
 
 pub mod truncation;
 
@@ -301,8 +302,7 @@ impl Files {
                 }
             });
             if let Some((place, found)) = found {
-                let is_there = ordered.iter().any(|candidate| candidate.id == segment.id);
-                if found.id != segment.id && is_there {
+                if found.id != segment.id && was_truncated(root, segment, ordered) {
                     self.copied.push(found.number);
                 }
                 newest = newest.max(Some(place));

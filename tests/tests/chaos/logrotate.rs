@@ -80,6 +80,9 @@ fn play(name: &'static str, mode: &Mode) {
 
     for _ in 0..N_TURNS {
         more(&loki, LINES_PER_TURN);
+        // The lines may have been those of the file before.
+        let is_worth_it = || fs::metadata(&log).is_ok_and(|metadata| metadata.len() > 4096);
+        wait::for_condition("the file to grow", scale().deliver_max, is_worth_it);
         let running = if mode.is_killed {
             agent.kill();
             None

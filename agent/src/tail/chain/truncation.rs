@@ -6,6 +6,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::UNIX_EPOCH;
 
 use tracing::info;
 
@@ -15,7 +16,7 @@ use crate::tail::identity::{Fingerprint, Marker};
 use crate::tail::rotation::Encoding;
 use crate::tail::segment::{self, Segment, SegmentNumber};
 
-/// How often a log's files are listed while they are renamed and compressed.
+/// How often a log's files are listed until the copy is among them.
 const LISTINGS_MAX: u32 = 4;
 
 /// A file of which bytes that were read are gone.
@@ -35,7 +36,7 @@ impl Chain {
     /// The file of `number` has lost bytes before `at`. If a copy of what it held is found among the log's older files
     /// (logrotate's copytruncate), the copy takes the number; otherwise the number is gone. Copies that are newer still (of a
     /// file that was truncated again) follow, and the file itself begins anew after them. `rotated` lists the older files, oldest
-    /// first; it is asked again when one of them is renamed or compressed meanwhile.
+    /// first; it is asked again when it has none that fits, since a listing may miss a file that is being compressed.
     pub fn truncated(&self, root: &HostRoot, lost: &Truncated, rotated: impl Fn(&Path) -> Vec<Candidate>) {
         let mut files = self.files();
         let number = lost.number;
@@ -50,11 +51,11 @@ impl Chain {
         for _ in 0..LISTINGS_MAX {
             ordered = rotated(&old.path());
             ordered.retain(|candidate| candidate.id != old.id);
-            let fits = |candidate: &Candidate| Some(fits(&open(root, candidate)?, candidate, lost));
-            let fit: Vec<Option<Fit>> = ordered.iter().map(fits).collect();
-            copy = fit.iter().position(|fit| *fit == Some(Fit::Whole));
-            begins = copy.or_else(|| fit.iter().rposition(|fit| *fit == Some(Fit::Beginning)));
-            if copy.is_some() || fit.iter().all(Option::is_some) {
+            let fits = |candidate: &Candidate| open(root, candidate).map_or(Fit::Nothing, |file| fits(&file, candidate, lost));
+            let fit: Vec<Fit> = ordered.iter().map(fits).collect();
+            copy = fit.iter().position(|fit| *fit == Fit::Whole);
+            begins = copy.or_else(|| fit.iter().rposition(|fit| *fit == Fit::Beginning));
+            if copy.is_some() {
                 break;
             }
         }
@@ -113,6 +114,16 @@ fn fits(file: &File, candidate: &Candidate, lost: &Truncated) -> Fit {
         Ok(true) => Fit::Whole,
         Ok(false) | Err(_) => Fit::Beginning,
     }
+}
+
+/// Whether the file of an earlier run, whose content was found in another, is still there: not one that was made since and
+/// got its inode, which file systems give out again at once.
+pub(super) fn was_truncated(root: &HostRoot, segment: &SavedSegment, ordered: &[Candidate]) -> bool {
+    let same = ordered.iter().find(|candidate| candidate.id == segment.id).and_then(|candidate| open(root, candidate));
+    let made = same.and_then(|file| file.metadata().ok()?.created().ok()?.duration_since(UNIX_EPOCH).ok());
+    // What was seen is known to the second.
+    let seen = u128::try_from(segment.seen_ns).unwrap_or(0) + 1_000_000_000;
+    made.is_some_and(|made| made.as_nanos() <= seen)
 }
 
 impl Files {
