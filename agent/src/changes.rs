@@ -20,6 +20,8 @@ use tracing::warn;
 use crate::host_root::HostRoot;
 use crate::tail::discovery::PathGlob;
 
+pub mod preview;
+
 /// The log of changes, in the state directory.
 pub const LOG_NAME: &str = "changes.log";
 const STATE_NAME: &str = "changes.json";
@@ -62,6 +64,7 @@ impl Bell {
         self.stop.2.notify_all();
     }
 
+    /// Waits, and says whether there are to be no more looks.
     fn wait(&self, wait: Duration) -> bool {
         let guard = self.stop.1.lock().unwrap_or_else(PoisonError::into_inner);
         let stopped = |(): &mut ()| !self.stop.0.load(Ordering::Acquire);
@@ -87,6 +90,27 @@ impl Changes {
 
     /// One look. What cannot be written is found again at the next.
     pub fn look(&mut self) {
+        let (lines, now) = self.compare();
+        if !lines.is_empty()
+            && let Err(error) = self.write(&lines, &now)
+        {
+            warn!(directory = %self.directory.display(), %error, "changes of watched files cannot be noted; trying again");
+            return;
+        }
+        self.seen = now;
+        self.first = false;
+    }
+
+    /// One look whose lines are given to the caller and written nowhere: a dry run's.
+    pub fn tell(&mut self) -> Vec<String> {
+        let (lines, now) = self.compare();
+        self.seen = now;
+        self.first = false;
+        lines
+    }
+
+    /// A line for each difference from what is known, and what is there now.
+    fn compare(&self) -> (Vec<String>, BTreeMap<String, Seen>) {
         let mut now: BTreeMap<String, Seen> = BTreeMap::new();
         let mut lines = Vec::new();
         for path in self.globs.iter().flat_map(|glob| glob.expand(&self.root)) {
@@ -110,21 +134,12 @@ impl Changes {
         for gone in self.seen.keys().filter(|name| !now.contains_key(*name)) {
             lines.push(line("removed", gone, json!({})));
         }
-        if lines.is_empty() {
-            self.first = false;
-            return;
-        }
-        if let Err(error) = self.write(&lines, &now) {
-            warn!(directory = %self.directory.display(), %error, "changes of watched files cannot be noted; trying again");
-            return;
-        }
-        self.seen = now;
-        self.first = false;
+        (lines, now)
     }
 
     /// A file's state, and what a line says of it. `None` if it is not there.
     fn see(&self, path: &Path, before: Option<&Seen>) -> Option<(Seen, Value)> {
-        let metadata = fs::metadata(self.root.locate(path)).ok().filter(fs::Metadata::is_file)?;
+        let metadata = self.root.resolve(path).and_then(fs::metadata).ok().filter(fs::Metadata::is_file)?;
         let stat = format!(
             "{} {} {} {} {:o} {}.{} {}.{}",
             metadata.ino(),

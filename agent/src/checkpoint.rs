@@ -57,6 +57,17 @@ pub struct Stamp {
     pub time: i64,
 }
 
+/// The newest time that a destination has of one stream: what is too far behind it is not sent, before a restart and after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Newest {
+    /// XXH3 of the stream's labels: with other labels it is another stream.
+    pub stream: u64,
+    /// Which part of the chain feeds it.
+    pub part: Part,
+    /// Nanoseconds since the epoch.
+    pub time: i64,
+}
+
 /// What a batch does to one chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Move {
@@ -66,6 +77,8 @@ pub struct Move {
     pub cursors: Vec<Cursor>,
     /// Times given to its lines.
     pub stamps: Vec<Stamp>,
+    /// The newest times of its streams once the batch is settled; all that are known.
+    pub newest: Vec<Newest>,
 }
 
 /// What makes a segment known again.
@@ -190,6 +203,8 @@ pub struct Standing {
     pub seen: u64,
     /// Cursors by chain.
     pub cursors: BTreeMap<u32, Vec<Cursor>>,
+    /// Newest times by chain.
+    pub newest: BTreeMap<u32, Vec<Newest>>,
     /// A batch that was announced and not settled.
     pub announced: Option<Announced>,
 }
@@ -228,6 +243,19 @@ pub fn hold_back(before: &[Cursor], after: &[Cursor], part: Part) -> Vec<Cursor>
         });
     }
     held
+}
+
+/// The newest times of a chain of which one part was not settled: of that part, those from before.
+pub fn hold_back_newest(before: &[Newest], after: &[Newest], part: Part) -> Vec<Newest> {
+    let others = after.iter().filter(|newest| newest.part != part);
+    before.iter().filter(|newest| newest.part == part).chain(others).copied().collect()
+}
+
+impl Standing {
+    fn take(&mut self, step: Move) {
+        self.cursors.insert(step.chain, step.cursors);
+        self.newest.insert(step.chain, step.newest);
+    }
 }
 
 /// Everything that the log says.
@@ -278,7 +306,7 @@ impl Positions {
                 if let Some(standing) = self.destinations.get_mut(&destination) {
                     standing.seen = seen;
                     for step in moves.into_iter().filter(|step| self.chains.contains_key(&step.chain)) {
-                        standing.cursors.insert(step.chain, step.cursors);
+                        standing.take(step);
                     }
                 }
                 self.enter(destination, &ledger);
@@ -295,6 +323,7 @@ impl Positions {
                 self.missing.remove(&chain);
                 for standing in self.destinations.values_mut() {
                     standing.cursors.remove(&chain);
+                    standing.newest.remove(&chain);
                     standing.announced.iter_mut().for_each(|announced| announced.moves.retain(|step| step.chain != chain));
                 }
             }
@@ -313,7 +342,7 @@ impl Positions {
         let Some(standing) = self.destinations.get_mut(&destination) else { return };
         let Some(announced) = standing.announced.take_if(|announced| announced.sequence == sequence) else { return };
         for step in announced.moves.into_iter().chain(except).filter(|step| self.chains.contains_key(&step.chain)) {
-            standing.cursors.insert(step.chain, step.cursors);
+            standing.take(step);
         }
     }
 
@@ -386,6 +415,7 @@ impl Positions {
                 chain: *chain,
                 cursors: cursors.clone(),
                 stamps: Vec::new(),
+                newest: standing.newest.get(chain).cloned().unwrap_or_default(),
             });
             let ledger =
                 deltas.iter().filter(|(destination, _)| *destination == standing.name).map(|(_, delta)| *delta).collect();

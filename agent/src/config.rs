@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use crate::cli::Settings;
 use crate::detect::{self, Finding};
+use crate::host_root::HostRoot;
 
 pub use check::Environment;
 use checked::Config;
@@ -100,7 +101,7 @@ pub fn load(settings: &Settings, environment: &Environment) -> Result<Loaded, Pr
     let findings = if raw.has_inputs() {
         Vec::new()
     } else {
-        let detected = detect::look(&settings.path_rootfs);
+        let detected = detect::look(&HostRoot::new(&settings.path_rootfs));
         // What the file says of all logs holds for those that are found, too.
         let max_held_bytes = raw.logs.take().and_then(|logs| logs.value.max_held_bytes);
         raw.logs = parse(&"detected".into(), detected.inputs.as_bytes(), &mut problems)?.logs;

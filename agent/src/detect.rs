@@ -3,11 +3,11 @@
 //! Answers with configuration text rather than with inputs: what runs is then what could be written down.
 
 use std::fmt;
-use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::config::patterns;
+use crate::host_root::HostRoot;
 
 /// What the agent knows to look for. One more is one row.
 const SOURCES: [Source; 3] = [
@@ -101,8 +101,8 @@ pub struct Detected {
     pub inputs: String,
 }
 
-/// Looks for every source under `root`, where the host's file system is mounted.
-pub fn look(root: &Path) -> Detected {
+/// Looks for every source in the host's tree.
+pub fn look(root: &HostRoot) -> Detected {
     let mut findings = Vec::new();
     let (mut files, mut pods) = (String::new(), String::new());
     for source in SOURCES {
@@ -131,15 +131,14 @@ pub fn look(root: &Path) -> Detected {
 }
 
 /// Nothing if there is nothing; else whether it can be opened.
-fn look_at(root: &Path, place: &str) -> Option<io::Result<()>> {
-    let path = root.join(place.trim_start_matches('/'));
+fn look_at(root: &HostRoot, place: &str) -> Option<io::Result<()>> {
     let opened = if place.ends_with('/') {
-        fs::read_dir(&path).map(|_| ())
+        root.read_dir(Path::new(place)).map(|_| ())
     } else if place.contains('*') {
-        let files = matching(&path, place).transpose()?;
-        files.and_then(|files| files.iter().try_for_each(|file| File::open(file).map(|_| ())))
+        let files = matching(root, place).transpose()?;
+        files.and_then(|files| files.iter().try_for_each(|file| open(root, file)))
     } else {
-        open(&path)
+        open(root, Path::new(place))
     };
     match opened {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => None,
@@ -147,26 +146,24 @@ fn look_at(root: &Path, place: &str) -> Option<io::Result<()>> {
     }
 }
 
-/// The files that match the last part of `path`, whose host name is `place`; nothing if there are none.
-fn matching(path: &Path, place: &str) -> io::Result<Option<Vec<PathBuf>>> {
-    let (Some(directory), Some((_, name))) = (path.parent(), place.rsplit_once('/')) else {
-        return Ok(None);
-    };
-    let Ok(glob) = patterns::path_glob(name) else {
-        return Ok(None);
-    };
-    let files: Vec<PathBuf> = fs::read_dir(directory)?
+/// The host's files that match the last part of `place`; nothing if there are none.
+fn matching(root: &HostRoot, place: &str) -> io::Result<Option<Vec<PathBuf>>> {
+    let Some((directory, name)) = place.rsplit_once('/') else { return Ok(None) };
+    let Ok(glob) = patterns::path_glob(name) else { return Ok(None) };
+    let directory = Path::new(directory);
+    let files: Vec<PathBuf> = root
+        .read_dir(directory)?
         .filter_map(Result::ok)
         .filter(|entry| glob.is_match(entry.file_name()))
-        .map(|entry| entry.path())
+        .map(|entry| directory.join(entry.file_name()))
         .collect();
     Ok(if files.is_empty() { None } else { Some(files) })
 }
 
-/// Whether a regular file can be opened. What is none is not tried: opening a FIFO waits for its writer, maybe for ever.
-fn open(path: &Path) -> io::Result<()> {
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    File::open(path).map(|_| ())
+/// Whether a regular file can be opened; what is none (a FIFO, a directory) cannot be read as a log.
+fn open(root: &HostRoot, path: &Path) -> io::Result<()> {
+    if root.open(path)?.metadata()?.is_file() { Ok(()) } else { Err(io::Error::other("not a regular file")) }
 }
+
+#[cfg(test)]
+mod tests;

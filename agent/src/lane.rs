@@ -15,6 +15,7 @@ pub mod standing;
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -33,6 +34,7 @@ use crate::metrics::LaneCounters;
 use crate::position_log::PositionLog;
 use crate::shape::Workspace;
 use crate::tail::catalog::Catalog;
+use crate::tail::chain::truncation::Truncated;
 use crate::tail::rotation::Encoding;
 use crate::tail::scout::siblings;
 use crate::wake::{Order, Wake, Woken};
@@ -41,6 +43,10 @@ use reading::{Reading, Step, Surroundings};
 
 /// After some work: writers go on writing, and the kernel folds their events meanwhile.
 const REST: Duration = Duration::from_millis(25);
+/// From so long a wait for the sink on, a file is not taken for what it was before.
+const WAITED: Duration = Duration::from_millis(50);
+/// A gap: what was written between the copying and the truncation of a file.
+const COPIED: &str = "between copy and truncation";
 /// How often the lag is measured, and memory given back.
 const TIDY_EVERY: Duration = Duration::from_secs(5);
 
@@ -251,11 +257,7 @@ impl Lane {
     /// One chain's turn. True if it has more.
     fn turn(&mut self, index: usize) -> bool {
         let Some(mut chain) = self.chains.remove(&index) else { return false };
-        let gone = chain.follow();
-        for open in &gone {
-            warn!(path = %open.segment.path().display(), "file is gone");
-            self.lost(&chain, "gone");
-        }
+        self.follow(&mut chain, "gone");
         let mut more = false;
         loop {
             let now = Instant::now();
@@ -280,9 +282,14 @@ impl Lane {
             }
             match step {
                 Ok(Step::Full) => {
+                    let begun = Instant::now();
                     self.seal_with(Some(&mut chain));
                     if self.closed {
                         break;
+                    }
+                    // While the destination was away the file may have been truncated, and have grown beyond this place.
+                    if begun.elapsed() >= WAITED {
+                        self.reading.has_waited();
                     }
                 }
                 Ok(Step::More) => {
@@ -306,17 +313,24 @@ impl Lane {
     fn truncated(&mut self, chain: &mut ChainLane, place: usize) {
         self.counters.truncations.add(1);
         let Some(open) = chain.open.get_mut(place) else { return };
-        let number = open.segment.number;
         let (cursor, path) = (open.cursor(chain.parts), open.segment.path());
-        let others = siblings(&self.catalog, &path, None, None);
-        chain.chain.truncated(&self.catalog.root, number, cursor.at, open.fingerprint, cursor.marker, &others);
-        let copied = |chain: &ChainLane| chain.open.iter().any(|open| open.segment.number == number);
-        let gone = chain.follow();
+        let truncated =
+            Truncated { number: open.segment.number, at: cursor.at, fingerprint: open.fingerprint, marker: cursor.marker };
+        let rotated = |path: &Path| siblings(&self.catalog, path, None, None);
+        chain.chain.truncated(&self.catalog.root, &truncated, rotated);
+        warn!(path = %path.display(), read_up_to = cursor.at, "file was truncated: what was not read of it and stands in no copy is lost");
+        self.follow(chain, "truncated");
         chain.touched = true;
-        if !gone.is_empty() || !copied(chain) {
-            warn!(path = %path.display(), read_up_to = cursor.at, "file was truncated before it was read to its end, and no copy of it was found: what was written between the last read and the truncation is lost");
-            self.lost(chain, "truncated");
+    }
+
+    /// Brings a chain up to the list of its files, and notes what was lost meanwhile; `why` names the reason for whole files.
+    fn follow(&mut self, chain: &mut ChainLane, why: &str) {
+        let followed = chain.follow();
+        for open in &followed.gone {
+            warn!(path = %open.segment.path().display(), why, "file is gone");
+            self.lost(chain, why);
         }
+        (0..followed.cut_short).for_each(|_| self.lost(chain, COPIED));
     }
 
     fn unreadable(&mut self, chain: &mut ChainLane, error: &std::io::Error) {
@@ -440,8 +454,9 @@ impl Lane {
                     // What was under way of a file that was given up cannot be read again.
                     refused.push(Arc::clone(&chain.streams[0].source));
                 }
-                let settled = standing.cursors.get(&chain.number).cloned().unwrap_or_default();
-                chain.go_to(&settled, Some(part));
+                let settled = standing.cursors.get(&chain.number).map_or(&[][..], Vec::as_slice);
+                let newest = standing.newest.get(&chain.number).map_or(&[][..], Vec::as_slice);
+                chain.go_back(settled, newest, Some(part));
             }
             chain.parked.set(part, parked);
             self.ready.push_back(index);

@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
 use crate::batch::{Limits, Sealed};
+use crate::changes::preview::Preview;
 use crate::changes::{self, Changes};
 use crate::config::checked::{ChangesInput, Config, FileInput, Format, JsonFormat, LokiOutput, LongLines};
 use crate::config::patterns::{Globs, name_globs};
@@ -264,6 +265,14 @@ pub fn dry_run(config: &Config, options: &Options, style: Style, out: &mut impl 
     settings.order_window = None;
     settings.show_unterminated = true;
     settings.jobs = name_globs(vec!["*".to_owned(), "*/*".to_owned()]).unwrap_or(settings.jobs);
+    if let Some(input) = &config.logs.changes {
+        let changes = Changes::new(options.root.clone(), &input.paths, &options.state_directory);
+        let (log, path) = (Arc::new(log_of_changes(input, options)), options.state_directory.join(changes::LOG_NAME));
+        let origin = Origin::File { input: log, path, path_is_label: false };
+        let preview = Preview::new(changes, &origin, &settings, with.outlet.clone()).map_err(io::Error::other)?;
+        let once = options.once;
+        spawn("changes", move || preview.run(once))?;
+    }
     let running = Running { wake: Arc::clone(&wake), thread: spawn("lane", move || Lane::new(settings, with).run())? };
     let unreadable = Arc::new(Unreadable::default());
     let running = [running];

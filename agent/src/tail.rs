@@ -16,6 +16,7 @@ pub mod held;
 pub mod identity;
 pub mod inputs;
 pub mod origin;
+pub mod release;
 pub mod rotation;
 pub mod scout;
 pub mod segment;

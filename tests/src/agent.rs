@@ -1,6 +1,6 @@
 //! A running agent: started by its command line, killed or stopped, and looked at from outside (`/metrics`, `/proc`, its log).
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
@@ -33,6 +33,8 @@ pub fn binary() -> Option<PathBuf> {
 /// How an agent is started.
 #[derive(Clone, Debug)]
 pub struct Launch {
+    /// A program with its arguments that becomes the agent (`unshare`); empty for none.
+    pub through: Vec<OsString>,
     /// Arguments.
     pub args: Vec<OsString>,
     /// Variables beyond the test's own environment.
@@ -59,8 +61,9 @@ impl Launch {
         let (stdout, stderr) = (self.logs.join("stdout"), self.logs.join("stderr"));
         let mut log = append(&stderr);
         let stderr_begin = log.seek(SeekFrom::End(0)).expect("the agent's log can be measured");
-        let mut command = Command::new(&binary);
-        command.args(&self.args).env("NO_COLOR", "1").envs(self.env.iter().cloned());
+        let words: Vec<&OsStr> = self.through.iter().map(OsString::as_os_str).chain([binary.as_os_str()]).collect();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).args(&self.args).env("NO_COLOR", "1").envs(self.env.iter().cloned());
         command.stdin(Stdio::null()).stdout(append(&stdout)).stderr(log);
         let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
         Agent { child, stderr, stderr_begin, address: None }

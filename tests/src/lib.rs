@@ -2,7 +2,8 @@
 //!
 //! A line is made by `line`, written by `log_file` (renamed and packed by `rotation`), at a pace by `load`; the `agent`
 //! ships it to `loki`; `account` says what became of it. `scene` is the stage of one test; `nginx` and `authority` stand between the
-//! agent and its destination where transport is what a test is about. `wait` is the only module that waits.
+//! agent and its destination where transport is what a test is about. `wait` is the only module that waits; `program` runs what
+//! is not ours.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test harness fails by panicking")]
 #![expect(clippy::missing_panics_doc, reason = "everything here panics when what it needs is not there")]
@@ -16,6 +17,7 @@ pub mod log_file;
 pub mod loki;
 pub mod metrics;
 pub mod nginx;
+pub mod program;
 pub mod rotation;
 pub mod scene;
 pub mod seed;

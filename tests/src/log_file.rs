@@ -93,13 +93,21 @@ impl LogFile {
         self.rotation.as_mut().expect("the file has a way to rotate").take_back(&self.path);
     }
 
-    /// Copies the file beside itself and empties it, as logrotate's `copytruncate`. The copy is nobody's source.
+    /// Copies the file beside itself and empties it, as logrotate's `copytruncate`. The copy is named and compressed by the way
+    /// to rotate; without one it is nobody's source.
     pub fn copy_and_truncate(&mut self) {
-        let mut copy = self.path.as_os_str().to_owned();
-        copy.push(".copy");
-        fs::copy(&self.path, copy).expect("the log can be copied");
+        if let Some(rotation) = &mut self.rotation {
+            rotation.put_copy(&self.path);
+        } else {
+            let mut copy = self.path.as_os_str().to_owned();
+            copy.push(".copy");
+            fs::copy(&self.path, copy).expect("the log can be copied");
+        }
         self.file.set_len(0).expect("the log can be truncated");
         self.truncated_at.push(self.n_records);
+        if let Some(rotation) = &mut self.rotation {
+            rotation.after_reopen();
+        }
     }
 
     /// The sequences written: (writer, number of lines).
@@ -217,5 +225,22 @@ mod tests {
         log.append(2);
         assert_eq!(seqs(&[live]), [3, 4]);
         assert_eq!(log.truncated_at(), [3]);
+    }
+
+    #[test]
+    fn copies_are_named_and_compressed_like_renamed_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let rotation = Rotation::new(Naming::Logrotate).compressing(Compression::GzipOlder);
+        let mut log = LogFile::create(&dir.path().join("a.log"), SHAPE, 1, 1).rotating(rotation);
+        for _ in 0..2 {
+            log.append(3);
+            log.copy_and_truncate();
+        }
+        log.append(2);
+        let names: Vec<_> = log.archived().iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+        assert_eq!(names, ["a.log.2.gz", "a.log.1"]);
+        let mut paths = log.archived().to_vec();
+        paths.push(log.path().to_owned());
+        assert_eq!(seqs(&paths), (0..8).collect::<Vec<u64>>());
     }
 }

@@ -64,14 +64,25 @@ impl Rotation {
 
     /// Renames the live file, and says to what. What is older is compressed and deleted first, as the kubelet does.
     pub fn put_away(&mut self, live: &Path) -> PathBuf {
+        let name = self.make_room(live);
+        fs::rename(live, &name).expect("the live file can be renamed");
+        self.archived.push(name.clone());
+        name
+    }
+
+    /// Copies the live file to where it would have been renamed to, as logrotate's `copytruncate`.
+    pub fn put_copy(&mut self, live: &Path) {
+        let name = self.make_room(live);
+        fs::copy(live, &name).expect("the live file can be copied");
+        self.archived.push(name);
+    }
+
+    fn make_room(&mut self, live: &Path) -> PathBuf {
         if self.compression == Compression::GzipOlder {
             self.compress(|path| compress(path, "gz"));
         }
         self.delete_oldest(self.keep.saturating_sub(1));
-        let name = self.next_name(live);
-        fs::rename(live, &name).expect("the live file can be renamed");
-        self.archived.push(name.clone());
-        name
+        self.next_name(live)
     }
 
     /// What happens once the writer has let go of the renamed file.

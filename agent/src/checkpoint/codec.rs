@@ -5,7 +5,7 @@
 
 use thiserror::Error;
 
-use super::{Cursor, Move, Part, Record, SegmentIdentity, Stamp, Ties};
+use super::{Cursor, Move, Newest, Part, Record, SegmentIdentity, Stamp, Ties};
 use crate::ledger::{Delta, Fate};
 use crate::spool::{Share, Spooled};
 use crate::tail::identity::{FileId, Fingerprint, Marker};
@@ -180,6 +180,12 @@ fn write_moves(moves: &[Move], out: &mut Vec<u8>) {
             number(stamp.from, out);
             signed(stamp.time, out);
         }
+        number(step.newest.len() as u64, out);
+        for newest in &step.newest {
+            out.extend_from_slice(&newest.stream.to_le_bytes());
+            number(u64::from(newest.part.0), out);
+            signed(newest.time, out);
+        }
     }
 }
 
@@ -296,7 +302,11 @@ impl Reader<'_> {
             let stamps = reader.list(|reader| {
                 Some(Stamp { segment: SegmentNumber(reader.number()?), from: reader.number()?, time: reader.signed()? })
             })?;
-            Some(Move { chain, cursors, stamps })
+            let newest = reader.list(|reader| {
+                let stream = reader.fixed()?;
+                Some(Newest { stream, part: Part(reader.number()?.try_into().ok()?), time: reader.signed()? })
+            })?;
+            Some(Move { chain, cursors, stamps, newest })
         })
     }
 

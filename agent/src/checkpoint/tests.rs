@@ -9,7 +9,12 @@ fn cursor(at: u64) -> Cursor {
 }
 
 fn step(at: u64) -> Move {
-    Move { chain: 1, cursors: vec![cursor(at)], stamps: vec![Stamp { segment: SegmentNumber(3), from: at, time: -5 }] }
+    let stamp = Stamp { segment: SegmentNumber(3), from: at, time: -5 };
+    Move { chain: 1, cursors: vec![cursor(at)], stamps: vec![stamp], newest: vec![newest(0, at as i64)] }
+}
+
+fn newest(part: u16, time: i64) -> Newest {
+    Newest { stream: 77, part: Part(part), time }
 }
 
 fn begun() -> Positions {
@@ -39,6 +44,7 @@ fn a_batch_moves_positions_only_when_it_is_settled() {
     assert!(positions.destinations[&0].announced.is_some(), "another batch's answer settles nothing");
     positions.apply(Record::Settled { destination: 0, sequence: 1, except: vec![], ledger: vec![] });
     assert_eq!(positions.destinations[&0].cursors[&1], [cursor(100)]);
+    assert_eq!(positions.destinations[&0].newest[&1], [newest(0, 100)]);
     assert!(positions.destinations[&0].announced.is_none());
 }
 
@@ -87,7 +93,7 @@ fn a_chain_is_unfinished_where_a_cursor_or_an_announced_batch_is_left() {
     assert!(positions.is_unfinished(0, 1), "the batch may never have arrived");
     positions.apply(Record::Settled { destination: 0, sequence: 1, except: vec![], ledger: vec![] });
     assert!(positions.is_unfinished(0, 1), "there may be more behind the cursor");
-    let over = Move { chain: 1, cursors: vec![], stamps: vec![] };
+    let over = Move { chain: 1, cursors: vec![], stamps: vec![], newest: vec![] };
     positions.apply(Record::Moved { destination: 0, seen: 10, moves: vec![over], ledger: vec![] });
     assert!(!positions.is_unfinished(0, 1));
     positions.drop_unknown();
@@ -115,6 +121,9 @@ fn a_part_that_is_refused_stays_where_it_was() {
     assert_eq!(again, [Cursor { ahead: vec![(Part(0), 900)], ..cursor(100) }]);
     // The others have finished the segment: what is held still needs it.
     assert_eq!(hold_back(&[cursor(100)], &[], Part(0))[0].at, 100);
+    let (before, after) = ([newest(0, 1), newest(1, 2)], [newest(0, 8), newest(1, 9)]);
+    assert_eq!(hold_back_newest(&before, &after, Part(1)), [newest(1, 2), newest(0, 8)]);
+    assert_eq!(hold_back_newest(&[], &after, Part(1)), [newest(0, 8)], "what was never settled has no newest");
 }
 
 fn any_record() -> impl Strategy<Value = Record> {
@@ -140,8 +149,16 @@ fn any_record() -> impl Strategy<Value = Record> {
         from,
         time,
     });
-    let step = (any::<u32>(), proptest::collection::vec(cursor, 0..3), proptest::collection::vec(stamp, 0..3));
-    let moves = proptest::collection::vec(step.prop_map(|(chain, cursors, stamps)| Move { chain, cursors, stamps }), 0..4);
+    let newest = (any::<u64>(), any::<u16>(), any::<i64>());
+    let newest = newest.prop_map(|(stream, part, time)| Newest { stream, part: Part(part), time });
+    let lists = (
+        proptest::collection::vec(cursor, 0..3),
+        proptest::collection::vec(stamp, 0..3),
+        proptest::collection::vec(newest, 0..3),
+    );
+    let step = (any::<u32>(), lists);
+    let step = step.prop_map(|(chain, (cursors, stamps, newest))| Move { chain, cursors, stamps, newest });
+    let moves = proptest::collection::vec(step, 0..4);
     prop_oneof![
         (any::<u32>(), any::<String>()).prop_map(|(id, key)| Record::Chain { id, key }),
         (any::<u32>(), any::<u64>(), any::<u64>(), moves).prop_map(|(destination, sequence, seen, moves)| Record::Sending {

@@ -6,7 +6,7 @@ use tracing::{info, warn};
 
 use super::chain::{self, ChainLane};
 use super::standing::Replay;
-use super::{Lane, lock, nanos, seconds};
+use super::{COPIED, Lane, lock, nanos, seconds};
 use crate::checkpoint::{Announced, Record};
 use crate::ledger::Fate;
 use crate::tail::origin::Origin;
@@ -26,7 +26,7 @@ impl Lane {
         let number = log.chain(&chain.key);
         let standing = log.standing(self.number).cloned().unwrap_or_default();
         drop(log);
-        let mut lane = match ChainLane::new(&chain, number, &self.settings) {
+        let mut lane = match ChainLane::new(&chain, number, self.number, &self.settings) {
             Ok(Some(lane)) => Box::new(lane),
             Ok(None) => return,
             Err(error) => {
@@ -36,9 +36,18 @@ impl Lane {
         };
         lane.follow();
         if let Some(cursors) = standing.cursors.get(&number) {
-            // What is older than the first new segment and has no cursor was finished by this lane; another still needs it.
-            let is_finished =
-                |number: SegmentNumber| number < chain.first_new() && !cursors.iter().any(|cursor| cursor.segment == number);
+            // What is known from an earlier run and has no cursor was finished by this lane, and another still needs it; unless
+            // the batch under way was the first to have it, or this lane had not even come to it.
+            let announced = standing.announced.iter().flat_map(|announced| &announced.moves);
+            let announced: Vec<SegmentNumber> = announced
+                .filter(|step| step.chain == number)
+                .flat_map(|step| step.cursors.iter().map(|cursor| cursor.segment))
+                .collect();
+            let newest = cursors.iter().map(|cursor| cursor.segment).max();
+            let is_finished = |number: SegmentNumber| {
+                let has_cursor = cursors.iter().any(|cursor| cursor.segment == number) || announced.contains(&number);
+                !has_cursor && number < chain.first_new() && newest.is_none_or(|newest| number < newest)
+            };
             let finished: Vec<SegmentNumber> =
                 lane.open.iter().map(|open| open.segment.number).filter(|number| is_finished(*number)).collect();
             Self::skip(&mut lane, &finished);
@@ -51,14 +60,11 @@ impl Lane {
                     // Or it would be counted again at the next start.
                     lane.touch();
                 }
-            }
-            let known = cursors.clone();
-            for open in &mut lane.open {
-                if let Some(cursor) = known.iter().find(|cursor| cursor.segment == open.segment.number) {
-                    open.go_to(cursor, None);
-                    open.identified = true;
+                if found && chain.was_copied(cursor.segment) {
+                    self.lost(&lane, COPIED);
                 }
             }
+            lane.resume(cursors, standing.newest.get(&number).map_or(&[], Vec::as_slice));
         } else {
             self.begin(&mut lane);
         }

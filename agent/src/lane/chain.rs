@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use proto::labels::Labels;
 use proto::loki::metadata::StructuredMetadata;
+use twox_hash::XxHash3_64;
 
 use super::Settings;
-use super::standing::{Mark, OpenSegment, PARTS, Parked, Replay, follow};
+use super::standing::{Followed, Mark, OpenSegment, PARTS, Parked, Replay, follow};
 use crate::batch::{CachedSlot, Extent};
-use crate::checkpoint::{Cursor, Move, SegmentIdentity, Stamp};
+use crate::checkpoint::{Cursor, Move, Newest, Part, SegmentIdentity, Stamp};
 use crate::config::checked::{Format, LongLines, Multiline};
 use crate::metrics::Counter;
 use crate::shape::Shaper;
@@ -52,6 +53,11 @@ impl StreamSet {
         self.read_lines.add(extent.lines);
     }
 
+    /// Names the stream of a part in the position log.
+    fn labels_hash(&self, part: usize) -> u64 {
+        XxHash3_64::oneshot(self.labels[part].as_bytes())
+    }
+
     /// Bytes and lines that were read since it was asked last.
     pub fn take_read(&self) -> (u64, u64) {
         (self.read_bytes.take(), self.read_lines.take())
@@ -64,6 +70,8 @@ pub struct ChainLane {
     pub index: usize,
     /// Number in the position log.
     pub number: u32,
+    /// The lane's number: that of its destination in the position log.
+    pub lane: u32,
     /// The files.
     pub chain: Arc<Chain>,
     /// Of the files' list, when it was last followed.
@@ -106,7 +114,7 @@ pub struct ChainLane {
     pub rotate_wait: Duration,
     /// Its own job first, then routes.
     pub streams: Vec<StreamSet>,
-    /// The newest time of each stream and part, nanoseconds since the epoch; `i64::MIN` before the first entry of this run.
+    /// The newest time of each stream and part, nanoseconds since the epoch; `i64::MIN` before the first entry ever.
     pub newest_times: Vec<[i64; PARTS]>,
     /// Their places in the open batch.
     pub slots: Vec<[CachedSlot; PARTS]>,
@@ -114,7 +122,7 @@ pub struct ChainLane {
 
 impl ChainLane {
     /// `None` when the destination wants nothing of the chain. Errors are configuration that was not checked, in words.
-    pub fn new(chain: &Arc<Chain>, number: u32, settings: &Settings) -> Result<Option<Self>, String> {
+    pub fn new(chain: &Arc<Chain>, number: u32, lane: u32, settings: &Settings) -> Result<Option<Self>, String> {
         let (lines, multiline, long_lines, max_line) = match &chain.origin {
             Origin::File { input, .. } => {
                 let lines = if input.format == Format::Cri { Lines::Container } else { Lines::Plain };
@@ -137,6 +145,7 @@ impl ChainLane {
         Ok(Some(Self {
             index: chain.index,
             number,
+            lane,
             chain: Arc::clone(chain),
             generation: u64::MAX,
             open: Vec::new(),
@@ -163,21 +172,21 @@ impl ChainLane {
         }))
     }
 
-    /// Brings the open segments up to the chain's. Gives those that are gone unread.
-    pub fn follow(&mut self) -> Vec<OpenSegment> {
+    /// Brings the open segments up to the chain's. Says what was lost.
+    pub fn follow(&mut self) -> Followed {
         let generation = self.chain.generation();
         if generation == self.generation {
-            return Vec::new();
+            return Followed::default();
         }
         self.generation = generation;
-        let gone = follow(&mut self.open, &self.chain, &mut self.newest);
+        let followed = follow(&mut self.open, &self.chain, &mut self.newest);
         for open in &mut self.open {
             open.metadata = file_metadata(&self.chain.origin, &open.segment.path());
         }
         if !self.open.is_empty() {
             self.stand();
         }
-        gone
+        followed
     }
 
     /// The chain is not forgotten while something of it is open here, or on its way.
@@ -216,8 +225,21 @@ impl ChainLane {
         marks.filter(|(part, _)| !self.parked.is(*part)).map(|(_, mark)| *mark).min_by_key(|mark| mark.at)
     }
 
+    /// Goes on where an earlier run had settled.
+    pub fn resume(&mut self, cursors: &[Cursor], newest: &[Newest]) {
+        for open in &mut self.open {
+            if let Some(cursor) = cursors.iter().find(|cursor| cursor.segment == open.segment.number) {
+                open.go_to(cursor, None);
+                // The position log knows it; here it is needed for when the file is truncated.
+                open.identify(self.parts);
+            }
+        }
+        self.set_newest(newest, None);
+    }
+
     /// Goes back to what is settled, with one part or all.
-    pub fn go_to(&mut self, cursors: &[Cursor], only: Option<crate::checkpoint::Part>) {
+    pub fn go_back(&mut self, cursors: &[Cursor], newest: &[Newest], only: Option<Part>) {
+        self.set_newest(newest, only);
         for open in &mut self.open {
             let number = open.segment.number;
             if let Some(cursor) = cursors.iter().find(|cursor| cursor.segment == number) {
@@ -228,6 +250,30 @@ impl ChainLane {
                 open.done = false;
             }
         }
+    }
+
+    fn set_newest(&mut self, known: &[Newest], only: Option<Part>) {
+        for (times, stream) in self.newest_times.iter_mut().zip(&self.streams) {
+            for (number, time) in times.iter_mut().enumerate() {
+                let part = Part(number as u16);
+                let labels = stream.labels_hash(number);
+                if only.is_none_or(|only| only == part) {
+                    let known = known.iter().find(|newest| newest.part == part && newest.stream == labels);
+                    *time = known.map_or(i64::MIN, |newest| newest.time);
+                }
+            }
+        }
+    }
+
+    /// The newest times, as the position log has them.
+    fn newest(&self) -> Vec<Newest> {
+        let of = |(times, stream): (&[i64; PARTS], &StreamSet)| {
+            std::array::from_fn::<_, PARTS, _>(|part| {
+                let time = times[part];
+                (time > i64::MIN).then(|| Newest { stream: stream.labels_hash(part), part: Part(part as u16), time })
+            })
+        };
+        self.newest_times.iter().zip(&self.streams).flat_map(of).flatten().collect()
     }
 
     /// Which of the streams a record belongs to.
@@ -253,7 +299,7 @@ impl ChainLane {
             }
             cursors.push(open.cursor(self.parts));
         }
-        Move { chain: self.number, cursors, stamps: std::mem::take(&mut self.stamps) }
+        Move { chain: self.number, cursors, stamps: std::mem::take(&mut self.stamps), newest: self.newest() }
     }
 
     /// Lets go of segments whose end is settled.
@@ -323,7 +369,8 @@ pub fn jobs(origin: &Origin) -> Vec<String> {
     }
 }
 
-fn streams(origin: &Origin, settings: &Settings) -> Result<Vec<StreamSet>, String> {
+/// The streams of a chain of that origin: its own job first, then its routes. Errors are configuration that was not checked.
+pub fn streams(origin: &Origin, settings: &Settings) -> Result<Vec<StreamSet>, String> {
     let mut base = Labels::new();
     for (name, value) in settings.labels.iter() {
         base.set(name, value);

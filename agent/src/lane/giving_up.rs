@@ -47,9 +47,7 @@ impl Lane {
     }
 
     fn give_up_of(&mut self, chain: &mut ChainLane, number: SegmentNumber) {
-        for _ in chain.follow() {
-            self.lost(chain, "gone");
-        }
+        self.follow(chain, "gone");
         let Some(open) = chain.open.iter().find(|open| open.segment.number == number) else { return };
         let loss = loss(open, chain.parts, chain.max_line);
         // Only a file that another has followed is known not to grow any more.

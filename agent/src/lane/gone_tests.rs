@@ -105,6 +105,23 @@ impl Stage {
         (lines, bytes)
     }
 
+    /// Takes one batch and says where it leads, but not what became of it: the answer never comes. Gives its lines.
+    fn announce(&mut self) -> u64 {
+        let mut announced = None;
+        self.until("a batch", |stage| {
+            announced = stage.inbox.try_recv().ok().filter(|sealed| sealed.entries > 0);
+            announced.is_some()
+        });
+        let sealed = announced.unwrap();
+        let mut log = lock(&self.log);
+        for (chain, number, identity) in &sealed.segments {
+            log.define(Record::Segment { chain: *chain, number: *number, identity: identity.clone() });
+        }
+        let (destination, sequence) = (self.number, sealed.sequence);
+        log.append(&[Record::Sending { destination, sequence, seen: super::seconds(), moves: sealed.moves }]);
+        sealed.streams.iter().map(|share| share.lines).sum()
+    }
+
     /// Answers until so many lines came. Gives how many bytes that were.
     fn deliver(&mut self, lines: u64) -> u64 {
         let (mut got, mut bytes) = (0, 0);
@@ -143,6 +160,33 @@ impl Stage {
         }
         lock(&self.log).close();
     }
+}
+
+#[test]
+fn a_file_that_only_the_batch_under_way_knows_is_not_taken_for_finished() {
+    let (logs, saved) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let path = |name: &str| logs.path().join(name);
+    let inputs = || {
+        let input = crate::config::checked::FileInput { rotate_wait: Duration::from_mins(1), ..file_input("a") };
+        let glob = PathGlob::new(&path("a.log").display().to_string()).unwrap();
+        Inputs { files: vec![(Arc::new(input), vec![glob])], pods: None }
+    };
+    fs::write(path("a.log"), "one\n").unwrap();
+    let mut stage = Stage::set(saved.path(), inputs(), u64::MAX, 700);
+    stage.deliver(1);
+    fs::rename(path("a.log"), path("a.log.1")).unwrap();
+    fs::write(path("a.log"), "two\n").unwrap();
+    assert_eq!(stage.announce(), 1);
+    stage.end();
+    // Written and renamed while nobody looks.
+    fs::write(path("a.log"), "two\nthree\n").unwrap();
+    fs::rename(path("a.log.1"), path("a.log.2")).unwrap();
+    fs::rename(path("a.log"), path("a.log.1")).unwrap();
+    fs::write(path("a.log"), "four\n").unwrap();
+    let mut stage = Stage::set(saved.path(), inputs(), u64::MAX, 700);
+    stage.deliver(3);
+    assert_eq!(stage.gaps(Fate::Unknown), (0, 0));
+    stage.end();
 }
 
 fn pods(root: &Path) -> Inputs {

@@ -140,6 +140,14 @@ impl Reading {
         self.fragments.iter_mut().chain(&mut self.groups).for_each(Join::clear);
     }
 
+    /// Time has passed since the last step: whether the bytes before the place are still those that were read is seen anew.
+    /// A compressed file is never truncated, and costs much to enter again.
+    pub fn has_waited(&mut self) {
+        if self.decompressor.is_none() {
+            self.abandon();
+        }
+    }
+
     /// Gives memory back after a burst.
     pub fn shrink(&mut self) {
         if !self.started {
@@ -168,7 +176,9 @@ impl Reading {
                 self.abandon();
                 return Ok(Step::More);
             }
-            let read = if replaying { 0 } else { self.fill(chain, around)? };
+            let filled = if replaying { Ok(0) } else { self.fill(chain, around) };
+            // What is in the batch already must not be read again after the error.
+            let read = filled.inspect_err(|_| self.commit(chain))?;
             self.turn += read;
             around.counters.read_bytes.add(read as u64);
             if read > 0 {
@@ -318,6 +328,8 @@ impl Reading {
         let reached = self.at + (self.end - self.begin) as u64;
         let expected = chain.start_of(place).map_or(0, |mark| mark.at);
         if !replaying && ((plain && stat.len < reached) || reached < expected) {
+            // What was read before the truncation is in the batch: the copy is read on from there.
+            self.commit(chain);
             self.abandon();
             return Ok(Some(Step::Truncated(place)));
         }
@@ -390,13 +402,13 @@ impl Reading {
         self.groups.iter().chain(&self.fragments).any(begins_here) || (0..chain.parts).any(is_behind)
     }
 
-    /// What was read need not stay in memory; the last of it does while other lanes may still want it.
+    /// What was read need not stay in memory, but for the last of it: where other lanes still want more, the segment knows.
     fn release(&self, chain: &ChainLane, done: bool) {
         let segment = &chain.open[self.place].segment;
         if done {
-            segment.release_before(self.at, 1);
+            segment.passed(chain.lane, self.at, 1);
         } else {
-            segment.release_before(self.at.saturating_sub(RELEASE_BYTES), RELEASE_BYTES);
+            segment.passed(chain.lane, self.at.saturating_sub(RELEASE_BYTES), RELEASE_BYTES);
         }
     }
 

@@ -4,14 +4,18 @@
 //! back to what is settled is always possible, since nothing is kept but positions.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use proto::loki::metadata::StructuredMetadata;
 
 use crate::checkpoint::{Cursor, Part, SegmentIdentity, Stamp, Ties};
 use crate::tail::chain::Chain;
 use crate::tail::identity::{FINGERPRINT_BYTES, Fingerprint, Marker};
+use crate::tail::rotation::Encoding;
 use crate::tail::segment::{Segment, SegmentNumber};
+
+/// A file to which nothing was written for so long was complete when it was copied and truncated.
+const QUIET: Duration = Duration::from_secs(5);
 
 /// Stdout and stderr of a container; files have the first only.
 pub const PARTS: usize = 2;
@@ -82,6 +86,14 @@ impl OpenSegment {
             mid_line: low.mid_line,
             ahead: ahead.collect(),
         }
+    }
+
+    /// Whether the file that takes this one's place, its copy, has all that was ever written to it: nothing was written for so
+    /// long that nothing was in the moment between the copying and the truncation.
+    fn was_complete(&self, copy: &Segment) -> bool {
+        let at = self.marks.iter().map(|mark| mark.at).max().unwrap_or(0);
+        let was_quiet = self.quiet.is_some_and(|(since, len)| len == at && since.elapsed() >= QUIET);
+        was_quiet && (copy.encoding != Encoding::Plain || copy.stat().is_ok_and(|stat| stat.len == at))
     }
 
     /// Goes to where a cursor of the position log is, with all parts or with one.
@@ -179,13 +191,24 @@ impl Parked {
     }
 }
 
+/// What was lost since the chain's list was followed last.
+#[derive(Debug, Default)]
+pub struct Followed {
+    /// Segments that are gone unread.
+    pub gone: Vec<OpenSegment>,
+    /// Segments of which only a copy is left, which may lack what was written before the truncation.
+    pub cut_short: usize,
+}
+
 /// Brings the open segments up to the chain's list: new ones are added, and one whose file was exchanged (a copy was found
-/// after a truncation) gets the new file. Gives the segments that are gone.
-pub fn follow(open: &mut Vec<OpenSegment>, chain: &Chain, newest_known: &mut Option<SegmentNumber>) -> Vec<OpenSegment> {
+/// after a truncation) gets the new file.
+pub fn follow(open: &mut Vec<OpenSegment>, chain: &Chain, newest_known: &mut Option<SegmentNumber>) -> Followed {
+    let mut cut_short = 0;
     let segments = chain.segments();
     for segment in &segments {
         match open.iter_mut().find(|known| known.segment.number == segment.number) {
             Some(known) if !Arc::ptr_eq(&known.segment, segment) => {
+                cut_short += usize::from(!known.was_complete(segment));
                 known.segment = Arc::clone(segment);
                 known.identified = false;
                 known.quiet = None;
@@ -201,5 +224,5 @@ pub fn follow(open: &mut Vec<OpenSegment>, chain: &Chain, newest_known: &mut Opt
     let is_gone = |known: &OpenSegment| !known.done && !segments.iter().any(|segment| segment.number == known.segment.number);
     let (gone, kept) = std::mem::take(open).into_iter().partition(is_gone);
     *open = kept;
-    gone
+    Followed { gone, cut_short }
 }

@@ -1,5 +1,9 @@
 //! What becomes of odd files: each test writes one, lets a dry run read it, and looks at the entries.
 
+mod by_hand;
+mod clock;
+mod order;
+
 use std::fs;
 use std::path::Path;
 

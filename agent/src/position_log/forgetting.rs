@@ -129,8 +129,8 @@ mod tests {
         let mut log = PositionLog::open(directory).unwrap();
         let (one, two) = (log.destination("one"), log.destination("two"));
         let (a, b) = (log.chain("a"), log.chain("b"));
-        let at = |chain| Move { chain, cursors: vec![Cursor { at: 9, ..Cursor::default() }], stamps: vec![] };
-        let over = |chain| Move { chain, cursors: vec![], stamps: vec![] };
+        let at = |chain| Move { chain, cursors: vec![Cursor { at: 9, ..Cursor::default() }], stamps: vec![], newest: vec![] };
+        let over = |chain| Move { chain, cursors: vec![], stamps: vec![], newest: vec![] };
         log.append(&[
             Record::Moved { destination: one, seen: 7, moves: vec![at(a), at(b)], ledger: vec![] },
             Record::Moved { destination: two, seen: 7, moves: vec![over(a)], ledger: vec![] },

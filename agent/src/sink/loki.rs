@@ -21,7 +21,7 @@ use tracing::{error, info, warn};
 use super::delivery::{Delivery, Fate, Next, Stream, Verdict};
 use super::http::{Failure, Http, Reply};
 use crate::batch::Sealed;
-use crate::checkpoint::{Move, Part, Record, hold_back};
+use crate::checkpoint::{Move, Part, Record, Standing, hold_back, hold_back_newest};
 use crate::config::checked::LokiOutput;
 use crate::lane::{lock, seconds};
 use crate::ledger::{Delta, Fate as Account};
@@ -390,7 +390,7 @@ impl LokiSink {
         }
         let mut log = lock(&self.with.log);
         let mut ledger = withheld(&mut log, &self.name, &sealed);
-        let before = log.standing(self.number).map(|standing| standing.cursors.clone()).unwrap_or_default();
+        let before = log.standing(self.number).cloned().unwrap_or_default();
         let mut except: Vec<(usize, Move)> = Vec::new();
         let mut orders = Vec::new();
         for (share, fate) in sealed.streams.iter().zip(fates) {
@@ -585,23 +585,19 @@ fn enter(log: &mut PositionLog, ledger: &mut Vec<Delta>, source: &str, entries: 
 }
 
 /// Notes that a part of a chain stays where it was.
-fn hold(
-    except: &mut Vec<(usize, Move)>,
-    before: &std::collections::BTreeMap<u32, Vec<crate::checkpoint::Cursor>>,
-    moves: &[Move],
-    chains: &[(usize, u32)],
-    chain: usize,
-    part: Part,
-) {
+fn hold(except: &mut Vec<(usize, Move)>, before: &Standing, moves: &[Move], chains: &[(usize, u32)], chain: usize, part: Part) {
     let Some((_, number)) = chains.iter().find(|(index, _)| *index == chain) else { return };
-    let old = before.get(number).cloned().unwrap_or_default();
+    let old = before.cursors.get(number).map_or(&[][..], Vec::as_slice);
+    let old_newest = before.newest.get(number).map_or(&[][..], Vec::as_slice);
     if let Some((_, step)) = except.iter_mut().find(|(index, _)| *index == chain) {
-        step.cursors = hold_back(&old, &step.cursors, part);
+        step.cursors = hold_back(old, &step.cursors, part);
+        step.newest = hold_back_newest(old_newest, &step.newest, part);
         return;
     }
     let Some(announced) = moves.iter().find(|step| step.chain == *number) else { return };
-    let cursors = hold_back(&old, &announced.cursors, part);
-    except.push((chain, Move { chain: *number, cursors, stamps: Vec::new() }));
+    let cursors = hold_back(old, &announced.cursors, part);
+    let newest = hold_back_newest(old_newest, &announced.newest, part);
+    except.push((chain, Move { chain: *number, cursors, stamps: Vec::new(), newest }));
 }
 
 async fn sleep_until(until: Option<Instant>) {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::held::Held;
 use super::identity::{FileId, Fingerprint, Marker};
@@ -18,6 +18,9 @@ use super::origin::Origin;
 use super::rotation::Encoding;
 use super::segment::{self, Segment, SegmentNumber};
 use crate::host_root::HostRoot;
+use truncation::was_truncated;
+
+pub mod truncation;
 
 /// How many finished segments a chain remembers, so that their renamed and compressed remains are not taken for new.
 const PASSED_MAX: usize = 16;
@@ -93,6 +96,8 @@ struct Files {
     lanes: usize,
     next: SegmentNumber,
     passed: Vec<(FileId, Fingerprint)>,
+    /// Segments of an earlier run that were found as copies: the file itself was truncated meanwhile.
+    copied: Vec<SegmentNumber>,
     last_change_ns: i64,
     saved: Option<SavedChain>,
     /// How often the saved segments were looked for.
@@ -121,6 +126,7 @@ impl Chain {
                 lanes,
                 next: saved.as_ref().map_or(SegmentNumber(0), |saved| saved.next),
                 passed: Vec::new(),
+                copied: Vec::new(),
                 last_change_ns: 0,
                 saved,
                 searches: 0,
@@ -234,6 +240,7 @@ impl Chain {
                 files.searches += 1;
                 files.segments.clear();
                 files.lanes_left.clear();
+                files.copied.clear();
                 files.saved = Some(saved);
                 return false;
             }
@@ -261,61 +268,6 @@ impl Chain {
         }
         changed
     }
-
-    /// The file of `number` has lost bytes before `at`. If a copy of what it held is found among `ordered` (logrotate's
-    /// copytruncate), the copy takes the number, and the file begins anew under the next; otherwise the number is gone.
-    pub fn truncated(
-        &self,
-        root: &HostRoot,
-        number: SegmentNumber,
-        at: u64,
-        fingerprint: Fingerprint,
-        marker: Marker,
-        ordered: &[Candidate],
-    ) {
-        let mut files = self.files();
-        let Some(place) = files.segments.iter().position(|segment| segment.number == number) else { return };
-        let old = Arc::clone(&files.segments[place]);
-        // Another lane may have been here already; then the file under this number is the copy.
-        if old.head().is_ok_and(|head| fingerprint.len > 0 && fingerprint.is_prefix_of(&head))
-            && old.stat().is_ok_and(|stat| stat.len >= at)
-        {
-            let intact = segment_holds(&old, fingerprint, at, marker);
-            if intact {
-                return;
-            }
-        }
-        let copy = ordered.iter().filter(|candidate| candidate.id != old.id && fingerprint.len > 0).find_map(|candidate| {
-            let file = root.open(&candidate.path).ok()?;
-            let matches = segment::content_matches(&file, candidate.encoding, fingerprint, at, marker).unwrap_or(false);
-            matches.then(|| Segment::new(number, file, candidate.id, candidate.encoding, candidate.path.clone()))
-        });
-        if let Some(copy) = copy {
-            info!(path = %old.path().display(), copy = %copy.path().display(), "file was truncated, its copy was found: nothing is lost");
-            copy.supersede();
-            files.segments[place] = Arc::new(copy);
-        } else {
-            files.segments.remove(place);
-            files.lanes_left.remove(&number);
-        }
-        let is_newest = !files.segments.iter().any(|segment| segment.number > number);
-        if is_newest && let Ok(file) = root.open(&old.path()) {
-            let next = files.next;
-            files.next = SegmentNumber(next.0 + 1);
-            let lanes = files.lanes;
-            files.lanes_left.insert(next, lanes);
-            files.segments.push(Arc::new(Segment::new(next, file, old.id, old.encoding, old.path())));
-        }
-        self.generation.fetch_add(1, Ordering::AcqRel);
-    }
-}
-
-fn segment_holds(segment: &Segment, fingerprint: Fingerprint, at: u64, marker: Marker) -> bool {
-    let mut before = vec![0; Marker::len_at(at)];
-    let from = at - before.len() as u64;
-    segment.head().is_ok_and(|head| fingerprint.is_prefix_of(&head))
-        && segment.read_at(&mut before, from).is_ok_and(|read| read == before.len())
-        && (at == 0 || Marker::of(&before) == marker)
 }
 
 impl Files {
@@ -324,6 +276,14 @@ impl Files {
         let mut newest = None;
         for segment in &saved.segments {
             self.last_change_ns = self.last_change_ns.max(segment.seen_ns);
+            if let Some(place) = self.first_unread(segment, ordered, newest) {
+                if let Some(file) = open(root, &ordered[place]) {
+                    let Candidate { id, encoding, path, .. } = ordered[place].clone();
+                    newest = newest.max(Some(place));
+                    self.hold(Segment::new(segment.number, file, id, encoding, path));
+                }
+                continue;
+            }
             let by_identity = ordered.iter().enumerate().filter(|(_, candidate)| candidate.id == segment.id);
             let by_content =
                 ordered.iter().enumerate().filter(|(_, candidate)| candidate.id != segment.id && segment.fingerprint.len > 0);
@@ -342,6 +302,9 @@ impl Files {
                 }
             });
             if let Some((place, found)) = found {
+                if found.id != segment.id && was_truncated(root, segment, ordered) {
+                    self.copied.push(found.number);
+                }
                 newest = newest.max(Some(place));
                 self.hold(found);
             }
@@ -350,6 +313,7 @@ impl Files {
     }
 
     fn hold(&mut self, segment: Segment) {
+        segment.expect_readers(self.lanes);
         self.lanes_left.insert(segment.number, self.lanes);
         self.next = self.next.max(SegmentNumber(segment.number.0 + 1));
         self.segments.push(Arc::new(segment));

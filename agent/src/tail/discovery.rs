@@ -1,6 +1,5 @@
 //! Which logs there are: globs become paths, paths under `/var/log/pods` become containers. Reads directories, opens no file.
 
-use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
@@ -65,7 +64,7 @@ fn is_glob(text: &str) -> bool {
 }
 
 fn walk(root: &HostRoot, directory: &Path, depth: usize, matcher: &GlobMatcher, found: &mut Vec<PathBuf>) {
-    let Ok(entries) = fs::read_dir(root.locate(directory)) else {
+    let Ok(entries) = root.read_dir(directory) else {
         return;
     };
     for entry in entries.flatten() {
@@ -73,7 +72,8 @@ fn walk(root: &HostRoot, directory: &Path, depth: usize, matcher: &GlobMatcher, 
         if found.len() >= PATHS_MAX {
             return;
         }
-        let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir() || (kind.is_symlink() && entry.path().is_dir()));
+        let leads_to_directory = || root.resolve(&path).is_ok_and(|real| real.is_dir());
+        let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir() || (kind.is_symlink() && leads_to_directory()));
         if is_directory {
             if depth > 1 {
                 walk(root, &path, depth - 1, matcher, found);
@@ -127,6 +127,8 @@ pub fn lexically_normal(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -164,5 +166,18 @@ mod tests {
         assert_eq!(expand("**/*.log"), ["a/b/four.log", "a/three.log", "one.log"]);
         assert_eq!(expand("{one,two}.*"), ["one.log", "two.txt"]);
         assert_eq!(expand("not-there.log"), ["not-there.log"], "a plain path is itself, existing or not");
+    }
+
+    #[test]
+    fn links_to_directories_are_followed_inside_the_hosts_tree() {
+        let directory = tempfile::tempdir().unwrap();
+        let top = directory.path();
+        fs::create_dir_all(top.join("data/shop")).unwrap();
+        fs::create_dir_all(top.join("var/log")).unwrap();
+        fs::write(top.join("data/shop/a.log"), "").unwrap();
+        std::os::unix::fs::symlink("/data/shop", top.join("var/log/shop")).unwrap();
+        std::os::unix::fs::symlink("/var/log/loop", top.join("var/log/loop")).unwrap();
+        let found = PathGlob::new("/var/log/*/*.log").unwrap().expand(&HostRoot::new(top));
+        assert_eq!(found, [Path::new("/var/log/shop/a.log")]);
     }
 }

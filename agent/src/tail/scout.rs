@@ -238,7 +238,7 @@ impl Scout {
         let catalog = Arc::clone(&self.catalog);
         self.watch_directory(&input.root, round);
         let mut containers: HashMap<Container, Vec<PathBuf>> = HashMap::new();
-        let pods = match fs::read_dir(catalog.root.locate(&input.root)) {
+        let pods = match catalog.root.read_dir(&input.root) {
             Ok(pods) => pods,
             Err(error) => {
                 self.complain(&input.root.clone(), &error);
@@ -254,12 +254,13 @@ impl Scout {
             }
             let directory = input.root.join(&name);
             self.watch_directory(&directory, round);
-            let Ok(entries) = fs::read_dir(pod_entry.path()) else { continue };
+            let Ok(entries) = catalog.root.read_dir(&directory) else { continue };
             for entry in entries.flatten() {
                 let Ok(container) = entry.file_name().into_string() else { continue };
-                if entry.path().is_dir() {
+                let path = directory.join(entry.file_name());
+                if catalog.root.resolve(&path).is_ok_and(|real| real.is_dir()) {
                     let key = Container { namespace: namespace.to_owned(), pod: pod.to_owned(), container };
-                    containers.entry(key).or_default().push(directory.join(entry.file_name()));
+                    containers.entry(key).or_default().push(path);
                 }
             }
         }
@@ -295,7 +296,7 @@ impl Scout {
     /// A container's files, each with what orders it: the time of its first line, then restart count, live file last.
     fn see_container(&mut self, directory: &Path, found: &mut Vec<(PodOrder, Candidate)>, round: &mut Round) {
         let catalog = Arc::clone(&self.catalog);
-        let Ok(entries) = fs::read_dir(catalog.root.locate(directory)) else { return };
+        let Ok(entries) = catalog.root.read_dir(directory) else { return };
         for entry in entries.flatten() {
             let Ok(name) = entry.file_name().into_string() else { continue };
             let (encoding, plain) = Encoding::of_name(&name);
@@ -395,10 +396,9 @@ impl Scout {
     }
 
     fn watch_directory(&self, directory: &Path, round: &mut Round) {
-        let located = self.catalog.root.locate(directory);
         // A directory that does not exist yet: its nearest ancestor tells when it comes.
-        let existing = located.ancestors().find(|ancestor| ancestor.is_dir());
-        if let Some(existing) = existing.and_then(|existing| existing.canonicalize().ok()) {
+        let resolve = |ancestor: &Path| self.catalog.root.resolve(ancestor).ok().filter(|real| real.is_dir());
+        if let Some(existing) = directory.ancestors().find_map(resolve) {
             round.directories.insert(existing);
         }
     }
@@ -421,7 +421,7 @@ pub fn siblings(catalog: &Catalog, live_path: &Path, live: Option<Candidate>, le
     let directory = directory_of(live_path);
     let Some(live_name) = live_path.file_name().and_then(|name| name.to_str()) else { return live.into_iter().collect() };
     let mut found = Vec::new();
-    for entry in fs::read_dir(catalog.root.locate(directory)).into_iter().flatten().flatten() {
+    for entry in catalog.root.read_dir(directory).into_iter().flatten().flatten() {
         let Ok(name) = entry.file_name().into_string() else { continue };
         let Some((age, encoding)) = rotation::rotated(live_name, &name) else { continue };
         let Ok(metadata) = entry.metadata() else { continue };

@@ -5,13 +5,15 @@
 
 use std::fs::File;
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::compressed::Decompressor;
 use super::identity::{FINGERPRINT_BYTES, FileId, Fingerprint, MARKER_BYTES, Marker};
+use super::release::Readers;
 use super::rotation::Encoding;
 
 /// Orders the segments of one chain; never used twice in a chain.
@@ -32,7 +34,7 @@ pub struct Segment {
     superseded: AtomicBool,
     deleted: AtomicBool,
     given_up: AtomicBool,
-    released: AtomicU64,
+    readers: Mutex<Readers>,
 }
 
 impl Segment {
@@ -47,7 +49,7 @@ impl Segment {
             superseded: AtomicBool::new(false),
             deleted: AtomicBool::new(false),
             given_up: AtomicBool::new(false),
-            released: AtomicU64::new(0),
+            readers: Mutex::default(),
         }
     }
 
@@ -120,16 +122,26 @@ impl Segment {
         head(&self.file, self.encoding)
     }
 
-    /// Tells the kernel that the bytes before `at` will not be read again, in steps worth a system call.
-    pub fn release_before(&self, at: u64, at_least: u64) {
-        let from = self.released.load(Ordering::Relaxed);
-        if self.encoding != Encoding::Plain || at < from.saturating_add(at_least) {
+    /// Whether its content begins as `fingerprint` says and has, just before `at`, what `marker` says.
+    pub fn holds(&self, fingerprint: Fingerprint, at: u64, marker: Marker) -> io::Result<bool> {
+        content_matches(&self.file, self.encoding, fingerprint, at, marker)
+    }
+
+    /// So many lanes are going to read it.
+    pub fn expect_readers(&self, lanes: usize) {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).expect(lanes);
+    }
+
+    /// The lane of that number has read the bytes before `at`: tells the kernel what no lane will soon read again, in steps of
+    /// `at_least` bytes, worth a system call.
+    pub fn passed(&self, lane: u32, at: u64, at_least: u64) {
+        if self.encoding != Encoding::Plain {
             return;
         }
-        self.released.store(at, Ordering::Relaxed);
-        if let Some(length) = std::num::NonZeroU64::new(at - from) {
+        let upto = self.readers.lock().unwrap_or_else(PoisonError::into_inner).passed(lane, at, at_least);
+        if let Some(length) = upto.and_then(NonZeroU64::new) {
             // Advice only: a failure changes nothing but memory.
-            let _ = rustix::fs::fadvise(&self.file, from, Some(length), rustix::fs::Advice::DontNeed);
+            let _ = rustix::fs::fadvise(&self.file, 0, Some(length), rustix::fs::Advice::DontNeed);
         }
     }
 }

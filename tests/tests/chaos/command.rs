@@ -60,6 +60,61 @@ fn a_dry_run_prints_one_object_a_line_ships_nothing_and_writes_nothing() {
 }
 
 #[test]
+fn a_dry_run_shows_changes_of_watched_files_and_writes_nothing() {
+    let Some(scene) = Scene::set("a_dry_run_shows_changes_of_watched_files_and_writes_nothing") else {
+        return;
+    };
+    let watched = scene.path("manifests");
+    std::fs::create_dir(&watched).unwrap();
+    std::fs::write(watched.join("etcd.yaml"), "a").unwrap();
+    std::fs::write(watched.join("scheduler.yaml"), "b").unwrap();
+    let loki = Loki::start();
+    let logs = format!("  changes: {{job: manifests, paths: [\"{}/*\"]}}\n", watched.display());
+    scene.configure_logs(&logs, &[Destination("main", &loki, "")]);
+    let (status, output, errors) = scene.launch(&["--dry-run", "--once", "--output", "json"]).run(RUN_MAX);
+    assert_eq!(status.code(), Some(0), "{errors}");
+    assert_eq!(changes_of(&output), ["found etcd.yaml", "found scheduler.yaml"]);
+    for object in objects(&output) {
+        assert_eq!((&object["labels"]["job"], &object["labels"]["node"]), (&"manifests".into(), &"test-node".into()));
+        let line: Value = serde_json::from_str(object["line"].as_str().unwrap()).unwrap();
+        assert_eq!(object["time"], line["time"], "the time is the line's own");
+    }
+    assert_eq!(std::fs::read_dir(scene.state_dir()).unwrap().count(), 0, "no state is written");
+
+    // A run that ships, and a change after it: a dry run shows the lines of its log, and what came since.
+    let (status, _, errors) = scene.launch(&["--once"]).run(RUN_MAX);
+    assert_eq!((status.code(), loki.n_stored()), (Some(0), 2), "{errors}");
+    let state = || std::fs::read(scene.state_dir().join("changes.json")).unwrap();
+    let before = state();
+    std::fs::write(watched.join("etcd.yaml"), "c").unwrap();
+    std::fs::remove_file(scene.path("stdout")).unwrap();
+    let (_, output, _) = scene.launch(&["--dry-run", "--once", "--output", "json"]).run(RUN_MAX);
+    assert_eq!(changes_of(&output), ["changed etcd.yaml", "found etcd.yaml", "found scheduler.yaml"]);
+    assert_eq!((state() == before, loki.n_stored()), (true, 2));
+
+    std::fs::remove_file(scene.path("stdout")).unwrap();
+    let (_, output, errors) = scene.launch(&["--dry-run", "--once"]).run(RUN_MAX);
+    assert_eq!(
+        output.lines().filter(|line| line.contains("job=\"manifests\"") && line.contains("sha256")).count(),
+        3,
+        "{output}"
+    );
+    assert!(errors.contains("manifests: 3 entries"), "{errors}");
+}
+
+/// Metadata `change` and the last part of `path` of every entry, in order of text.
+fn changes_of(output: &str) -> Vec<String> {
+    let say = |object: Value| {
+        let text = |name: &str| object["metadata"][name].as_str().unwrap().to_owned();
+        let (change, path) = (text("change"), text("path"));
+        format!("{change} {}", path.rsplit('/').next().unwrap())
+    };
+    let mut said: Vec<String> = objects(output).into_iter().map(say).collect();
+    said.sort();
+    said
+}
+
+#[test]
 fn without_an_output_it_names_both_ways() {
     let Some(scene) = Scene::set("without_an_output_it_names_both_ways") else {
         return;
