@@ -434,6 +434,14 @@ pub fn siblings(catalog: &Catalog, live_path: &Path, live: Option<Candidate>, le
             Candidate { path: directory.join(&name), id, encoding, len: metadata.len(), mtime_ns: mtime_ns(&metadata) },
         ));
     }
+    // A compressed file beside its original is being made, or just was: the original has all of it.
+    let originals: HashSet<PathBuf> =
+        found.iter().filter(|(_, found)| found.encoding == Encoding::Plain).map(|(_, found)| found.path.clone()).collect();
+    let has_original = |found: &Candidate| {
+        let name = found.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        found.encoding != Encoding::Plain && originals.contains(&found.path.with_file_name(Encoding::of_name(name).1))
+    };
+    found.retain(|(_, found)| !has_original(found));
     found.sort_by(|one, two| {
         one.0.older_first(&two.0).then(one.1.mtime_ns.cmp(&two.1.mtime_ns)).then_with(|| one.1.path.cmp(&two.1.path))
     });
@@ -469,5 +477,17 @@ mod tests {
                 .to_vec();
         let live = live_paths(&paths, true);
         assert_eq!(live, ["/l/a.log", "/l/b.log", "/l/c.log.1", "/m/a.log.1"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn a_file_that_is_being_compressed_is_one_file() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["a.log", "a.log.1", "a.log.1.gz", "a.log.2.gz"] {
+            fs::write(directory.path().join(name), "").unwrap();
+        }
+        let catalog = Catalog::new(crate::host_root::HostRoot::default(), Box::new(|_| 1), HashMap::new());
+        let found = siblings(&catalog, &directory.path().join("a.log"), None, None);
+        let names: Vec<_> = found.iter().map(|candidate| candidate.path.file_name().unwrap().to_str().unwrap()).collect();
+        assert_eq!(names, ["a.log.2.gz", "a.log.1"]);
     }
 }

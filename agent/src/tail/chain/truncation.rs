@@ -46,21 +46,27 @@ impl Chain {
         if lost.fingerprint.len > 0 && old.holds(lost.fingerprint, lost.at, lost.marker).unwrap_or(false) {
             return;
         }
-        let (mut ordered, mut begins) = (Vec::new(), None);
-        let mut copy = None;
+        let (mut ordered, mut begins, mut copy) = (Vec::new(), None, None);
         for _ in 0..LISTINGS_MAX {
+            begins = None;
             ordered = rotated(&old.path());
             ordered.retain(|candidate| candidate.id != old.id);
-            let fits = |candidate: &Candidate| open(root, candidate).map_or(Fit::Nothing, |file| fits(&file, candidate, lost));
-            let fit: Vec<Fit> = ordered.iter().map(fits).collect();
-            copy = fit.iter().position(|fit| *fit == Fit::Whole);
-            begins = copy.or_else(|| fit.iter().rposition(|fit| *fit == Fit::Beginning));
+            for (place, candidate) in ordered.iter().enumerate() {
+                // Opened once: the next moment it may have another name, or be compressed and gone.
+                let Some(file) = open(root, candidate) else { continue };
+                match fits(&file, candidate, lost) {
+                    Fit::Whole if copy.is_none() => copy = Some((place, file)),
+                    Fit::Beginning => begins = Some(place),
+                    Fit::Whole | Fit::Nothing => {}
+                }
+            }
             if copy.is_some() {
                 break;
             }
         }
-        let opened = copy.and_then(|copy| Some((&ordered[copy], open(root, &ordered[copy])?)));
-        if let Some((candidate, file)) = opened {
+        begins = copy.as_ref().map(|(place, _)| *place).or(begins);
+        if let Some((place_of_copy, file)) = copy {
+            let candidate = &ordered[place_of_copy];
             info!(path = %old.path().display(), copy = %candidate.path.display(), "file was truncated, its copy was found and is read to its end");
             let segment = Segment::new(number, file, candidate.id, candidate.encoding, candidate.path.clone());
             segment.supersede();
