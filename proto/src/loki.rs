@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod attribution;
 pub mod decode;
+mod fields;
 pub mod limits;
 pub mod metadata;
 pub mod push;

@@ -2,7 +2,7 @@
 //!
 //! A list is filled again for every entry; one that is warm allocates nothing.
 
-use super::push::{tag, text_len, varint};
+use super::fields::{tag, text_len, varint};
 use crate::snappy::put_varint;
 
 /// Names and values, in the order in which they were pushed, as fields `structuredMetadata` of an entry.

@@ -3,23 +3,10 @@
 //! An entry is encoded once, when it comes, behind the others of its stream; a body is the concatenation of the
 //! streams' headers and entries. Once the buffers are as large as the traffic needs, nothing is allocated any more.
 
+use super::fields::{message_len, tag, text_len, varint};
 use super::metadata::StructuredMetadata;
 use crate::snappy::{Compressor, varint_len};
 use crate::time::UnixNanos;
-
-/// Field tags: number and wire type 2 (length-delimited), or 0 (varint).
-pub(super) mod tag {
-    pub(in crate::loki) const REQUEST_STREAM: u8 = 1 << 3 | 2;
-    pub(in crate::loki) const STREAM_LABELS: u8 = 1 << 3 | 2;
-    pub(in crate::loki) const STREAM_ENTRY: u8 = 2 << 3 | 2;
-    pub(in crate::loki) const ENTRY_TIME: u8 = 1 << 3 | 2;
-    pub(in crate::loki) const ENTRY_LINE: u8 = 2 << 3 | 2;
-    pub(in crate::loki) const ENTRY_METADATA: u8 = 3 << 3 | 2;
-    pub(in crate::loki) const TIME_SECONDS: u8 = 1 << 3;
-    pub(in crate::loki) const TIME_NANOS: u8 = 2 << 3;
-    pub(in crate::loki) const PAIR_NAME: u8 = 1 << 3 | 2;
-    pub(in crate::loki) const PAIR_VALUE: u8 = 2 << 3 | 2;
-}
 
 /// The longest header of a stream without its labels: two tags and two lengths.
 const STREAM_HEADER_BYTES: usize = 2 * (1 + 10);
@@ -248,16 +235,6 @@ impl Time {
     }
 }
 
-/// Bytes of a field that holds a message of `len` bytes.
-pub(super) const fn message_len(len: usize) -> usize {
-    1 + varint_len(len as u64) + len
-}
-
-/// Bytes of a field that holds a text; an empty one is left out, as proto3 has it.
-pub(super) const fn text_len(text: &[u8]) -> usize {
-    if text.is_empty() { 0 } else { message_len(text.len()) }
-}
-
 /// The longest prefix (an entry's, of three lengths and a time), and room for a whole word at its end.
 const PREFIX_BYTES: usize = 64;
 
@@ -356,18 +333,6 @@ fn entry_time(field: &[u8]) -> UnixNanos {
         fields = &fields[1 + len..];
     }
     UnixNanos(nanos)
-}
-
-/// A varint, and how many bytes it takes.
-pub(super) fn varint(bytes: &[u8]) -> (u64, usize) {
-    let mut value = 0;
-    for (i, byte) in bytes.iter().enumerate().take(10) {
-        value |= u64::from(byte & 0x7f) << (7 * i);
-        if byte & 0x80 == 0 {
-            return (value, i + 1);
-        }
-    }
-    (value, bytes.len().min(10))
 }
 
 #[cfg(test)]
