@@ -314,8 +314,8 @@ impl Lane {
         self.counters.truncations.add(1);
         let Some(open) = chain.open.get_mut(place) else { return };
         let (cursor, path) = (open.cursor(chain.parts), open.segment.path());
-        let truncated =
-            Truncated { number: open.segment.number, at: cursor.at, fingerprint: open.fingerprint, marker: cursor.marker };
+        let fingerprint = if cursor.at == 0 { open.segment.seen() } else { open.fingerprint };
+        let truncated = Truncated { number: open.segment.number, at: cursor.at, fingerprint, marker: cursor.marker };
         let rotated = |path: &Path| siblings(&self.catalog, path, None, None);
         chain.chain.truncated(&self.catalog.root, &truncated, rotated);
         warn!(path = %path.display(), read_up_to = cursor.at, "file was truncated: what was not read of it and stands in no copy is lost");

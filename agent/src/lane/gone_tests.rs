@@ -189,6 +189,25 @@ fn a_file_that_only_the_batch_under_way_knows_is_not_taken_for_finished() {
     stage.end();
 }
 
+#[test]
+fn a_file_that_is_copied_and_truncated_before_a_byte_of_it_was_read_is_read_from_the_copy() {
+    let (logs, saved) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let path = |name: &str| logs.path().join(name);
+    let glob = PathGlob::new(&path("a.log").display().to_string()).unwrap();
+    let inputs = Inputs { files: vec![(Arc::new(file_input("a")), vec![glob])], pods: None };
+    fs::write(path("a.log.1"), "one\n".repeat(10)).unwrap();
+    fs::write(path("a.log"), "two\n").unwrap();
+    // One line a batch: the lane stands still in the older file, and has not come to the newer.
+    let mut stage = Stage::set(saved.path(), inputs, u64::MAX, 1);
+    stage.until("the files to be found", |stage| stage.catalog.chains().first().is_some_and(|chain| chain.segments().len() == 2));
+    fs::rename(path("a.log.1"), path("a.log.2")).unwrap();
+    fs::copy(path("a.log"), path("a.log.1")).unwrap();
+    fs::write(path("a.log"), "three\n").unwrap();
+    stage.deliver(12);
+    assert_eq!(stage.gaps(Fate::Unknown), (0, 1), "what came between copy and truncation, nobody knows");
+    stage.end();
+}
+
 fn pods(root: &Path) -> Inputs {
     Inputs { files: Vec::new(), pods: Some(Arc::new(pod_input(root))) }
 }

@@ -259,8 +259,10 @@ impl Reading {
         if self.begin == self.end {
             return None;
         }
+        // Of a file of which nothing was read yet, what the scout has seen tells whether it is still that file.
+        let is_as_seen = self.at > 0 || chain.open[self.place].segment.seen().is_prefix_of(&self.buffer[..self.end]);
         match self.check_history(chain) {
-            Some(true) => {}
+            Some(true) if is_as_seen => {}
             Some(false) if self.end - self.begin < MARKER_BYTES && !self.is_short(chain) => return None,
             _ => {
                 let place = self.place;
@@ -321,8 +323,9 @@ impl Reading {
         let stat = open.segment.stat()?;
         let plain = open.segment.encoding == Encoding::Plain;
         let reached = self.at + (self.end - self.begin) as u64;
+        let least = if reached == 0 { u64::from(open.segment.seen().len) } else { reached };
         let expected = chain.start_of(place).map_or(0, |mark| mark.at);
-        if !replaying && ((plain && stat.len < reached) || reached < expected) {
+        if !replaying && ((plain && stat.len < least) || reached < expected) {
             // What was read before the truncation is in the batch: the copy is read on from there.
             self.commit(chain);
             self.abandon();

@@ -378,6 +378,7 @@ impl Files {
         let mut newer_has_content = false;
         for segment in self.segments.iter().rev() {
             let stat = segment.stat();
+            segment.see();
             if newer_has_content || segment.encoding != Encoding::Plain {
                 segment.supersede();
             }

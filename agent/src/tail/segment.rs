@@ -35,12 +35,14 @@ pub struct Segment {
     deleted: AtomicBool,
     given_up: AtomicBool,
     readers: Mutex<Readers>,
+    /// Its first bytes when it was seen last; only of a plain one.
+    seen: Mutex<Fingerprint>,
 }
 
 impl Segment {
     /// Takes over an open file, known under the host's `path`.
     pub fn new(number: SegmentNumber, file: File, id: FileId, encoding: Encoding, path: PathBuf) -> Self {
-        Self {
+        let segment = Self {
             number,
             id,
             encoding,
@@ -50,7 +52,27 @@ impl Segment {
             deleted: AtomicBool::new(false),
             given_up: AtomicBool::new(false),
             readers: Mutex::default(),
+            seen: Mutex::default(),
+        };
+        segment.see();
+        segment
+    }
+
+    /// Remembers its first bytes, as long as they are still those that were seen before.
+    pub fn see(&self) {
+        let seen = self.seen();
+        if self.encoding == Encoding::Plain
+            && usize::from(seen.len) < FINGERPRINT_BYTES
+            && let Ok(head) = self.head()
+            && seen.is_prefix_of(&head)
+        {
+            *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Fingerprint::of(&head);
         }
+    }
+
+    /// Its first bytes when it was seen last: a file that begins otherwise by now was truncated, even if nobody has read it yet.
+    pub fn seen(&self) -> Fingerprint {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The name under which it was seen last.
