@@ -7,6 +7,7 @@
 #![expect(clippy::missing_panics_doc, reason = "everything here panics when what it needs is not there")]
 
 pub mod inputs;
+pub mod peers;
 pub mod process;
 pub mod receiver;
 pub mod subject;

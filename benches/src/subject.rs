@@ -5,6 +5,9 @@ use std::process::Command;
 
 use ::tests::agent;
 
+use crate::inputs::Input;
+use crate::peers::Peer;
+
 /// A program that ships a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
@@ -18,6 +21,8 @@ pub enum Subject {
     AgentAudit,
     /// The agent, lines of a container runtime taken apart.
     AgentCri,
+    /// Another agent.
+    Peer(Peer),
 }
 
 impl Subject {
@@ -29,12 +34,23 @@ impl Subject {
             Self::AgentJson => "agent, json",
             Self::AgentAudit => "agent, kube-audit",
             Self::AgentCri => "agent, cri",
+            Self::Peer(peer) => peer.name(),
         }
     }
 
-    /// The command that ships `file` to the Loki at `url` and ends; `work` is an empty directory.
+    /// Those that are measured on an input, the floor first.
+    pub fn on(input: Input) -> Vec<Self> {
+        let ours: &[Self] = match input {
+            Input::Audit => &[Self::Floor, Self::AgentRaw, Self::AgentJson, Self::AgentAudit],
+            Input::Cri => &[Self::Floor, Self::AgentCri],
+        };
+        let peers = Peer::ALL.into_iter().filter(|peer| peer.installed().is_some()).map(Self::Peer);
+        ours.iter().copied().chain(peers).collect()
+    }
+
+    /// The command that ships `file` to the Loki at `url`, and ends if it is ours; `work` is an empty directory.
     #[expect(clippy::disallowed_methods, reason = "the programs under measurement")]
-    pub fn command(self, file: &Path, url: &str, work: &Path) -> Command {
+    pub fn command(self, input: Input, file: &Path, url: &str, work: &Path) -> Command {
         match self {
             Self::Floor => {
                 let mut command = Command::new(beside("floor"));
@@ -45,6 +61,10 @@ impl Subject {
             Self::AgentJson => agent_on(file, url, work, "json, timestamp: [stageTimestamp]"),
             Self::AgentAudit => agent_on(file, url, work, "kube-audit"),
             Self::AgentCri => agent_on(file, url, work, "cri"),
+            Self::Peer(peer) => {
+                let program = peer.installed().expect("only those that are installed are measured");
+                peer.command(&program, input, file, url, work)
+            }
         }
     }
 }

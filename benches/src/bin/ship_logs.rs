@@ -1,14 +1,17 @@
 //! What shipping a file from its beginning costs: processor seconds per GiB, lines per processor second, memory at full speed.
 //!
 //! `cargo run --release -p benches --bin ship_logs [-- MEBIBYTES [RUNS]]`: writes files of that size (default 512), then has the
-//! floor and the agent ship each to a receiver that only counts, by turns, RUNS (default 5) times, and prints the medians.
+//! floor and the agent, and what other agents are on `PATH`, ship each to a receiver that only counts, by turns, RUNS (default 5)
+//! times, and prints the medians. Other agents do not end: their figures hold three idle seconds (not in MB/s).
 
 #![expect(clippy::print_stdout, reason = "the figures are what it is for")]
 
 use std::path::Path;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use benches::inputs::{Input, Written, warm};
+use benches::peers::QUIET;
 use benches::process::{self, Cost};
 use benches::receiver::Receiver;
 use benches::subject::Subject;
@@ -20,13 +23,10 @@ fn main() {
     let directory = tempfile::tempdir().unwrap_or_else(|error| panic!("no room for the input: {error}"));
     println!("| input | program | CPU-s/GiB | × floor | lines/CPU-s | MB/s | peak MiB |");
     println!("| --- | --- | --- | --- | --- | --- | --- |");
-    for (input, subjects) in [
-        (Input::Audit, &[Subject::Floor, Subject::AgentRaw, Subject::AgentJson, Subject::AgentAudit][..]),
-        (Input::Cri, &[Subject::Floor, Subject::AgentCri][..]),
-    ] {
+    for input in [Input::Audit, Input::Cri] {
         let file = directory.path().join("input.log");
         let written = input.write(&file, bytes);
-        measure(input, subjects, &file, written, runs);
+        measure(input, &Subject::on(input), &file, written, runs);
     }
 }
 
@@ -37,7 +37,12 @@ fn measure(input: Input, subjects: &[Subject], file: &Path, written: Written, ru
             let receiver = Receiver::start();
             let work = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
             warm(file);
-            costs.push(process::run(&mut subject.command(file, &receiver.url(), work.path()), || false));
+            let mut command = subject.command(input, file, &receiver.url(), work.path());
+            let mut cost = process::run(&mut command, drained(*subject, &receiver));
+            if let Subject::Peer(_) = subject {
+                cost.wall = cost.wall.saturating_sub(QUIET);
+            }
+            costs.push(cost);
         }
     }
     let floor = median(&costs[0], |cost| cost.cpu);
@@ -52,6 +57,18 @@ fn measure(input: Input, subjects: &[Subject], file: &Path, written: Written, ru
             written.bytes as f64 / wall / 1e6,
             costs.iter().map(|cost| cost.peak).max().unwrap_or(0) as f64 / f64::from(1 << 20),
         );
+    }
+}
+
+/// Says when a subject that does not end by itself has shipped all: when nothing has come for a while.
+fn drained(subject: Subject, receiver: &Receiver) -> impl FnMut() -> bool {
+    let (mut last, mut since) = (0, Instant::now());
+    move || {
+        let bytes = receiver.counts().bytes.load(Ordering::Relaxed);
+        if bytes != last || bytes == 0 {
+            (last, since) = (bytes, Instant::now());
+        }
+        matches!(subject, Subject::Peer(_)) && since.elapsed() > QUIET
     }
 }
 
