@@ -57,10 +57,10 @@ impl Running {
         self.0.as_ref().expect("it runs").id()
     }
 
-    /// SIGHUP.
-    pub fn hang_up(&self) {
+    /// SIGUSR1, which those who write logs take as: open the file anew.
+    pub fn reopen(&self) {
         let pid = Pid::from_raw(self.id().cast_signed()).expect("a child has a process number");
-        kill_process(pid, Signal::HUP).expect("it runs");
+        kill_process(pid, Signal::USR1).expect("it runs");
     }
 
     /// Waits for its end, which the caller has brought about; its standard output.

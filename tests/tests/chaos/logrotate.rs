@@ -15,10 +15,11 @@ use tests::wait;
 
 use crate::scene::{Destination, REPEATS_PER_KILL_MAX, Scene, scale};
 
-/// Numbered lines, 25 at a time, until the file `stop` appears; SIGHUP makes it open its file anew. Says how many it wrote.
+/// Numbered lines, 25 at a time, until the file `stop` appears; SIGUSR1 makes it open its file anew, since SIGHUP
+/// cannot be trapped where whoever started the tests (`nohup`) has it ignored. Says how many it wrote.
 const WRITER: &str = r#"
 exec 3>>"$1"
-trap 'exec 3>>"$1"' HUP
+trap 'exec 3>>"$1"' USR1
 n=0
 while [ ! -e "$2" ]; do
   for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25; do
@@ -47,7 +48,7 @@ struct Mode {
 const FORCED: Mode = Mode { directives: "", is_signalled: false, is_forced: true, is_killed: false };
 /// Without `delaycompress` logrotate itself loses what a writer adds that hears late of the rotation.
 const DELAYED: &str = "create\n  compress\n  delaycompress";
-const POSTROTATE: &str = "sharedscripts\n  postrotate\n    kill -HUP $(cat PID)\n  endscript";
+const POSTROTATE: &str = "sharedscripts\n  postrotate\n    kill -USR1 $(cat PID)\n  endscript";
 
 impl Mode {
     /// Before each rotation.
@@ -93,7 +94,7 @@ fn play(name: &'static str, mode: &Mode) {
         logrotate.run(&args);
         if mode.is_signalled {
             wait::span(Duration::from_millis(50));
-            writer.hang_up();
+            writer.reopen();
         }
         agent = running.unwrap_or_else(|| scene.start());
     }
