@@ -7,12 +7,8 @@ pub mod checked;
 mod defaults;
 mod effective;
 pub mod patterns;
-pub mod problem;
-mod quantity;
 mod raw;
-mod read;
 mod shorthand;
-mod yaml;
 
 #[cfg(test)]
 mod tests;
@@ -28,9 +24,9 @@ use crate::host_root::HostRoot;
 
 pub use check::Environment;
 use checked::Config;
-use problem::{At, Problem, Problems};
 use raw::Raw;
-use read::Read as _;
+use settings::problem::{At, Problem, Problems};
+use settings::read::Read as _;
 
 /// Read if it exists and `--config` names no other.
 pub const DEFAULT_FILE: &str = "/etc/picket/agent.yaml";
@@ -117,7 +113,7 @@ pub fn load(settings: &Settings, environment: &Environment) -> Result<Loaded, Pr
 }
 
 fn parse(name: &Arc<str>, text: &[u8], problems: &mut Problems) -> Result<Raw, Problems> {
-    let root = yaml::parse(name, text)?;
+    let root = settings::yaml::parse(name, text)?;
     if root.is_null() {
         return Ok(Raw::default());
     }
@@ -129,7 +125,7 @@ fn read_file(asked: Option<&Path>) -> Result<(Option<PathBuf>, Vec<u8>), Problem
     let path = asked.unwrap_or(Path::new(DEFAULT_FILE));
     let mut text = Vec::new();
     // One byte more than allowed tells the parser that the file is too long; a device may have no end at all.
-    let limit = yaml::FILE_BYTES_MAX as u64 + 1;
+    let limit = settings::yaml::FILE_BYTES_MAX as u64 + 1;
     match File::open(path).and_then(|file| file.take(limit).read_to_end(&mut text)) {
         Ok(_) => Ok((Some(path.to_owned()), text)),
         Err(error) if asked.is_none() && error.kind() == io::ErrorKind::NotFound => Ok((None, Vec::new())),

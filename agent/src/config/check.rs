@@ -11,10 +11,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::checked::{Config, Outputs};
-use super::problem::{At, Problems, quote};
 use super::raw::Raw;
-use super::read::{Labels, Spanned};
 use super::{defaults, patterns};
+use settings::problem::{At, Problems, quote};
+use settings::read::{Labels, Spanned};
 
 /// Labels that say where a line comes from, which no setting may override.
 const OWN_LABELS: [&str; 7] = ["job", "node", "filename", "stream", "namespace", "pod", "container"];

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::checked::{
     Auth, Config, DropRule, FileInput, Format, LokiOutput, LongLines, Multiline, PodInput, PodMultiline, Route, Tls,
 };
-use super::quantity::{show_bytes, show_duration};
+use settings::quantity::{show_bytes, show_duration};
 
 /// The text of `config`, in the order of the reference configuration.
 pub(super) fn effective(config: &Config) -> String {

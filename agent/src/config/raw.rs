@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use super::checked::LongLines;
-use super::problem::Problems;
-use super::read::{Age, Count, Labels, Read, Section, Size, Spanned, one_of};
-use super::yaml::Node;
+use settings::problem::Problems;
+use settings::read::{Age, Count, Labels, Read, Section, Size, Spanned, one_of};
+use settings::yaml::Node;
 
 /// What messages call the whole file.
 pub(super) const ROOT: &str = "the file";

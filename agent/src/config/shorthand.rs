@@ -3,10 +3,10 @@
 use std::path::{Component, Path};
 
 use super::check::Environment;
-use super::problem::{At, Problems, quote};
 use super::raw::{Raw, RawFiles, RawLoki};
-use super::read::Spanned;
 use crate::cli::Settings;
+use settings::problem::{At, Problems, quote};
+use settings::read::Spanned;
 
 /// Adds the arguments to what the file says; `--listen` replaces it, since there is one only.
 pub(super) fn add(raw: &mut Raw, settings: &Settings, environment: &Environment, problems: &mut Problems) {

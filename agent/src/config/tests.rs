@@ -12,10 +12,10 @@ use expect_test::expect_file;
 use proptest::prelude::*;
 
 use super::checked::{Config, Format};
-use super::problem::Problems;
 use super::*;
 use crate::cli::Cli;
 use crate::detect::Found;
+use settings::problem::Problems;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const REFERENCE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/config/agent.yaml"));

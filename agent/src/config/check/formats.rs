@@ -6,10 +6,10 @@ use record::vault_audit::VaultAudit as VaultAuditReader;
 
 use super::super::checked::{Format, JsonFormat, KubeAuditFormat, VaultAuditFormat};
 use super::super::defaults;
-use super::super::problem::quote;
 use super::super::raw::FormatName;
-use super::super::read::{Spanned, nearest};
 use super::{Check, items, value_or};
+use settings::problem::quote;
+use settings::read::{Spanned, nearest};
 
 /// Loki takes 128 pairs an entry, and so many already make an entry longer than what it says. Times and metadata of
 /// `json` together have room in its reader.

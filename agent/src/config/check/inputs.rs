@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::super::checked::{ChangesInput, DropRule, FileInput, Logs, LongLines, Multiline};
-use super::super::problem::quote;
-use super::super::quantity::{show_bytes, show_duration};
 use super::super::raw::{FormatName, RawChanges, RawDrop, RawFiles, RawLogs, RawMultiline};
-use super::super::read::{Age, Size, Spanned};
 use super::super::{defaults, patterns};
 use super::formats::{FormatOptions, preset};
 use super::{Check, LABEL_VALUE_BYTES_MAX, items, value_or};
+use settings::problem::quote;
+use settings::quantity::{show_bytes, show_duration};
+use settings::read::{Age, Size, Spanned};
 
 /// What files and pods have in common.
 pub(super) struct Reading<'a> {

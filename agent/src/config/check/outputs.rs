@@ -7,12 +7,12 @@ use rustls::pki_types::ServerName;
 use url::Url;
 
 use super::super::checked::{Auth, LokiOutput, Tls};
-use super::super::problem::{At, quote};
-use super::super::quantity::{show_bytes, show_duration};
 use super::super::raw::{RawLoki, RawTls};
-use super::super::read::Spanned;
 use super::super::{defaults, patterns};
 use super::{Check, value_or};
+use settings::problem::{At, quote};
+use settings::quantity::{show_bytes, show_duration};
+use settings::read::Spanned;
 
 /// Longest name of a destination in bytes; it stands in every record of the position log.
 const NAME_BYTES_MAX: usize = 200;

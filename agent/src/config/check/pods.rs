@@ -6,11 +6,11 @@ use globset::GlobMatcher;
 
 use super::super::checked::{DropRule, PodInput, PodMultiline, Route};
 use super::super::raw::{FormatName, RawDrop, RawMultiline, RawPodDrop, RawPodMultiline, RawPods, RawRoute};
-use super::super::read::Spanned;
 use super::super::{defaults, patterns};
 use super::formats::{FormatOptions, preset};
 use super::inputs::Reading;
 use super::{Check, items};
+use settings::read::Spanned;
 
 impl Check {
     pub(super) fn pods(&mut self, raw: &RawPods) -> Option<PodInput> {

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
-use super::problem::{At, Problem, quote};
+use crate::problem::{At, Problem, quote};
 
 /// Longest file in bytes. The longest that anybody would write by hand is far shorter.
-pub(super) const FILE_BYTES_MAX: usize = 1 << 20;
+pub const FILE_BYTES_MAX: usize = 1 << 20;
 /// Deepest nesting. The settings themselves reach six.
 const DEPTH_MAX: usize = 32;
 /// Most nodes, those that an alias repeats included.
@@ -20,40 +20,48 @@ const NODES_MAX: usize = 50_000;
 
 /// One value of the file.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) at: At,
-    pub(super) value: Value,
+pub struct Node {
+    /// Where it begins.
+    pub at: At,
+    /// What it holds.
+    pub value: Value,
     /// How many nodes this one and all below it are.
     count: usize,
 }
 
 /// What a node holds.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub enum Value {
     /// Text as it stands in the file, unquoted; whether it is a number is for the setting to say.
     Scalar {
+        /// Without quotes and escapes.
         text: String,
+        /// Written in quotes or as a block: certainly text.
         quoted: bool,
     },
+    /// Items, in order.
     List(Vec<Rc<Node>>),
+    /// Keys and values, in the order of the file; a key may stand twice.
     Map(Vec<(Key, Rc<Node>)>),
 }
 
 /// A key of a map.
 #[derive(Clone, Debug)]
-pub(super) struct Key {
-    pub(super) name: String,
-    pub(super) at: At,
+pub struct Key {
+    /// Its text.
+    pub name: String,
+    /// Where it stands.
+    pub at: At,
 }
 
 impl Node {
     /// No value: `key:` with nothing behind it, `~` or `null`.
-    pub(super) fn is_null(&self) -> bool {
+    pub fn is_null(&self) -> bool {
         matches!(&self.value, Value::Scalar { text, quoted: false } if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
     /// What the node is, for messages.
-    pub(super) fn kind(&self) -> String {
+    pub fn kind(&self) -> String {
         match &self.value {
             _ if self.is_null() => "nothing".to_owned(),
             Value::Scalar { text, .. } => quote(text),
@@ -64,7 +72,7 @@ impl Node {
 }
 
 /// Reads one document. An empty file is an empty map.
-pub(super) fn parse(file: &Arc<str>, text: &[u8]) -> Result<Rc<Node>, Problem> {
+pub fn parse(file: &Arc<str>, text: &[u8]) -> Result<Rc<Node>, Problem> {
     if text.len() > FILE_BYTES_MAX {
         let at = At::outside(file);
         return Err(Problem::new(&at, format!("is longer than {FILE_BYTES_MAX} bytes: this is not a configuration")));

@@ -5,32 +5,35 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::problem::{At, Problems, quote};
-use super::quantity;
-use super::yaml::{Key, Node, Value};
+use crate::problem::{At, Problems, quote};
+use crate::quantity;
+use crate::yaml::{Key, Node, Value};
 
 /// A setting and the place where it was made.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Spanned<T> {
-    pub(super) value: T,
-    pub(super) at: At,
+pub struct Spanned<T> {
+    /// The setting.
+    pub value: T,
+    /// Where it stands.
+    pub at: At,
     /// Something in it was wrong and is noted: what seems to be missing may only be misspelt.
-    pub(super) damaged: bool,
+    pub damaged: bool,
 }
 
 impl<T> Spanned<T> {
-    pub(super) fn new(value: T, at: At) -> Self {
+    /// A value that is whole.
+    pub fn new(value: T, at: At) -> Self {
         Self { value, at, damaged: false }
     }
 
     /// Another value at the same place.
-    pub(super) fn with<U>(&self, value: U) -> Spanned<U> {
+    pub fn with<U>(&self, value: U) -> Spanned<U> {
         Spanned { value, at: self.at.clone(), damaged: self.damaged }
     }
 }
 
 /// What a setting can be read as.
-pub(super) trait Read: Sized {
+pub trait Read: Sized {
     /// The value of the setting `name`, or nothing when it is wrong, which is then noted.
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self>;
 
@@ -96,7 +99,7 @@ impl Read for bool {
 
 /// How many of something.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Count(pub(super) usize);
+pub struct Count(pub usize);
 
 impl Read for Count {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
@@ -112,7 +115,7 @@ impl Read for Count {
 
 /// A number of bytes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Size(pub(super) u64);
+pub struct Size(pub u64);
 
 impl Read for Size {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
@@ -128,7 +131,7 @@ impl Read for Duration {
 
 /// How far back: a duration, or `all`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Age(pub(super) Option<Duration>);
+pub struct Age(pub Option<Duration>);
 
 impl Read for Age {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
@@ -141,7 +144,7 @@ impl Read for Age {
 
 /// Label names and values, in the order of the file.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Labels(pub(super) Vec<(Spanned<String>, Spanned<String>)>);
+pub struct Labels(pub Vec<(Spanned<String>, Spanned<String>)>);
 
 impl Read for Labels {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
@@ -159,7 +162,7 @@ impl Read for Labels {
 }
 
 /// One of a few words.
-pub(super) fn one_of<T: Copy>(name: &str, node: &Node, problems: &mut Problems, words: &[(&str, T)]) -> Option<T> {
+pub fn one_of<T: Copy>(name: &str, node: &Node, problems: &mut Problems, words: &[(&str, T)]) -> Option<T> {
     let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
     let Value::Scalar { text, .. } = &node.value else {
         return wrong(name, &format!("one of {}", names.join(", ")), node, problems);
@@ -176,13 +179,13 @@ pub(super) fn one_of<T: Copy>(name: &str, node: &Node, problems: &mut Problems, 
 }
 
 /// A map with known keys, of which `take` reads one after the other.
-pub(super) struct Section<'a> {
+pub struct Section<'a> {
     entries: Vec<&'a (Key, Rc<Node>)>,
 }
 
 impl<'a> Section<'a> {
     /// Notes keys that are unknown or there twice, and leaves them out. `elsewhere` says where else a key belongs.
-    pub(super) fn read(
+    pub fn read(
         name: &str,
         node: &'a Node,
         known: &[&str],
@@ -211,7 +214,7 @@ impl<'a> Section<'a> {
     }
 
     /// The value of one key, if it is there and right.
-    pub(super) fn take<T: Read>(&self, name: &str, problems: &mut Problems) -> Option<Spanned<T>> {
+    pub fn take<T: Read>(&self, name: &str, problems: &mut Problems) -> Option<Spanned<T>> {
         let (key, node) = self.entries.iter().find(|(key, _)| key.name == name)?;
         if !node.is_null() {
             return Spanned::read(name, node, problems);
@@ -255,7 +258,7 @@ fn title(name: &str) -> String {
 }
 
 /// The known word that `word` most likely was meant to be: it begins so, or has one slip in three letters.
-pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let slips_max = word.chars().count().div_ceil(3);
     // The distance takes time by the product of both lengths, and the word is whatever stands in the file.
     if slips_max > 10 {

@@ -19,10 +19,10 @@ const SIZES: [(&str, u64); 9] = [
 ];
 
 /// Why a text is no quantity; the setting's name and the value are said by the caller.
-pub(super) type Reason = String;
+pub type Reason = String;
 
 /// `10s` → ten seconds; several units may follow each other: `1h30m`. A bare `0` is the one number that needs no unit.
-pub(super) fn duration(text: &str) -> Result<Duration, Reason> {
+pub fn duration(text: &str) -> Result<Duration, Reason> {
     const FORM: &str = "is not a duration; write a number and ms, s, m, h or d, for example 250ms, 30s or 24h";
     if text == "0" {
         return Ok(Duration::ZERO);
@@ -41,7 +41,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, Reason> {
 }
 
 /// `64KiB` → bytes. A bare number is bytes.
-pub(super) fn bytes(text: &str) -> Result<u64, Reason> {
+pub fn bytes(text: &str) -> Result<u64, Reason> {
     const FORM: &str =
         "is not a size; write a number and KiB, MiB, GiB, kB, MB or GB, for example 64KiB, or bytes without a unit";
     let (number, unit) = split_number(text).ok_or(FORM)?;
@@ -53,7 +53,7 @@ pub(super) fn bytes(text: &str) -> Result<u64, Reason> {
 }
 
 /// The shortest text that `duration` reads back as the same.
-pub(super) fn show_duration(duration: Duration) -> String {
+pub fn show_duration(duration: Duration) -> String {
     let millis = duration.as_millis() as u64;
     // A day and two are clearer as 24h and 48h; a week is clearer as 7d.
     let units = if millis < 7 * TIMES[0].1 { &TIMES[1..] } else { &TIMES[..] };
@@ -64,7 +64,7 @@ pub(super) fn show_duration(duration: Duration) -> String {
 }
 
 /// The shortest text that `bytes` reads back as the same.
-pub(super) fn show_bytes(bytes: u64) -> String {
+pub fn show_bytes(bytes: u64) -> String {
     match SIZES[..4].iter().find(|(_, unit)| bytes > 0 && bytes.is_multiple_of(*unit)) {
         Some((name, unit)) => format!("{}{name}", bytes / unit),
         None => bytes.to_string(),

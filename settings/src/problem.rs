@@ -99,7 +99,7 @@ impl Problems {
     }
 
     /// How many problems there are so far.
-    pub(super) fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.0.len()
     }
 }
@@ -128,7 +128,7 @@ impl fmt::Display for Problems {
 impl std::error::Error for Problems {}
 
 /// `text` as it may stand in a message: quoted, and cut where it is long.
-pub(super) fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     const SHOWN_CHARS_MAX: usize = 60;
     match text.char_indices().nth(SHOWN_CHARS_MAX) {
         Some((end, _)) => format!("`{}…`", &text[..end]),
