@@ -4,6 +4,12 @@
 //! asks for (in the language of `logql`) and turns it into alerts, `notify` tells people. `web` answers questions about all of
 //! it. `entry` and `labels` are what they pass to each other.
 
+pub mod clock;
+pub mod config;
+pub mod counter;
 pub mod entry;
+pub mod intake;
 pub mod labels;
 pub mod logql;
+pub mod web;
+pub mod window;

@@ -5,3 +5,4 @@ pub mod problem;
 pub mod quantity;
 pub mod read;
 pub mod yaml;
+pub mod section;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::checked::LongLines;
 use settings::problem::Problems;
-use settings::read::{Age, Count, Labels, Read, Section, Size, Spanned, one_of};
+use settings::read::{Age, Count, Labels, Read, Size, Spanned, one_of};
+use settings::section;
 use settings::yaml::Node;
 
 /// What messages call the whole file.
@@ -16,37 +17,8 @@ pub(super) const ROOT: &str = "the file";
 /// Keys of the contract that this build does not have, and the path that each belongs to.
 const NOT_BUILT: [(&str, &str); 3] = [("journal", "logs"), ("metrics", ROOT), ("remote_write", "outputs")];
 
-/// Declares a map of the file: a struct, its known keys, and how it is read.
-macro_rules! section {
-    ($(#[$doc:meta])* $name:ident { $($(#[$key_doc:meta])* $key:ident: $type:ty,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default)]
-        pub(super) struct $name {
-            $($(#[$key_doc])* pub(super) $key: Option<Spanned<$type>>,)*
-        }
-
-        impl Read for $name {
-            fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
-                let section = Section::read(name, node, &[$(stringify!($key)),*], problems, |key| elsewhere(name, key))?;
-                Some(Self { $($key: section.take(stringify!($key), problems),)* })
-            }
-
-            fn when_empty() -> Option<Self> {
-                Some(Self::default())
-            }
-
-            fn keys(path: &str, keys: &mut Vec<String>) {
-                $(
-                    let key = if path.is_empty() { stringify!($key).to_owned() } else { format!("{path}.{}", stringify!($key)) };
-                    keys.push(key.clone());
-                    <$type as Read>::keys(&key, keys);
-                )*
-            }
-        }
-    };
-}
-
 section! {
+    elsewhere;
     /// The whole file.
     Raw {
         /// Label `node` of every stream. Default: `$NODE_NAME`, then the host name.
@@ -63,6 +35,7 @@ section! {
 }
 
 section! {
+    elsewhere;
     /// `logs`
     RawLogs {
         /// Files by path or glob, one item a job.
@@ -77,6 +50,7 @@ section! {
 }
 
 section! {
+    elsewhere;
     /// `logs.files[]`
     RawFiles {
         /// Label `job`. Needed. `kubernetes-audit`, `kube-audit` and `vault-audit` set `format` too.
@@ -113,6 +87,7 @@ section! {
 }
 
 section! {
+    elsewhere;
     /// `logs.files[].drop[]`
     RawDrop {
         /// How the rule is counted. Default: its regex.
@@ -123,6 +98,7 @@ section! {
 }
 
 section! {
+    elsewhere;
     /// `logs.files[].multiline`
     RawMultiline {
         /// Matches the first line of a record. Needed.
@@ -135,6 +111,7 @@ section! {
 }
 
 section! {
+    elsewhere;
     /// `logs.pods`
     RawPods {
         /// Where the kubelet writes them. Default /var/log/pods.
@@ -163,6 +140,7 @@ section! {
 }
 
 section! {
+    elsewhere;
     /// `logs.pods.drop[]`
     RawPodDrop {
         /// How the rule is counted. Default: its regex.
@@ -175,6 +153,7 @@ section! {
 }
 
 section! {
+    elsewhere;
     /// `logs.pods.routes[]`
     RawRoute {
         /// `namespace/pod` glob. Needed.
@@ -197,6 +176,7 @@ section! {
 }
 
 section! {
+    elsewhere;
     /// `logs.pods.multiline[]`
     RawPodMultiline {
         /// `namespace/pod` glob. Needed.
@@ -213,6 +193,7 @@ section! {
 }
 
 section! {
+    elsewhere;
     /// `logs.changes`
     RawChanges {
         /// Label `job`. Default `file-changes`.
@@ -223,6 +204,7 @@ section! {
 }
 
 section! {
+    elsewhere;
     /// `outputs`
     RawOutputs {
         /// Loki, or what speaks its push protocol.
@@ -231,6 +213,7 @@ section! {
 }
 
 section! {
+    elsewhere;
     /// `outputs.loki[]`
     RawLoki {
         /// Names the destination in metrics and in the position log. Default: host and port, then the tenant.
@@ -267,6 +250,7 @@ section! {
 }
 
 section! {
+    elsewhere;
     /// `outputs.loki[].basic_auth`
     RawBasicAuth {
         /// User name. Needed.
@@ -277,6 +261,7 @@ section! {
 }
 
 section! {
+    elsewhere;
     /// `outputs.loki[].tls`
     RawTls {
         /// PEM file with the authorities to trust. Default: the system's.
