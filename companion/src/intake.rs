@@ -30,6 +30,18 @@ pub struct Delivery {
     pub held: Held,
 }
 
+/// Where deliveries go.
+pub type Outlet = Box<dyn Fn(Delivery) -> Result<(), Blocked> + Send + Sync>;
+
+/// Why a delivery did not go out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocked {
+    /// As many wait already as may.
+    Full,
+    /// Nobody takes them any more.
+    Ended,
+}
+
 /// What intake counts.
 #[derive(Debug, Default)]
 pub struct Counters {

@@ -4,6 +4,7 @@
 //! asks for (in the language of `logql`) and turns it into alerts, `notify` tells people. `web` answers questions about all of
 //! it. `entry` and `labels` are what they pass to each other.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod counter;

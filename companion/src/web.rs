@@ -2,6 +2,8 @@
 //! for people. `server` has the sockets, `site` says who answers which path.
 
 pub mod answer;
+pub mod loki;
+pub mod metrics;
 pub mod page;
 pub mod parameters;
 pub mod server;

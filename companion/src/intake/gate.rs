@@ -194,10 +194,10 @@ impl Refused {
             return true;
         };
         self.count(reason, 1);
-        match self.like.iter_mut().find(|(known, _)| *known == message) {
-            Some((_, count)) => *count += 1,
-            None if self.like.len() < TOLD_MAX => self.like.push((message, 1)),
-            None => {}
+        if let Some((_, count)) = self.like.iter_mut().find(|(known, _)| *known == message) {
+            *count += 1;
+        } else if self.like.len() < TOLD_MAX {
+            self.like.push((message, 1));
         }
         false
     }
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn labels_that_cannot_be_read_refuse_the_whole_request() {
-        for labels in ["{job=}", "job", "{}", ""] {
+        for labels in ["{job=}", "{job", "{}", "job=\"a\""] {
             let judged = Gate::new(LIMITS).judge(push(&[(r#"{job="a"}"#, vec![entry(0, "x")]), (labels, vec![entry(0, "x")])]), NOW);
             assert!(judged.streams.is_empty());
             let status = judged.refusal.expect(labels).status;

@@ -1,6 +1,5 @@
 //! One request: its body is read as it comes, decoded beside the sockets, judged, handed to the engine, and answered when it is safe.
 
-use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -8,16 +7,17 @@ use http_body_util::BodyExt;
 use hyper::HeaderMap;
 use hyper::body::{Body, Bytes};
 use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use proto::loki::decode::{DecodeError, decode};
+use proto::loki::decode::{DecodeError, PushEntry, decode};
 use proto::time::UnixNanos;
 use tokio::sync::{Semaphore, oneshot};
 use tracing::info;
 
 use super::budget::{Budget, Held};
 use super::gate::Gate;
-use super::{Counters, Delivery};
+use super::{Blocked, Counters, Delivery, Outlet};
 use crate::clock;
 use crate::config::checked::Limits;
+use crate::labels::LabelSet;
 
 /// From the end of the headers to that of the body.
 const BODY_TIME: Duration = Duration::from_secs(30);
@@ -40,13 +40,12 @@ pub struct Answer {
 }
 
 /// The way in.
-#[derive(Debug)]
 pub struct Intake {
     limits: RwLock<Limits>,
     gate: Mutex<Gate>,
     budget: Budget,
     decoding: Arc<Semaphore>,
-    outlet: SyncSender<Delivery>,
+    outlet: Outlet,
     /// What it counts.
     pub counters: Counters,
     noted_tenant: std::sync::Once,
@@ -54,7 +53,7 @@ pub struct Intake {
 
 impl Intake {
     /// Hands what it takes to `outlet`.
-    pub fn new(limits: Limits, outlet: SyncSender<Delivery>) -> Self {
+    pub fn new(limits: Limits, outlet: Outlet) -> Self {
         Self {
             limits: RwLock::new(limits),
             gate: Mutex::new(Gate::new(limits)),
@@ -141,15 +140,15 @@ impl Intake {
 
     async fn deliver(
         &self,
-        streams: Vec<(crate::labels::LabelSet, Vec<proto::loki::decode::PushEntry>)>,
+        streams: Vec<(LabelSet, Vec<PushEntry>)>,
         arrived: UnixNanos,
         held: Held,
     ) -> Result<(), Answer> {
         let (done, said) = oneshot::channel();
-        match self.outlet.try_send(Delivery { streams, arrived, done, held }) {
+        match (self.outlet)(Delivery { streams, arrived, done, held }) {
             Ok(()) => {}
-            Err(TrySendError::Full(_)) => return Err(Answer::busy("the rules are behind")),
-            Err(TrySendError::Disconnected(_)) => return Err(Answer::ending()),
+            Err(Blocked::Full) => return Err(Answer::busy("the rules are behind")),
+            Err(Blocked::Ended) => return Err(Answer::ending()),
         }
         match said.await {
             Ok(Ok(())) => Ok(()),
