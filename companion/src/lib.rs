@@ -12,5 +12,6 @@ pub mod entry;
 pub mod intake;
 pub mod labels;
 pub mod logql;
+pub mod rules;
 pub mod web;
 pub mod window;
