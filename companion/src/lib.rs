@@ -12,6 +12,7 @@ pub mod entry;
 pub mod intake;
 pub mod labels;
 pub mod logql;
+pub mod notify;
 pub mod rules;
 pub mod web;
 pub mod window;
