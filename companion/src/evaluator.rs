@@ -33,7 +33,7 @@ type Done = oneshot::Sender<Result<(), String>>;
 enum Errand {
     Deliver(Delivery),
     Look(Box<dyn FnOnce(&mut Engine) + Send>),
-    Replace(Box<dyn FnOnce(Engine) -> Engine + Send>),
+    Replace(Box<dyn FnOnce(&mut Engine) + Send>),
     End,
 }
 
@@ -82,9 +82,12 @@ impl Desk {
         answered.await.ok()
     }
 
-    /// Another engine in place of the one that is there, which `make` may ask for what it knows.
-    pub fn replace(&self, make: impl FnOnce(Engine) -> Engine + Send + 'static) -> Result<(), Blocked> {
-        self.outbox.send(Errand::Replace(Box::new(make))).map_err(|_| Blocked::Ended)
+    /// Other rules, with what they share with the old ones: `replace` puts another engine in the place of the one that is there.
+    pub fn replace(&self, replace: impl FnOnce(&mut Engine) + Send + 'static) -> Result<(), Blocked> {
+        self.outbox.try_send(Errand::Replace(Box::new(replace))).map_err(|error| match error {
+            TrySendError::Full(_) => Blocked::Full,
+            TrySendError::Disconnected(_) => Blocked::Ended,
+        })
     }
 
     /// Ends the thread, once everything that waits is done and saved.
@@ -109,23 +112,30 @@ impl Evaluator {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => break,
             };
-            let mut ends = false;
+            let (mut ends, mut is_new) = (false, false);
             let mut done = Vec::new();
             let rest = std::iter::from_fn(|| self.inbox.try_recv().ok());
             for errand in first.into_iter().chain(rest).take(TOGETHER).collect::<Vec<_>>() {
                 match errand {
                     Errand::Deliver(delivery) => done.push(self.take(delivery)),
                     Errand::Look(look) => look(&mut self.engine),
-                    Errand::Replace(make) => replace_with(&mut self.engine, make),
+                    Errand::Replace(replace) => {
+                        replace(&mut self.engine);
+                        is_new = true;
+                    }
                     Errand::End => ends = true,
                 }
             }
             self.evaluate(done);
+            // What rules that are gone have counted goes with them.
+            if is_new && let Err(error) = self.state.compact(&mut self.engine) {
+                error!(%error, "after the rules were read anew");
+            }
             if ends {
                 break;
             }
         }
-        if let Err(error) = self.state.close(&mut self.engine) {
+        if let Err(error) = self.state.compact(&mut self.engine) {
             error!(%error, "at the end");
         }
     }

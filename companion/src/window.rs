@@ -9,6 +9,7 @@
 
 mod block;
 mod selection;
+pub mod store;
 mod stream;
 
 #[cfg(test)]
@@ -161,6 +162,13 @@ impl Window {
         let mut chosen: Vec<_> = self.streams.iter().filter(|(labels, _)| wanted(labels)).collect();
         chosen.sort_by_key(|(labels, _)| *labels);
         Selection::new(from.0, to.0, chosen.into_iter().map(|(labels, stream)| (labels.clone(), stream.parts(from.0, to.0))))
+    }
+
+    /// The entries of one stream, from `from` to `to`, both included.
+    pub fn select_stream(&self, labels: &LabelSet, from: UnixNanos, to: UnixNanos) -> Selection {
+        let from = from.0.max(self.oldest);
+        let stream = self.streams.get_key_value(labels);
+        Selection::new(from, to.0, stream.into_iter().map(|(labels, stream)| (labels.clone(), stream.parts(from, to.0))))
     }
 
     /// The streams that have entries between the two, sorted.

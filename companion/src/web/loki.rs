@@ -9,13 +9,13 @@ use proto::time::UnixNanos;
 use serde_json::{Value, json};
 
 use super::answer::{self, Answer};
-use super::lines;
 use super::parameters::Parameters;
-use super::query::{self, Row};
 use crate::clock;
 use crate::labels::LabelSet;
-use crate::logql::{self, Query, Sample};
-use crate::window::{Order, Window};
+use crate::logql::store::Direction;
+use crate::logql::{self, Extractor, Matrix, Query, Sample};
+use crate::window::Window;
+use crate::window::store::Shared;
 
 /// Loki's own default.
 const LINES_DEFAULT: usize = 100;
@@ -31,7 +31,7 @@ pub fn instant(parameters: &Parameters, window: &RwLock<Window>) -> Result<Answe
     let at = parameters.time("time", clock::now())?;
     let value = match parse(parameters.needed("query")?)? {
         Query::Log(_) => return Err("log queries are not supported as an instant query type, please change your query to a range query type".to_owned()),
-        Query::Metric(query) => query::instant(&query, window, at).map_err(|error| error.to_string())?,
+        Query::Metric(query) => query.instant(&Shared(window), at).map_err(|error| error.to_string())?,
     };
     Ok(success(&value_json(&value, at)))
 }
@@ -44,21 +44,23 @@ pub fn range(parameters: &Parameters, window: &RwLock<Window>) -> Result<Answer,
             // As Loki: about 250 points.
             let default = Duration::from_secs(((end.0 - start.0).max(0) as u64 / 250_000_000_000).max(1));
             let step = parameters.span("step")?.unwrap_or(default);
-            let rows = query::range(&query, window, start, end, step).map_err(|error| error.to_string())?;
-            Ok(success(&matrix_json(&rows)))
+            let step = i64::try_from(step.as_nanos()).unwrap_or(i64::MAX);
+            let matrix = query.range(&Shared(window), start, end, step).map_err(|error| error.to_string())?;
+            Ok(success(&matrix_json(&matrix)))
         }
         Query::Log(query) => {
             let limit = parameters.count("limit", LINES_DEFAULT, LINES_MAX)?;
-            let order = match parameters.get("direction") {
-                Some(word) if word.eq_ignore_ascii_case("forward") => Order::Forward,
-                _ => Order::Backward,
+            let direction = match parameters.get("direction") {
+                Some(word) if word.eq_ignore_ascii_case("forward") => Direction::Forward,
+                _ => Direction::Backward,
             };
-            let streams = lines::read(&query, window, start, end, order, limit).map_err(|error| error.to_string())?;
+            let streams = query.lines(&Shared(window), start, end, direction, limit);
             let result: Vec<Value> = streams
                 .into_iter()
-                .map(|(labels, lines)| {
-                    let values: Vec<Value> = lines.into_iter().map(|(time, line)| json!([time.0.to_string(), line])).collect();
-                    json!({"stream": labels_json(&labels), "values": values})
+                .map(|stream| {
+                    let lines = stream.lines.into_iter();
+                    let values: Vec<Value> = lines.map(|(time, line)| json!([time.0.to_string(), line])).collect();
+                    json!({"stream": labels_json(&stream.labels), "values": values})
                 })
                 .collect();
             Ok(success(&json!({"resultType": "streams", "result": result, "stats": {}})))
@@ -93,7 +95,7 @@ pub fn stats(parameters: &Parameters, window: &RwLock<Window>) -> Result<Answer,
     let query = parse(parameters.needed("query")?)?;
     let selection = {
         let window = window.read().unwrap_or_else(PoisonError::into_inner);
-        window.select(|stream| lines::selects(&query, stream), start, end)
+        window.select(|stream| selects(&query, stream), start, end)
     };
     let (streams, mut entries, mut bytes) = (selection.streams().count(), 0_u64, 0_u64);
     selection.visit(|_, entry| {
@@ -115,7 +117,7 @@ fn chosen(parameters: &Parameters, selectors: &str, window: &RwLock<Window>) -> 
     let queries: Vec<Query> =
         parameters.all(selectors).filter(|text| !text.is_empty()).map(parse).collect::<Result<_, Wrong>>()?;
     let streams = window.read().unwrap_or_else(PoisonError::into_inner).streams(start, end);
-    let is_chosen = |stream: &LabelSet| queries.is_empty() || queries.iter().any(|query| lines::selects(query, stream));
+    let is_chosen = |stream: &LabelSet| queries.is_empty() || queries.iter().any(|query| selects(query, stream));
     Ok(streams.into_iter().filter(is_chosen).collect())
 }
 
@@ -138,6 +140,14 @@ pub fn parse(text: &str) -> Result<Query, Wrong> {
     })
 }
 
+/// A stream that the query reads.
+fn selects(query: &Query, stream: &LabelSet) -> bool {
+    match query {
+        Query::Log(query) => query.selects(stream),
+        Query::Metric(query) => (0..query.leaves().len()).any(|leaf| Extractor::new(query, leaf).selects(stream)),
+    }
+}
+
 fn success(data: &Value) -> Answer {
     answer::json(&json!({"status": "success", "data": data}))
 }
@@ -158,12 +168,13 @@ fn sample_json(sample: &Sample, at: UnixNanos) -> Value {
 }
 
 /// Values over time, as Loki and Prometheus have them.
-pub fn matrix_json(rows: &[Row]) -> Value {
-    let result: Vec<Value> = rows
+pub fn matrix_json(matrix: &Matrix) -> Value {
+    let result: Vec<Value> = matrix
         .iter()
-        .map(|(labels, points)| {
-            let values: Vec<Value> = points.iter().map(|(time, value)| json!([seconds(*time), number_text(*value)])).collect();
-            json!({"metric": labels_json(labels), "values": values})
+        .map(|series| {
+            let points = series.points.iter();
+            let values: Vec<Value> = points.map(|(time, value)| json!([seconds(*time), number_text(*value)])).collect();
+            json!({"metric": labels_json(&series.labels), "values": values})
         })
         .collect();
     json!({"resultType": "matrix", "result": result})
