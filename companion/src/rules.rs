@@ -6,19 +6,19 @@
 //! `unit_test` and `replay` drive the same engine over written and past events, which `log_format` reads. Nothing here reads a clock: the time is given.
 
 pub mod duration;
-//pub mod file;
-//pub mod generated;
+pub mod file;
+pub mod generated;
 pub mod template;
 
-//pub mod alert;
-//pub mod engine;
-//pub mod leaf;
-//pub mod timeline;
+pub mod alert;
+pub mod engine;
+pub mod leaf;
+pub mod timeline;
 
 pub mod journal;
-//pub mod state;
-//pub mod status;
+pub mod state;
+pub mod status;
 
 pub mod log_format;
-//pub mod replay;
-//pub mod unit_test;
+pub mod replay;
+pub mod unit_test;

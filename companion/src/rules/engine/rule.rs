@@ -528,6 +528,11 @@ impl RuleState {
         &self.recorded
     }
 
+    /// What its query gives at that time, of the points that it has; its state stays as it is.
+    pub fn evaluate(&self, at: UnixNanos) -> Result<Vec<Sample>, String> {
+        self.query(at, 0)
+    }
+
     /// How the last evaluation went.
     pub fn health(&self) -> &Health {
         &self.health
