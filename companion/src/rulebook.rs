@@ -204,6 +204,16 @@ fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|kind| kind == "yaml" || kind == "yml")
 }
 
+/// The test files of a folder, sorted.
+pub fn tests_in(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    let mut found = Vec::new();
+    walk(folder, 0, &mut found)?;
+    found.retain(|file| is_yaml(file) && is_test(file));
+    found.sort();
+    files.extend(found);
+    Ok(())
+}
+
 /// In a folder `tests`, or called so.
 pub fn is_test(path: &Path) -> bool {
     path.components().any(|part| part.as_os_str() == "tests") || path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("_test"))

@@ -1,0 +1,100 @@
+//! The binary `companion`: arguments in, exit code out.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use companion::cli::{Cli, Exit, Run, color};
+use companion::commands;
+use companion::config::{self, Loaded, checked};
+use companion::pipeline;
+use companion::rulebook::Rulebook;
+use companion::rules::generated;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    match Cli::try_from_arguments(std::env::args_os()) {
+        Ok(cli) => match &cli.command {
+            None => run(&cli.run),
+            Some(command) => commands::run(command, &mut io::stdout().lock(), &mut io::stderr().lock()),
+        }
+        .into(),
+        // Help and version end here too, with 0.
+        Err(error) => {
+            // Nobody is left to tell when the terminal is gone.
+            let _ = error.print();
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8))
+        }
+    }
+}
+
+fn run(run: &Run) -> Exit {
+    let arguments = run.arguments();
+    let loaded = match config::load(&arguments) {
+        Ok(loaded) => loaded,
+        Err(problems) => return refuse(&problems),
+    };
+    say_what_happens();
+    match pipeline::run(&loaded, &arguments, |book, address| announce(&loaded, book, address)) {
+        Ok(()) => Exit::Ok,
+        Err(error) => refuse(&error),
+    }
+}
+
+/// Says why, and how to mend it.
+fn refuse(problems: &impl std::fmt::Display) -> Exit {
+    let _ = writeln!(io::stderr(), "{problems}");
+    Exit::Usage
+}
+
+/// The program's own messages go to standard error: `RUST_LOG` chooses which, text for a terminal and JSON where
+/// `PICKET_LOG=json` says so.
+fn say_what_happens() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(color(&io::stderr()));
+    if std::env::var_os("PICKET_LOG").is_some_and(|kind| kind == "json") {
+        builder.json().init();
+    } else {
+        builder.with_target(false).init();
+    }
+}
+
+/// What it watches, and where to look: for whoever started it by hand.
+fn announce(loaded: &Loaded, book: &Rulebook, address: SocketAddr) {
+    let config = &loaded.config;
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let rules: usize = book.groups.iter().map(|group| group.rules.len()).sum();
+    let origin = match (&loaded.file, book.built_in) {
+        (_, true) => "built in, with example values; `rules` in the configuration names yours".to_owned(),
+        (Some(file), false) => format!("{} files, named in {}", book.files, file.display()),
+        (None, false) => format!("{} files", book.files),
+    };
+    let told = match &config.notify {
+        checked::Notify::Nobody => "nobody: alerts are on the page alone; --alertmanager URL, or `notify`".to_owned(),
+        checked::Notify::Alertmanagers(urls) => urls.iter().map(|url| shown(url)).collect::<Vec<_>>().join(", "),
+        checked::Notify::Router(file) => format!("whom {} names", file.display()),
+    };
+    let mut out = io::stdout().lock();
+    // Nobody may be reading.
+    let _ = writeln!(out, "companion {}", env!("CARGO_PKG_VERSION"));
+    let _ = writeln!(out, "  rules    {rules} in {} groups ({origin})", book.groups.len());
+    let _ = writeln!(out, "  watches");
+    for selector in generated::selectors(&book.groups) {
+        let _ = writeln!(out, "           {selector}");
+    }
+    let _ = writeln!(out, "  tells    {told}");
+    let _ = writeln!(out, "  state    {}", config.state_dir.display());
+    let _ = writeln!(out, "  push to  {scheme}://{address}   (agent --loki {scheme}://{address})");
+    let _ = writeln!(out, "  look at  {scheme}://{address}/");
+    let _ = out.flush();
+}
+
+/// Without what may be secret.
+fn shown(url: &url::Url) -> String {
+    let mut url = url.clone();
+    // Only URLs that cannot have them refuse.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.to_string()
+}
