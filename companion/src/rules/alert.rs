@@ -1,0 +1,432 @@
+//! The state of a rule's alerts, as Prometheus has it: pending, firing, and inactive for a while. Pure: it is given all times.
+//!
+//! Two times go in. `at` is the instant that was evaluated, the event's own time; `now` is when that was done. They differ after an
+//! outage, and then an alert is marked late and held for a while: whoever it is told to would otherwise hear only that it is over.
+//! For the same reason an alert that nobody was told of does not resolve.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+
+use proto::time::UnixNanos;
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::labels::LabelSet;
+
+/// How long an alert that is over is remembered, and sent again.
+pub const RESOLVED_KEPT: i64 = 15 * 60 * 1_000_000_000;
+/// Most alerts of one rule, where its group has no `limit`.
+pub const ALERTS_MAX: usize = 10_000;
+/// Most episodes of one rule that are remembered.
+const EPISODES_MAX: usize = 10_000;
+
+/// Where an alert is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// It is over.
+    Inactive,
+    /// The condition holds, but not yet for as long as the rule wants.
+    Pending,
+    /// People are told.
+    Firing,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Inactive => "inactive",
+            Self::Pending => "pending",
+            Self::Firing => "firing",
+        })
+    }
+}
+
+/// One alert.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alert {
+    /// Those of the sample, of the rule, and `alertname`.
+    pub labels: LabelSet,
+    /// Those of the rule, expanded.
+    pub annotations: LabelSet,
+    /// The sample's value when it was seen last.
+    pub value: f64,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// Since when the condition holds.
+    pub active_at: UnixNanos,
+    /// Since when it fires.
+    pub fired_at: Option<UnixNanos>,
+    /// When it ended.
+    pub resolved_at: Option<UnixNanos>,
+    /// The first evaluation without it, while `keep_firing_for` keeps it.
+    pub missing_since: Option<UnixNanos>,
+    /// When it was last handed to the notifiers.
+    pub last_sent: Option<UnixNanos>,
+    /// The last evaluation that had it.
+    pub seen_at: UnixNanos,
+    /// It fires at least until then.
+    pub held_until: Option<UnixNanos>,
+    /// How much later than it happened it was found, nanoseconds; nothing when in time.
+    pub late: Option<i64>,
+}
+
+impl Alert {
+    fn new(found: Found, at: UnixNanos) -> Self {
+        Self {
+            labels: found.labels,
+            annotations: found.annotations,
+            value: found.value,
+            phase: Phase::Pending,
+            active_at: at,
+            fired_at: None,
+            resolved_at: None,
+            missing_since: None,
+            last_sent: None,
+            seen_at: at,
+            held_until: None,
+            late: None,
+        }
+    }
+
+    /// The annotations as they are told: with `late` where it was.
+    pub fn told_annotations(&self) -> LabelSet {
+        match self.late {
+            Some(late) => self.annotations.with([("late", super::template::humanize::humanize_duration(late as f64 / 1e9))]),
+            None => self.annotations.clone(),
+        }
+    }
+
+    /// Whether the notifiers should hear of it.
+    fn is_due(&self, now: UnixNanos, resend_delay: i64) -> bool {
+        match (self.phase, self.last_sent) {
+            (Phase::Pending, _) => false,
+            (_, None) => true,
+            (_, Some(sent)) => self.resolved_at.is_some_and(|resolved| resolved > sent) || sent.0.saturating_add(resend_delay) < now.0,
+        }
+    }
+
+    /// Whether something differs that must survive a crash. What the next evaluation finds again need not.
+    fn is_worth_saving(&self, before: Option<&Self>) -> bool {
+        let Some(before) = before else { return true };
+        let lasting = |alert: &Self| {
+            (alert.phase, alert.active_at, alert.fired_at, alert.resolved_at, alert.missing_since, alert.last_sent, alert.held_until, alert.late)
+        };
+        lasting(self) != lasting(before)
+    }
+}
+
+/// A sample that became an alert's labels and texts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// With those of the rule and `alertname`.
+    pub labels: LabelSet,
+    /// Expanded.
+    pub annotations: LabelSet,
+    /// The sample's.
+    pub value: f64,
+}
+
+/// When an evaluation is of, when it is done, and what the rule wants.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// The instant that is evaluated.
+    pub at: UnixNanos,
+    /// When that is done.
+    pub now: UnixNanos,
+    /// `for`, nanoseconds.
+    pub wait: i64,
+    /// `keep_firing_for`, nanoseconds.
+    pub keep_firing: i64,
+    /// An alert found so much later than it happened is marked late, nanoseconds.
+    pub late_after: i64,
+    /// A late alert fires so long from `now`, nanoseconds.
+    pub hold: i64,
+    /// Entries are still missing: what is not there need not be over.
+    pub is_catching_up: bool,
+}
+
+/// Two samples became the same alert.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("two samples become the same alert {0}: the rule's labels replace those that tell them apart")]
+pub struct Duplicate(pub LabelSet);
+
+/// An alert as it goes to the notifiers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notification {
+    /// With `alertname`.
+    pub labels: LabelSet,
+    /// With `late` where it was.
+    pub annotations: LabelSet,
+    /// Since when it fires.
+    pub starts_at: UnixNanos,
+    /// When it ended; of a firing one, when it is to be taken for ended if nothing more is heard.
+    pub ends_at: UnixNanos,
+    /// Whether it is over.
+    pub is_resolved: bool,
+    /// Where its rule can be seen.
+    pub generator_url: String,
+}
+
+/// A time in which an alert fired, kept so that a late event does not tell of it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Episode {
+    /// Which alert.
+    pub labels: LabelSet,
+    /// Since when it fired.
+    pub from: UnixNanos,
+    /// When it ended.
+    pub until: UnixNanos,
+    /// When that was noted.
+    pub noted: UnixNanos,
+}
+
+/// The alerts of one rule.
+#[derive(Clone, Debug, Default)]
+pub struct Alerts {
+    alerts: BTreeMap<LabelSet, Alert>,
+    episodes: VecDeque<Episode>,
+    /// Alerts that changed in what must survive a crash.
+    changed: BTreeSet<LabelSet>,
+    /// How many of the episodes are not yet journaled: the last ones.
+    unsaved_episodes: usize,
+}
+
+impl Alerts {
+    /// Takes in what an evaluation gave.
+    pub fn observe(&mut self, moment: &Moment, found: Vec<Found>) -> Result<(), Duplicate> {
+        let mut present: BTreeMap<LabelSet, Found> = BTreeMap::new();
+        for found in found {
+            if present.contains_key(&found.labels) {
+                return Err(Duplicate(found.labels));
+            }
+            present.insert(found.labels.clone(), found);
+        }
+        let mut over = Vec::new();
+        for (labels, alert) in &mut self.alerts {
+            if present.contains_key(labels) && alert.phase != Phase::Inactive {
+                continue;
+            }
+            let before = alert.clone();
+            match alert.phase {
+                Phase::Inactive => {
+                    let is_old = alert.resolved_at.is_none_or(|resolved| moment.at.0.saturating_sub(resolved.0) > RESOLVED_KEPT);
+                    if is_old && !present.contains_key(labels) {
+                        over.push(labels.clone());
+                    }
+                }
+                _ if moment.is_catching_up => {}
+                Phase::Pending => over.push(labels.clone()),
+                Phase::Firing => {
+                    if let Some(episode) = end_or_keep(alert, moment) {
+                        self.episodes.push_back(episode);
+                        self.unsaved_episodes += 1;
+                    }
+                }
+            }
+            if alert.is_worth_saving(Some(&before)) {
+                self.changed.insert(labels.clone());
+            }
+        }
+        for labels in over {
+            self.alerts.remove(&labels);
+            self.changed.insert(labels);
+        }
+        for (labels, found) in present {
+            let before = self.alerts.get(&labels).filter(|alert| alert.phase != Phase::Inactive).cloned();
+            let mut alert = match before.clone() {
+                Some(known) => Alert { value: found.value, annotations: found.annotations, seen_at: moment.at, missing_since: None, ..known },
+                None => Alert::new(found, moment.at),
+            };
+            if alert.phase == Phase::Pending && moment.at.0.saturating_sub(alert.active_at.0) >= moment.wait {
+                alert.phase = Phase::Firing;
+                alert.fired_at = Some(moment.at);
+                mark_late(&mut alert, moment);
+            }
+            if alert.is_worth_saving(before.as_ref()) {
+                self.changed.insert(labels.clone());
+            }
+            self.alerts.insert(labels, alert);
+        }
+        let surplus = self.episodes.len().saturating_sub(EPISODES_MAX);
+        self.episodes.drain(..surplus);
+        self.unsaved_episodes = self.unsaved_episodes.min(self.episodes.len());
+        Ok(())
+    }
+
+    /// Takes in an alert that a late event caused, in a time that was evaluated before. True if it is news.
+    pub fn adopt(&mut self, mut alert: Alert, moment: &Moment) -> bool {
+        let Some(fired_at) = alert.fired_at else {
+            return self.adopt_pending(alert);
+        };
+        let known = self.alerts.get(&alert.labels);
+        let fires = known.is_some_and(|known| known.phase == Phase::Firing);
+        let told = self.episodes.iter().any(|episode| {
+            episode.labels == alert.labels && episode.from <= alert.seen_at && fired_at <= episode.until
+        });
+        if fires || told {
+            return false;
+        }
+        alert.phase = Phase::Firing;
+        alert.resolved_at = None;
+        alert.last_sent = None;
+        mark_late(&mut alert, moment);
+        self.changed.insert(alert.labels.clone());
+        self.alerts.insert(alert.labels.clone(), alert);
+        true
+    }
+
+    /// The condition has held for longer than was known.
+    fn adopt_pending(&mut self, alert: Alert) -> bool {
+        match self.alerts.get_mut(&alert.labels) {
+            Some(known) if known.phase == Phase::Firing => return false,
+            Some(known) if known.phase == Phase::Pending => {
+                if known.active_at <= alert.active_at {
+                    return false;
+                }
+                known.active_at = alert.active_at;
+            }
+            _ => {
+                self.alerts.insert(alert.labels.clone(), alert.clone());
+            }
+        }
+        self.changed.insert(alert.labels);
+        false
+    }
+
+    /// What to tell at this time; it is taken for told.
+    pub fn notifications(&mut self, now: UnixNanos, interval: i64, resend_delay: i64, generator_url: &str) -> Vec<Notification> {
+        let mut due = Vec::new();
+        for (labels, alert) in &mut self.alerts {
+            if !alert.is_due(now, resend_delay) {
+                continue;
+            }
+            let is_resolved = alert.phase == Phase::Inactive;
+            let validity = interval.max(resend_delay).saturating_mul(4);
+            due.push(Notification {
+                labels: labels.clone(),
+                annotations: alert.told_annotations(),
+                starts_at: alert.fired_at.unwrap_or(alert.active_at),
+                ends_at: alert.resolved_at.unwrap_or(UnixNanos(now.0.saturating_add(validity))),
+                is_resolved,
+                generator_url: generator_url.to_owned(),
+            });
+            alert.last_sent = Some(alert.resolved_at.map_or(now, |resolved| resolved.max(now)));
+            self.changed.insert(labels.clone());
+        }
+        due
+    }
+
+    /// When something has to be told again.
+    pub fn next_due(&self, resend_delay: i64) -> Option<UnixNanos> {
+        let told = self.alerts.values().filter(|alert| alert.phase != Phase::Pending);
+        told.map(|alert| alert.last_sent.map_or(UnixNanos(i64::MIN), |sent| UnixNanos(sent.0.saturating_add(resend_delay)))).min()
+    }
+
+    /// Pending and firing ones, and those that ended lately, by labels.
+    pub fn iter(&self) -> impl Iterator<Item = &Alert> {
+        self.alerts.values()
+    }
+
+    /// One of them.
+    pub fn get(&self, labels: &LabelSet) -> Option<&Alert> {
+        self.alerts.get(labels)
+    }
+
+    /// How many are pending or firing.
+    pub fn active(&self) -> usize {
+        self.alerts.values().filter(|alert| alert.phase != Phase::Inactive).count()
+    }
+
+    /// Whether there is anything that time alone can change.
+    pub fn is_empty(&self) -> bool {
+        self.alerts.is_empty()
+    }
+
+    /// The most that any of them is: nothing active, pending or firing.
+    pub fn phase(&self) -> Phase {
+        self.alerts.values().map(|alert| alert.phase).max().unwrap_or(Phase::Inactive)
+    }
+
+    /// Drops all alerts, as a rule over its limit does.
+    pub fn clear(&mut self) {
+        self.changed.extend(std::mem::take(&mut self.alerts).into_keys());
+    }
+
+    /// Forgets episodes that no late event is looked up in any more.
+    pub fn forget(&mut self, before: UnixNanos) {
+        self.episodes.retain(|episode| episode.until >= before || episode.noted >= before);
+        self.unsaved_episodes = self.unsaved_episodes.min(self.episodes.len());
+    }
+
+    /// Whether [`Self::take_changes`] has something to give.
+    pub fn has_changes(&self) -> bool {
+        !self.changed.is_empty() || self.unsaved_episodes > 0
+    }
+
+    /// What changed since this was last asked: alerts (none: it is gone), and episodes.
+    pub fn take_changes(&mut self) -> (Vec<(LabelSet, Option<Alert>)>, Vec<Episode>) {
+        let changed = std::mem::take(&mut self.changed);
+        let alerts = changed.into_iter().map(|labels| {
+            let alert = self.alerts.get(&labels).cloned();
+            (labels, alert)
+        });
+        let alerts = alerts.collect();
+        let saved = self.episodes.len() - std::mem::take(&mut self.unsaved_episodes).min(self.episodes.len());
+        (alerts, self.episodes.iter().skip(saved).cloned().collect())
+    }
+
+    /// The episodes that are remembered.
+    pub fn episodes(&self) -> impl Iterator<Item = &Episode> {
+        self.episodes.iter()
+    }
+
+    /// Puts back what was saved.
+    pub fn restore(&mut self, labels: LabelSet, alert: Option<Alert>) {
+        match alert {
+            Some(alert) => drop(self.alerts.insert(labels, alert)),
+            None => drop(self.alerts.remove(&labels)),
+        }
+    }
+
+    /// Puts back an episode that was saved.
+    pub fn restore_episode(&mut self, episode: Episode) {
+        self.episodes.push_back(episode);
+        if self.episodes.len() > EPISODES_MAX {
+            self.episodes.pop_front();
+        }
+    }
+}
+
+/// A firing alert that an evaluation did not have.
+fn end_or_keep(alert: &mut Alert, moment: &Moment) -> Option<Episode> {
+    if alert.held_until.is_some_and(|until| moment.at < until) {
+        return None;
+    }
+    if moment.keep_firing > 0 {
+        let since = *alert.missing_since.get_or_insert(moment.at);
+        if moment.at.0.saturating_sub(since.0) < moment.keep_firing {
+            return None;
+        }
+    }
+    if alert.last_sent.is_none() {
+        alert.held_until = Some(UnixNanos(moment.now.0.saturating_add(moment.hold)));
+        return None;
+    }
+    // While it was held, the condition no longer held.
+    let until = if alert.held_until.is_some() { alert.seen_at } else { moment.at };
+    alert.phase = Phase::Inactive;
+    alert.resolved_at = Some(moment.at);
+    alert.missing_since = None;
+    let from = alert.fired_at.unwrap_or(alert.active_at);
+    Some(Episode { labels: alert.labels.clone(), from, until, noted: moment.now })
+}
+
+/// An alert that begins to fire: whether that is late.
+fn mark_late(alert: &mut Alert, moment: &Moment) {
+    let lag = moment.now.0.saturating_sub(alert.fired_at.unwrap_or(moment.at).0);
+    if lag > moment.late_after {
+        alert.late = Some(lag);
+        alert.held_until = Some(UnixNanos(moment.now.0.saturating_add(moment.hold)));
+    }
+}

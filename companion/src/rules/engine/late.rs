@@ -1,0 +1,85 @@
+//! Events that are older than the rule's last evaluation: what would have been found, had they arrived in time?
+//!
+//! The stretch of the timeline that they can have changed is run once more on a copy without alerts. What fires there and was told
+//! by nobody is the rule's from now on, with the time at which it would have fired.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proto::time::UnixNanos;
+
+use super::Context;
+use super::rule::RuleState;
+use crate::labels::LabelSet;
+use crate::rules::alert::{Alert, Alerts, Moment, Phase};
+
+/// Most ticks of one such run; a longer stretch is looked at more coarsely, at its events never.
+const TICKS_MAX: i64 = 5_000;
+
+/// Evaluates events at these times, all before `last`.
+pub(super) fn evaluate(rule: &mut RuleState, times: &BTreeSet<UnixNanos>, last: UnixNanos, context: &Context<'_>) {
+    let (Some(first), Some(newest)) = (times.first(), times.last()) else { return };
+    let (wait, _) = rule.waits();
+    let from = UnixNanos(first.0.saturating_sub(wait.min(context.options.late)));
+    // Their windows end there, and a condition that they began may need as long again to fire.
+    let to = UnixNanos(newest.0.saturating_add(rule.range()).saturating_add(wait)).min(last);
+    let run = match Run::over(rule, from, to, context) {
+        Ok(run) => run,
+        Err(error) => return rule.failed(error),
+    };
+    let moment = rule.moment(last, context);
+    for alert in run.fired {
+        rule.adopt(alert, &moment);
+    }
+    if to == last {
+        let pending: Vec<Alert> = run.alerts.iter().filter(|alert| alert.phase == Phase::Pending).cloned().collect();
+        for alert in pending {
+            rule.adopt(alert, &moment);
+        }
+    }
+}
+
+/// A run over a stretch of the timeline.
+struct Run {
+    alerts: Alerts,
+    /// Everything that fired, in the order in which it began, as it was seen last.
+    fired: Vec<Alert>,
+}
+
+impl Run {
+    fn over(rule: &RuleState, from: UnixNanos, to: UnixNanos, context: &Context<'_>) -> Result<Self, String> {
+        let mut events = rule.event_times(from, to, context.query_offset);
+        let (wait, _) = rule.waits();
+        // Without a wait a monotone rule can begin to fire at events only.
+        let has_ticks = !(rule.is_monotone() && wait == 0);
+        let stride = (to.0.saturating_sub(from.0) / context.ticks.interval() / TICKS_MAX).max(0) + 1;
+        let mut run = Self { alerts: Alerts::default(), fired: Vec::new() };
+        let mut places: BTreeMap<(LabelSet, UnixNanos), usize> = BTreeMap::new();
+        let mut is_quiet = rule.is_monotone();
+        let mut last = from;
+        loop {
+            let tick = UnixNanos(context.ticks.after(last).0.saturating_add((stride - 1).saturating_mul(context.ticks.interval())));
+            let tick = (has_ticks && !is_quiet && tick <= to).then_some(tick);
+            let Some(at) = events.first().copied().into_iter().chain(tick).min() else { return Ok(run) };
+            events.remove(&at);
+            last = at;
+            if !rule.is_known(at, context.query_offset) {
+                continue;
+            }
+            let samples = rule.query(at, context.query_offset)?;
+            is_quiet = rule.is_monotone() && samples.is_empty();
+            let moment =
+                Moment { at, now: at, wait, keep_firing: 0, late_after: i64::MAX, hold: 0, is_catching_up: false };
+            run.alerts.observe(&moment, rule.found(samples, at)).map_err(|error| error.to_string())?;
+            // On this copy everybody is told of everything, so that alerts end when they would have ended.
+            run.alerts.notifications(at, 0, i64::MAX, "");
+            for alert in run.alerts.iter().filter(|alert| alert.phase == Phase::Firing) {
+                let Some(fired_at) = alert.fired_at else { continue };
+                let place = *places.entry((alert.labels.clone(), fired_at)).or_insert_with(|| {
+                    run.fired.push(alert.clone());
+                    run.fired.len() - 1
+                });
+                run.fired[place].seen_at = alert.seen_at;
+            }
+        }
+    }
+}

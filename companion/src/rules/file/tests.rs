@@ -1,0 +1,125 @@
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+
+use super::*;
+
+fn check(text: &str, expected: &Expect) {
+    let mut shown = String::new();
+    match load(&"rules.yaml".into(), text.as_bytes(), &Arc::default()) {
+        Err(problems) => shown = problems.to_string(),
+        Ok(groups) => {
+            for group in groups {
+                let interval = group.interval.map(|interval| interval.to_string()).unwrap_or_default();
+                let _ = writeln!(shown, "{} every {interval}, limit {}, offset {}", group.name, group.limit, group.query_offset);
+                for rule in &group.rules {
+                    let labels: Vec<_> = rule.labels.iter().map(|(name, text)| format!("{name}={}", text.text())).collect();
+                    let _ = writeln!(shown, "  {} {labels:?} {}", rule.name, rule.expr.trim());
+                    if let Kind::Alerting(alerting) = &rule.kind {
+                        let annotations: Vec<_> = alerting.annotations.iter().map(|(name, text)| format!("{name}={}", text.text())).collect();
+                        let _ = writeln!(shown, "    for {} keep {} id {:?} {annotations:?}", alerting.wait, alerting.keep_firing, alerting.event_id);
+                    }
+                }
+            }
+        }
+    }
+    expected.assert_eq(&shown);
+}
+
+#[test]
+fn every_field_of_a_rule_file_is_read() {
+    check(
+        r#"
+groups:
+- name: one
+  interval: 15s
+  limit: 5
+  query_offset: 1m
+  labels: {team: security, lane: none}
+  rules:
+  - alert: Many
+    expr: sum by (user) (count_over_time({job="a"} [5m])) > 5
+    for: 1h30m
+    keep_firing_for: 2d
+    labels: {lane: security}
+    annotations: {summary: "{{ $labels.user }}", event_id: auditID}
+  - record: job:lines:rate5m
+    expr: |
+      sum(rate({job="a"} [5m]))
+- name: two
+  rules:
+"#,
+        &expect![[r#"
+            one every 15s, limit 5, offset 1m
+              Many ["team=security", "lane=security"] sum by (user) (count_over_time({job="a"} [5m])) > 5
+                for 1h30m keep 2d id Some("auditID") ["summary={{ $labels.user }}"]
+              job:lines:rate5m ["lane=none", "team=security"] sum(rate({job="a"} [5m]))
+            two every , limit 0, offset 0s
+        "#]],
+    );
+}
+
+#[test]
+fn lokis_one_group_a_file_is_read() {
+    check(
+        "name: one\ninterval: 1m\nrules:\n- {alert: A, expr: 'vector(1)'}\n",
+        &expect![[r#"
+            one every 1m, limit 0, offset 0s
+              A [] vector(1)
+                for 0s keep 0s id None []
+        "#]],
+    );
+    check("", &expect![""]);
+    check("groups:\n", &expect![""]);
+}
+
+#[test]
+fn everything_wrong_is_said_at_once_with_its_place() {
+    check(
+        r#"
+groups:
+- name: one
+  intervall: 15s
+  rules:
+  - alert: A
+    record: b
+    expr: vector(1)
+  - alert: C
+    expr: vector(1)
+    anotations: {}
+    labels: {__name__: x, "a-b": y}
+  - record: 1x
+    expr: vector(1)
+    for: 5m
+  - alert: D
+    annotations: {summary: "{{ $label.x }}"}
+    for: 5 minutes
+    expr: vector(1)
+  - expr: vector(1)
+  - alert: E
+- name: one
+- rules: []
+- limit: many
+  name: three
+"#,
+        &expect![[r#""#]],
+    );
+}
+
+#[test]
+fn errors_of_a_query_point_into_it() {
+    check(
+        "groups:\n- name: a\n  rules:\n  - alert: A\n    expr: sum(rate({job=\"a\"} [5m]) > 1\n  - alert: B\n    expr: |\n      sum(\n        cuont_over_time({job=\"a\"} [5m])\n      )\n  - alert: C\n    expr: '{job=\"a\"}'\n",
+        &expect![[r#""#]],
+    );
+}
+
+#[test]
+fn a_block_is_counted_line_by_line() {
+    let text = "expr: |\n\n    first\n      second\n";
+    let at = At { file: "f".into(), line: 1, column: 7 };
+    let place = Source::new(text).within(&at, "\nfirst\n  second\n", 9).map(|at| (at.line, at.column));
+    assert_eq!(place, Some((4, 7)));
+    assert_eq!(RuleDuration(Duration::ZERO), RuleDuration::default());
+}
