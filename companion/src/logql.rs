@@ -3,14 +3,47 @@
 //! A metric query has **leaves**, its range aggregations, numbered in the order of the text. An [`Extractor`] turns the entries
 //! that a leaf selects into points; whoever keeps those points (a rule, or a query over the window) hands them back through
 //! [`Windows`], and [`evaluate`] says what the query gives at one instant. So a rule never looks at a line twice.
+//!
+//! In the order in which a query goes: `lex` and `parse` read it into `ast`; `pipeline` (with `template`, `matcher`, `address`,
+//! `quantity`, `re2`) is what happens to a line; `extract` makes points of lines; `evaluate` (with `range_functions`,
+//! `aggregate`, `binary`) makes series of points; `store` asks all of it of entries that someone keeps.
+//!
+//! Where Loki itself has two answers: regular expressions of label filters are anchored and logfmt reads all of a line, as is
+//! documented; `json` below a `sum` reads only as far as the query can tell, as Loki does. docs/logql.md has the table.
 
+mod address;
+mod aggregate;
+pub mod ast;
+mod binary;
+mod evaluate;
+mod extract;
+mod lex;
+mod matcher;
+mod parse;
+mod pipeline;
+mod quantity;
+mod range_functions;
+mod re2;
+pub mod store;
+mod template;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::{Display, Formatter};
 use std::ops::Range;
+use std::sync::Arc;
 
 use proto::time::UnixNanos;
 use thiserror::Error;
 
-use crate::entry::Entry;
 use crate::labels::LabelSet;
+use ast::{Expression, ExpressionKind, RangeFunction, Selector, Stage, VectorFunction};
+use extract::{LeafPlan, StreamMatcher};
+use parse::Parsed;
+use pipeline::Pipeline;
+
+pub use evaluate::{Matrix, MatrixSeries, STEPS_MAX, evaluate, evaluate_range};
+pub use extract::{Extracted, Extractor, LineCache, PipelineError};
 
 /// A query that was read.
 #[derive(Clone, Debug)]
@@ -23,11 +56,19 @@ pub enum Query {
 
 /// A selector and its pipeline.
 #[derive(Clone, Debug)]
-pub struct LogQuery {}
+pub struct LogQuery {
+    selector: Selector,
+    stages: Vec<Stage>,
+    streams: StreamMatcher,
+    pipeline: Arc<Pipeline>,
+}
 
 /// Range aggregations, and what is made of them.
 #[derive(Clone, Debug)]
-pub struct MetricQuery {}
+pub struct MetricQuery {
+    expression: Arc<Expression>,
+    leaves: Vec<Arc<LeafPlan>>,
+}
 
 /// Why a text is no query.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -43,8 +84,53 @@ pub struct SyntaxError {
 
 /// Reads a query.
 pub fn parse(text: &str) -> Result<Query, SyntaxError> {
-    let _ = text;
-    todo!()
+    let wrong = |span: &Range<usize>, message: String| SyntaxError { at: span.clone(), message, hint: None };
+    match parse::parse(text)? {
+        Parsed::Log(selector, stages) => {
+            let span = selector.span.clone();
+            let streams = StreamMatcher::new(&selector).map_err(|why| wrong(&span, why))?;
+            let pipeline = Arc::new(Pipeline::new(&stages).map_err(|why| wrong(&span, why))?);
+            Ok(Query::Log(LogQuery { selector, stages, streams, pipeline }))
+        }
+        Parsed::Metric(expression) => {
+            let leaves = extract::plans(&expression).map_err(|why| wrong(&expression.span, why))?;
+            Ok(Query::Metric(MetricQuery { expression: Arc::new(expression), leaves }))
+        }
+    }
+}
+
+/// The canonical text, which reads back as the same query.
+impl Display for Query {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Log(query) => query.fmt(f),
+            Self::Metric(query) => query.fmt(f),
+        }
+    }
+}
+
+impl LogQuery {
+    /// Which streams it reads.
+    pub fn selector(&self) -> &Selector {
+        &self.selector
+    }
+
+    /// What happens to their lines.
+    pub fn stages(&self) -> &[Stage] {
+        &self.stages
+    }
+
+    /// Whether entries of that stream can matter.
+    pub fn selects(&self, stream: &LabelSet) -> bool {
+        self.streams.matches(stream)
+    }
+}
+
+impl Display for LogQuery {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.selector)?;
+        self.stages.iter().try_for_each(|stage| write!(f, " {stage}"))
+    }
 }
 
 /// A range aggregation of a query.
@@ -59,71 +145,89 @@ pub struct Leaf {
 }
 
 impl MetricQuery {
+    /// What it says.
+    pub fn expression(&self) -> &Expression {
+        &self.expression
+    }
+
     /// Its range aggregations.
     pub fn leaves(&self) -> Vec<Leaf> {
-        todo!()
+        self.leaves.iter().map(|plan| plan.leaf()).collect()
     }
 
     /// More entries can only make it true, never false: no absence, no comparison with less or equal, no `unless`, no difference.
     pub fn is_monotone(&self) -> bool {
-        todo!()
+        grows(&self.expression)
     }
 }
 
-/// Turns entries into the points of one leaf.
-#[derive(Debug)]
-pub struct Extractor {}
-
-/// What one line has given to the extractors that have asked so far: parsed once for all.
-#[derive(Debug, Default)]
-pub struct LineCache {}
-
-/// What an entry is to a leaf.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Extracted {
-    /// Nothing: a filter dropped it.
-    Nothing,
-    /// A point of the series with these labels (only those that the query can tell apart).
-    Point(LabelSet, f64),
-    /// It passed all filters with an error in it: Loki would fail the whole query.
-    Failed(PipelineError),
-}
-
-/// `__error__` and `__error_details__`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PipelineError {
-    /// Such as `JSONParserErr`.
-    pub kind: String,
-    /// In words.
-    pub details: String,
-}
-
-impl Extractor {
-    /// Of one leaf of a query.
-    pub fn new(query: &MetricQuery, leaf: usize) -> Self {
-        let _ = (query, leaf);
-        todo!()
-    }
-
-    /// Whether entries of that stream can matter.
-    pub fn selects(&self, stream: &LabelSet) -> bool {
-        let _ = (self, stream);
-        todo!()
-    }
-
-    /// What the entry is to the leaf. `cache` must be the one of this very entry ([`LineCache::begin`] for each new one).
-    pub fn extract(&self, stream: &LabelSet, entry: Entry<'_>, cache: &mut LineCache) -> Extracted {
-        let _ = (self, stream, entry, cache);
-        todo!()
+impl Display for MetricQuery {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        self.expression.fmt(f)
     }
 }
 
-impl LineCache {
-    /// Forgets the last line.
-    pub fn begin(&mut self) {
-        let _ = self;
-        todo!()
+/// With more entries it has the same series or more, and none of its numbers becomes less.
+fn grows(expression: &Expression) -> bool {
+    use ast::{BinaryOp, CompareOp};
+    match &expression.kind {
+        ExpressionKind::Number(_) | ExpressionKind::Vector(_) => true,
+        // What is unwrapped may be negative, and a maximum is the only one of the others that cannot fall.
+        ExpressionKind::Range(range) => matches!(
+            range.function,
+            RangeFunction::Count | RangeFunction::Bytes | RangeFunction::BytesRate | RangeFunction::Maximum
+        ) || range.function == RangeFunction::Rate && !range.stages.iter().any(|stage| matches!(stage.kind, ast::StageKind::Unwrap { .. })),
+        ExpressionKind::Aggregation(aggregation) => {
+            // A sum over maxima may be of negative numbers, of which a new one makes it less.
+            let sums = aggregation.function == VectorFunction::Sum && is_positive(&aggregation.inner);
+            let picks = matches!(
+                aggregation.function,
+                VectorFunction::Maximum | VectorFunction::Count | VectorFunction::Sort | VectorFunction::SortDescending
+            );
+            (sums || picks) && grows(&aggregation.inner)
+        }
+        // A label may be taken away, and then two series are one; but each still is there.
+        ExpressionKind::LabelReplace(replace) => grows(&replace.inner),
+        ExpressionKind::Binary(binary) => {
+            let (left, right) = (&binary.left, &binary.right);
+            let (grows_left, grows_right) = (grows(left), grows(right));
+            let constant = |side: &Expression| side.is_scalar() || matches!(side.kind, ExpressionKind::Vector(_));
+            match binary.op {
+                BinaryOp::Add | BinaryOp::And => grows_left && grows_right,
+                // A series of the right is there only while the left has none: it may give way to a smaller one of the left.
+                BinaryOp::Or => grows_left && grows_right && constant(right) && at_most_zero(right) && is_positive(left),
+                BinaryOp::Multiply => grows_left && grows_right && is_positive(left) && is_positive(right),
+                BinaryOp::Divide => grows_left && constant(right) && is_positive(right),
+                BinaryOp::Subtract => grows_left && constant(right),
+                BinaryOp::Compare(CompareOp::Greater | CompareOp::GreaterOrEqual) => grows_left && constant(right),
+                BinaryOp::Compare(CompareOp::Less | CompareOp::LessOrEqual) => constant(left) && grows_right,
+                BinaryOp::Compare(CompareOp::Equal | CompareOp::NotEqual)
+                | BinaryOp::Unless
+                | BinaryOp::Modulo
+                | BinaryOp::Power => constant(left) && constant(right),
+            }
+        }
     }
+}
+
+/// None of its numbers is negative.
+fn is_positive(expression: &Expression) -> bool {
+    match &expression.kind {
+        ExpressionKind::Number(number) | ExpressionKind::Vector(number) => *number >= 0.0,
+        ExpressionKind::Range(range) => !range.function.needs_unwrap()
+            && !range.stages.iter().any(|stage| matches!(stage.kind, ast::StageKind::Unwrap { .. })),
+        ExpressionKind::Aggregation(aggregation) => is_positive(&aggregation.inner),
+        ExpressionKind::LabelReplace(replace) => is_positive(&replace.inner),
+        ExpressionKind::Binary(binary) => {
+            !matches!(binary.op, ast::BinaryOp::Subtract | ast::BinaryOp::Modulo)
+                && is_positive(&binary.left)
+                && is_positive(&binary.right)
+        }
+    }
+}
+
+fn at_most_zero(expression: &Expression) -> bool {
+    matches!(expression.kind, ExpressionKind::Number(number) | ExpressionKind::Vector(number) if number <= 0.0)
 }
 
 /// One number at one time.
@@ -172,9 +276,3 @@ pub struct Sample {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct EvalError(pub String);
-
-/// What the query gives at that instant.
-pub fn evaluate(query: &MetricQuery, at: UnixNanos, windows: &dyn Windows) -> Result<Value, EvalError> {
-    let _ = (query, at, windows);
-    todo!()
-}
