@@ -163,15 +163,26 @@ pub(crate) struct Pipeline {
 impl Pipeline {
     /// Of stages that were read before, and so are known to compile.
     pub(crate) fn new(stages: &[Stage]) -> Result<Self, String> {
-        let mut steps = stages.iter().map(|stage| Step::compile(&stage.kind)).collect::<Result<Vec<_>, _>>()?;
-        let first = steps.iter().take_while(|step| matches!(step, Step::LineFilter(_))).count();
-        let first = steps
-            .drain(..first)
-            .filter_map(|step| match step {
-                Step::LineFilter(filter) => Some(filter),
-                _ => None,
-            })
-            .collect();
+        let mut first = Vec::new();
+        let mut steps = Vec::new();
+        // As in Loki, a line filter is asked as early as can be: before all stages after the last `line_format` above it, even
+        // those that change the line in other ways.
+        let mut earliest = 0;
+        for stage in stages {
+            match Step::compile(&stage.kind)? {
+                Step::LineFilter(filter) if earliest == 0 => first.push(filter),
+                Step::LineFilter(filter) => {
+                    steps.insert(earliest, Step::LineFilter(filter));
+                    earliest += 1;
+                }
+                step => {
+                    steps.push(step);
+                    if let StageKind::LineFormat(_) = stage.kind {
+                        earliest = steps.len();
+                    }
+                }
+            }
+        }
         Ok(Self { first, steps })
     }
 

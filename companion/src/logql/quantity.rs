@@ -151,6 +151,24 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     Ok(size as u64)
 }
 
+/// What is left of a size that a query compares with after Loki has written the query anew, as it does on the way to those of
+/// its parts that answer it: two or three digits, in thousands. So `1KiB` is 1000.
+pub(crate) fn rewritten_bytes(size: u64) -> u64 {
+    let mut unit = 1_u64;
+    while size / unit >= 1_000 && unit < 1_000_000_000_000_000_000 {
+        unit *= 1_000;
+    }
+    if unit == 1 {
+        return size;
+    }
+    let shown = size as f64 / unit as f64;
+    let shown = (shown * 10.0 + 0.5).floor() / 10.0;
+    let shown = if shown < 10.0 { shown } else { shown.round_ties_even() };
+    #[expect(clippy::cast_sign_loss, reason = "a size, which has no sign")]
+    let bytes = (shown * unit as f64).round() as u64;
+    bytes
+}
+
 /// A duration in whole units, so that [`whole_duration`] or [`duration`] read it back.
 pub(crate) fn duration_text(nanoseconds: i64) -> String {
     const UNITS: [(&str, u64); 6] =
@@ -199,6 +217,10 @@ mod tests {
         assert_eq!(bytes("1xb").unwrap_err(), "unhandled size name: xb");
         assert!(bytes("99EB").is_err());
         assert!(bytes("1i").is_err());
+        for (size, rewritten) in [(12, 12), (999, 999), (1_000, 1_000), (1_024, 1_000), (1_572_864, 1_600_000), (10_240, 10_000)] {
+            assert_eq!(rewritten_bytes(size), rewritten);
+            assert_eq!(rewritten_bytes(rewritten), rewritten);
+        }
     }
 
     #[test]

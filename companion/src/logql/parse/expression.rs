@@ -193,7 +193,8 @@ impl Parser {
         if word.eq_ignore_ascii_case("vector") {
             self.next();
             self.expect_sign("(")?;
-            let number = self.signed_number()?;
+            let TokenKind::Number(number) = self.peek().kind else { return Err(self.unexpected("a number without a sign")) };
+            self.next();
             self.expect_sign(")")?;
             return Ok(ExpressionKind::Vector(number));
         }

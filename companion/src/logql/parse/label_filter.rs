@@ -4,6 +4,7 @@ use super::Parser;
 use crate::logql::SyntaxError;
 use crate::logql::ast::{CompareOp, Comparison, LabelFilter, MatchOp, Matcher};
 use crate::logql::lex::TokenKind;
+use crate::logql::quantity;
 
 impl Parser {
     pub(super) fn label_filter(&mut self) -> Result<LabelFilter, SyntaxError> {
@@ -102,7 +103,9 @@ impl Parser {
                 let value = if negative { nanoseconds.saturating_neg() } else { *nanoseconds };
                 LabelFilter::Duration(Comparison { label, op, value })
             }
-            TokenKind::Bytes(size) if !negative => LabelFilter::Bytes(Comparison { label, op, value: *size }),
+            TokenKind::Bytes(size) if !negative => {
+                LabelFilter::Bytes(Comparison { label, op, value: quantity::rewritten_bytes(*size) })
+            }
             TokenKind::Word(word) => {
                 let hint = Some(format!("a text stands in quotes: \"{word}\""));
                 return Err(SyntaxError { hint, ..self.unexpected("a value") });

@@ -86,10 +86,10 @@ impl Filter {
 }
 
 fn measured<T: PartialOrd>(labels: &mut Labels<'_>, comparison: &Comparison<T>, read: fn(&str) -> Result<T, String>) -> bool {
+    let Some(value) = labels.get(&comparison.label) else { return false };
     if labels.error().is_some() {
         return true;
     }
-    let Some(value) = labels.get(&comparison.label) else { return false };
     match read(value) {
         Ok(value) => comparison.op.holds(&value, &comparison.value),
         Err(why) => {

@@ -166,7 +166,7 @@ impl<'e> Labels<'e> {
     }
 
     /// The stream or the metadata has it, even if a stage took it away.
-    fn is_given(&self, name: &str) -> bool {
+    pub(super) fn is_given(&self, name: &str) -> bool {
         self.stream.get(name).is_some()
             || self.slots.iter().take(self.metadata).any(|slot| slot.name.len() == name.len() && of(&self.text, &slot.name) == name)
     }
@@ -293,7 +293,9 @@ impl<'e> Labels<'e> {
                 pairs.push((name, value));
             }
         });
-        let errors = [(ERROR, self.error), (ERROR_DETAILS, self.details.as_deref())];
+        // Details of an error that was dropped stay, but are only seen where a stage has made or taken a label.
+        let details = self.details.as_deref().filter(|_| self.error.is_some() || !self.slots.is_empty());
+        let errors = [(ERROR, self.error), (ERROR_DETAILS, details)];
         pairs.extend(errors.into_iter().filter_map(|(name, value)| Some((name, value.filter(|_| keeps(name))?))));
         pairs.into_iter().collect()
     }

@@ -33,9 +33,6 @@ impl Logfmt {
     }
 
     pub(super) fn run(&self, passage: &mut Passage<'_, '_>) {
-        if passage.line.text().is_empty() {
-            return;
-        }
         let mut fault = None;
         let mut name = String::new();
         for pair in Pairs::new(passage.line.text()) {
@@ -75,7 +72,13 @@ impl Logfmt {
         name.clear();
         push_sanitized(name, pair.key);
         for (label, key) in &self.wanted {
-            if (pair.key == key || name == key) && (self.keep_empty || !pair.value.is_empty()) {
+            if (pair.key != key && name != key) || (pair.value.is_empty() && !self.keep_empty) {
+                continue;
+            }
+            // As in Loki: under a name that the stream has, the first counts here too.
+            if labels.is_given(label) {
+                labels.parse_first(label, |_| true, |out| push_value(pair, out));
+            } else {
                 labels.parse_last(label, |out| push_value(pair, out));
             }
         }

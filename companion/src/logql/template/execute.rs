@@ -340,9 +340,7 @@ impl<'t> Execution<'t> {
                     Value::Text(Cow::Borrowed(labels.get_for_template(name).unwrap_or_default()))
                 }
                 Value::Other(GoValue::Map(map)) => map.get(name.as_str()).cloned().map_or_else(Value::nil, Value::of),
-                Value::Other(GoValue::Nil) => {
-                    return Err(self.error(&format!("nil pointer evaluating interface {{}}.{name}")));
-                }
+                Value::Other(GoValue::Nil) => Value::nil(),
                 other => {
                     return Err(self.error(&format!("can't evaluate field {name} in type {}", other.type_name())));
                 }

@@ -118,7 +118,34 @@ impl Display for Value<'_> {
             Self::Time(time) => time.fmt(f),
             Self::Labels => f.write_str("map[]"),
             Self::Other(GoValue::Nil) => f.write_str("<no value>"),
+            Self::Other(GoValue::Float(number)) => f.write_str(&float(*number)),
             Self::Other(value) => value.fmt(f),
+        }
+    }
+}
+
+/// As Go prints a number: with an exponent from a million on, and below a ten-thousandth.
+fn float(number: f64) -> String {
+    if !number.is_finite() {
+        let sign = if number > 0.0 { "+" } else { "-" };
+        return if number.is_nan() { "NaN".to_owned() } else { format!("{sign}Inf") };
+    }
+    let scientific = format!("{number:e}");
+    let Some((digits, exponent)) = scientific.split_once('e') else { return scientific };
+    match exponent.parse::<i32>() {
+        Ok(exponent) if exponent < -4 || exponent >= 6 => {
+            format!("{digits}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs())
+        }
+        _ => format!("{number}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn numbers_are_printed_as_go_prints_them() {
+        for (number, text) in [(1500.0, "1500"), (5e6, "5e+06"), (123_456.5, "123456.5"), (1_234_567.0, "1.234567e+06"), (1_610_612_736.0, "1.610612736e+09"), (0.0001, "0.0001"), (0.000_01, "1e-05"), (-0.25, "-0.25"), (0.0, "0"), (f64::INFINITY, "+Inf")] {
+            assert_eq!(super::float(number), text);
         }
     }
 }

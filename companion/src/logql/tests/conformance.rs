@@ -170,6 +170,23 @@ fn is_same(got: &Answer, wanted: &Answer, ordered: bool, backward: bool) -> bool
     }
 }
 
+/// What only one of two answers has.
+fn difference(got: &Answer, wanted: &Answer) -> String {
+    fn parts<T: std::fmt::Debug>(of: &[(LabelSet, i128, T)]) -> Vec<String> {
+        of.iter().map(|(labels, time, value)| format!("{labels} {time} {value:?}")).collect()
+    }
+    let parts = |answer: &Answer| match answer {
+        Answer::Samples(samples) => parts(samples),
+        Answer::Lines(lines) => parts(lines),
+        other => vec![format!("{other:?}")],
+    };
+    let (got, wanted) = (parts(got), parts(wanted));
+    let only = |sign: &str, these: &[String], those: &[String]| -> String {
+        these.iter().filter(|part| !those.contains(part)).map(|part| format!("  {sign} {part}\n")).collect()
+    };
+    only("wanted", &wanted, &got) + &only("got   ", &got, &wanted)
+}
+
 #[derive(Default)]
 struct Tally {
     passed: usize,
@@ -205,7 +222,7 @@ fn every_recorded_answer_of_a_real_loki_is_given() {
                 tally.also += 1;
             } else {
                 tally.failed += 1;
-                failures.push(format!("{} {}\n  wanted {:?}\n  got    {got:?}", case["id"], case["query"], expected(&case["expected"])));
+                failures.push(format!("{} {}\n{}", case["id"], case["query"], difference(&got, &expected(&case["expected"]))));
             }
         }
     }

@@ -32,7 +32,7 @@ const QUERIES: [&str; 34] = [
     r#"bottomk by (b) (3, rate({app="x"}[5m]))"#,
     r#"sort_desc(sort(approx_topk(2, rate({app="x"}[5m]))))"#,
     r#"label_replace(rate({app="x"}[5m]), "a", "$1", "b", "(.*)")"#,
-    "vector(-1.5)",
+    "vector(1.5) * -2",
     "1 + 2 * 3 ^ 2 ^ -1 - 4 % 5 / 6",
     r#"rate({app="x"}[5m]) > bool 1 and on (a) rate({app="y"}[5m]) unless ignoring (b) vector(1) or vector(2)"#,
     r#"rate({app="x"}[5m]) * on (a) group_left (b, c) rate({app="y"}[5m])"#,
