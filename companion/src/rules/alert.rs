@@ -13,6 +13,9 @@ use thiserror::Error;
 
 use crate::labels::LabelSet;
 
+#[cfg(test)]
+mod tests;
+
 /// How long an alert that is over is remembered, and sent again.
 pub const RESOLVED_KEPT: i64 = 15 * 60 * 1_000_000_000;
 /// Most alerts of one rule, where its group has no `limit`.
@@ -99,8 +102,10 @@ impl Alert {
 
     /// Whether the notifiers should hear of it.
     fn is_due(&self, now: UnixNanos, resend_delay: i64) -> bool {
+        let is_forgotten = self.resolved_at.is_some_and(|resolved| now.0.saturating_sub(resolved.0) > RESOLVED_KEPT);
         match (self.phase, self.last_sent) {
             (Phase::Pending, _) => false,
+            _ if is_forgotten => false,
             (_, None) => true,
             (_, Some(sent)) => self.resolved_at.is_some_and(|resolved| resolved > sent) || sent.0.saturating_add(resend_delay) < now.0,
         }
@@ -319,7 +324,7 @@ impl Alerts {
 
     /// When something has to be told again.
     pub fn next_due(&self, resend_delay: i64) -> Option<UnixNanos> {
-        let told = self.alerts.values().filter(|alert| alert.phase != Phase::Pending);
+        let told = self.alerts.values().filter(|alert| alert.phase == Phase::Firing);
         told.map(|alert| alert.last_sent.map_or(UnixNanos(i64::MIN), |sent| UnixNanos(sent.0.saturating_add(resend_delay)))).min()
     }
 

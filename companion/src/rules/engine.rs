@@ -200,9 +200,10 @@ impl Engine {
             self.catching_up = Some((now, UnixNanos(now.0.saturating_add(self.options.catch_up))));
         }
         for group in &mut self.groups {
-            let ticks = group.ticks;
+            let (ticks, query_offset) = (group.ticks, group.group.query_offset.nanos());
             for rule in &mut group.rules {
                 rule.resume(now, ticks, restore);
+                rule.prune(now, self.options.late, query_offset);
             }
         }
     }

@@ -22,6 +22,8 @@ mod tests;
 
 /// What every template begins with, as in Prometheus; `define`d templates do not see it.
 const VARIABLES: &str = "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}{{$externalURL := .ExternalURL}}{{$value := .Value}}";
+/// What the text itself is called among the templates that it defines.
+const NAME: &str = "text";
 /// Longest text that one template may make.
 const OUTPUT_BYTES_MAX: usize = 64 * 1024;
 /// Most rounds of `range` in one run.
@@ -99,18 +101,15 @@ impl Template {
         let names = Arc::new(std::sync::OnceLock::new());
         let functions = functions::all(&Arc::clone(environment), &now, &names);
         let known: BTreeSet<String> = functions.keys().cloned().chain(BUILTINS.map(str::to_owned)).collect();
-        let template = gotmpl::Template::new("")
+        let template = gotmpl::Template::new(NAME)
             .missing_key(MissingKey::ZeroValue)
             .max_range_iters(ROUNDS_MAX)
             .funcs(functions)
             .parse(&format!("{VARIABLES}{text}"))
             .map_err(|error| bad(&error))?;
         let mut walk = Walk::default();
-        let defined = template.templates().into_iter().map(str::to_owned).collect::<Vec<_>>();
-        for name in defined.iter().map(String::as_str).chain([""]) {
-            if let Some(list) = template.lookup(name) {
-                walk.list(list);
-            }
+        for list in template.templates().into_iter().filter_map(|name| template.lookup(name)) {
+            walk.list(list);
         }
         if let Some((name, line)) = walk.functions.iter().find(|(name, _)| !known.contains(name.as_str())) {
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
@@ -119,6 +118,12 @@ impl Template {
                 None => String::new(),
             };
             return Err(BadTemplate { line: *line, message: format!("there is no function `{name}`{hint}") });
+        }
+        let unknown = walk.variables.iter().find(|(name, _)| !walk.declared.contains(*name) && *name != "$");
+        if let Some((name, line)) = unknown {
+            let declared: Vec<&str> = walk.declared.iter().map(String::as_str).collect();
+            let hint = settings::read::nearest(name, &declared).map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
+            return Err(BadTemplate { line: *line, message: format!("there is no variable `{name}`{hint}") });
         }
         let _ = names.set(walk.names.clone());
         Ok(Self(Kind::Parsed(Arc::new(Parsed {
@@ -158,6 +163,7 @@ impl Template {
             Err(_) if out.text.len() >= OUTPUT_BYTES_MAX => {
                 format!("<error expanding template: more than {OUTPUT_BYTES_MAX} bytes>")
             }
+            Err(TemplateError::Exec(message)) => format!("<error expanding template: {message}>"),
             Err(error) => format!("<error expanding template: {error}>"),
         }
     }
@@ -213,6 +219,10 @@ struct Walk {
     names: BTreeSet<Arc<str>>,
     /// Functions, with the line of their first call.
     functions: BTreeMap<String, usize>,
+    /// Variables, with the line of their first use.
+    variables: BTreeMap<String, usize>,
+    /// Variables that are given a value somewhere. Where they can be seen is left to the run.
+    declared: BTreeSet<String>,
 }
 
 impl Walk {
@@ -238,6 +248,7 @@ impl Walk {
     }
 
     fn pipe(&mut self, pipe: &PipeNode) {
+        self.declared.extend(pipe.decl.iter().map(ToString::to_string));
         for expr in pipe.commands.iter().flat_map(|command| &command.args) {
             self.expr(expr);
         }
@@ -245,7 +256,11 @@ impl Walk {
 
     fn expr(&mut self, expr: &Expr) {
         match expr {
-            Expr::Field(_, names) | Expr::Variable(_, _, names) => self.names.extend(names.iter().map(|name| name.as_str().into())),
+            Expr::Field(_, names) => self.names.extend(names.iter().map(|name| name.as_str().into())),
+            Expr::Variable(pos, name, names) => {
+                self.names.extend(names.iter().map(|name| name.as_str().into()));
+                self.variables.entry(name.to_string()).or_insert(pos.line);
+            }
             Expr::Chain(_, inner, names) => {
                 self.names.extend(names.iter().map(|name| name.as_str().into()));
                 self.expr(inner);

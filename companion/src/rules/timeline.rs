@@ -17,7 +17,9 @@ impl Ticks {
     pub fn new(file: &str, group: &str, interval: i64) -> Self {
         let interval = interval.max(1_000_000);
         let hash = XxHash3_64::oneshot(format!("{file};{group}").as_bytes());
-        Self { interval, offset: (hash % interval.unsigned_abs()) as i64 }
+        // In whole milliseconds: nobody needs it finer, and times are easier to read.
+        let steps = interval.unsigned_abs() / 1_000_000;
+        Self { interval, offset: (hash % steps * 1_000_000) as i64 }
     }
 
     /// Ticks of which one is at that time.

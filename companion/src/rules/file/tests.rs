@@ -103,7 +103,21 @@ groups:
 - limit: many
   name: three
 "#,
-        &expect![[r#""#]],
+        &expect![[r#"
+            rules.yaml:4:3: unknown key `intervall`, did you mean `interval`?
+            rules.yaml:7:13: `alert` and `record` stand in one rule; make it two
+            rules.yaml:11:5: unknown key `anotations`, did you mean `annotations`?
+            rules.yaml:12:14: `__name__` is no name of a label; write letters, digits and `_`
+            rules.yaml:12:27: `a-b` is no name of a label; write letters, digits and `_`
+            rules.yaml:13:13: `1x` is no name of a series; write letters, digits, `_` and `:`
+            rules.yaml:15:10: `for` belongs to alerts; a recording rule has none
+            rules.yaml:17:29: the template of `summary` is broken: there is no variable `$label`, did you mean `$labels`?
+            rules.yaml:18:10: `for`: `5 minutes` is not a duration; write numbers with y, w, d, h, m, s or ms, the longest first, for example 1h30m
+            rules.yaml:20:5: the rule has neither `alert` nor `record`
+            rules.yaml:21:5: the rule has no `expr`
+            rules.yaml:22:3: there are two groups `one`, the first in line 3; give each its own name
+            rules.yaml:23:3: the group has no `name`
+            rules.yaml:24:10: `limit` takes a whole number, not `many`"#]],
     );
 }
 
@@ -111,7 +125,10 @@ groups:
 fn errors_of_a_query_point_into_it() {
     check(
         "groups:\n- name: a\n  rules:\n  - alert: A\n    expr: sum(rate({job=\"a\"} [5m]) > 1\n  - alert: B\n    expr: |\n      sum(\n        cuont_over_time({job=\"a\"} [5m])\n      )\n  - alert: C\n    expr: '{job=\"a\"}'\n",
-        &expect![[r#""#]],
+        &expect![[r#"
+            rules.yaml:5:39: `expr`: the end of the query stands where `)` should
+            rules.yaml:8:7: `expr`: there is no function `cuont_over_time`; did you mean `count_over_time`?
+            rules.yaml:12:11: `expr` asks for lines, and a rule needs numbers; count them: sum(count_over_time({…} [5m])) > 0"#]],
     );
 }
 

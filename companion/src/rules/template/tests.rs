@@ -58,7 +58,7 @@ fn texts_come_out_as_prometheus_makes_them() {
 #[test]
 fn a_broken_template_says_where() {
     for (text, expected) in [
-        ("a\n{{ $label.user }}", "2: undefined variable: $label"),
+        ("a\n{{ $label.user }}", "2: there is no variable `$label`, did you mean `$labels`?"),
         ("{{ humanise 1 }}", "1: there is no function `humanise`, did you mean `humanize`?"),
         ("x\n\n{{ if }}", "3: missing value for if"),
     ] {
