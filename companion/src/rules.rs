@@ -3,7 +3,11 @@
 //! In the order in which it goes: `file` reads rule files (`duration` and `template` are what stands in them), `leaf` keeps what a
 //! rule has counted, `timeline` says at which times a rule is evaluated, `alert` is the state of one alert, `engine` puts them
 //! together, `journal` is what must survive a crash and `state` the file of it, `status` is what the read API shows. `generated` makes rules that watch the sources.
+//! `render` fills values into the sources of rules, and `audit_policy` says which of them a policy blinds.
 //! `unit_test` and `replay` drive the same engine over written and past events, which `log_format` reads. Nothing here reads a clock: the time is given.
+
+pub mod audit_policy;
+pub mod render;
 
 pub mod duration;
 pub mod file;

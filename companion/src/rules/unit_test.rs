@@ -16,6 +16,7 @@ use settings::problem::{At, Problems};
 use super::alert::Phase;
 use super::engine::{Engine, Options};
 use super::file::{self, Group};
+use super::render::{Used, Values, render};
 use super::template::Environment;
 use crate::entry::Entry;
 use crate::labels::LabelSet;
@@ -53,7 +54,8 @@ pub struct Failure {
     pub difference: String,
 }
 
-/// Runs one test file. Files that it names are looked for beside it. What its rules meet is noted in `coverage`.
+/// Runs one test file. Files that it names are looked for beside it; with `values`, rule files
+/// are sources that are filled in with them first. What its rules meet is noted in `coverage`.
 pub fn run(path: &Path, coverage: &mut Coverage) -> Result<Outcome, Problems> {
     let name: Arc<str> = path.display().to_string().into();
     let unreadable = |at: &At, what: &Path, error: &std::io::Error| {
@@ -64,6 +66,12 @@ pub fn run(path: &Path, coverage: &mut Coverage) -> Result<Outcome, Problems> {
     let bytes = std::fs::read(path).map_err(|error| unreadable(&At::outside(&name), path, &error))?;
     let directory = path.parent().unwrap_or(Path::new(""));
     let file = raw::read(&name, &bytes)?;
+    let values = file.values.as_ref().map(|values| {
+        let path = directory.join(&values.value);
+        let bytes = std::fs::read(&path).map_err(|error| unreadable(&values.at, &path, &error))?;
+        Values::read(&path.display().to_string().into(), &bytes)
+    });
+    let values = values.transpose()?;
     let mut outcome = Outcome::default();
     for test in &file.tests {
         let environment = Arc::new(Environment {
@@ -74,8 +82,12 @@ pub fn run(path: &Path, coverage: &mut Coverage) -> Result<Outcome, Problems> {
         let mut groups = Vec::new();
         for rules in &file.rule_files {
             for path in streams::expand(directory, rules)? {
-                let bytes = std::fs::read(&path).map_err(|error| unreadable(&rules.at, &path, &error))?;
-                groups.extend(file::load(&path.display().to_string().into(), &bytes, &environment)?);
+                let mut bytes = std::fs::read(&path).map_err(|error| unreadable(&rules.at, &path, &error))?;
+                let name: Arc<str> = path.display().to_string().into();
+                if let Some(values) = &values {
+                    bytes = render(&name, &String::from_utf8_lossy(&bytes), values, &mut Used::new())?.into_bytes();
+                }
+                groups.extend(file::load(&name, &bytes, &environment)?);
             }
         }
         let entries = streams::entries(directory, test)?;

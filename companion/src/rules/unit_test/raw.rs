@@ -19,6 +19,8 @@ use crate::rules::log_format::{FORMATS, Format};
 pub struct TestFile {
     /// Paths or globs, beside the file.
     pub rule_files: Vec<Spanned<String>>,
+    /// What rule sources are filled in with, beside the file.
+    pub values: Option<Spanned<String>>,
     /// Of groups that do not say theirs.
     pub evaluation_interval: RuleDuration,
     /// In their order.
@@ -128,7 +130,7 @@ pub(super) fn read(file: &Arc<str>, bytes: &[u8]) -> Result<TestFile, Problems> 
 
 impl Read for TestFile {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
-        let known = ["rule_files", "evaluation_interval", "tests"];
+        let known = ["rule_files", "values", "evaluation_interval", "tests"];
         let elsewhere = |key: &str| match key {
             "group_eval_order" => Some("`group_eval_order` has no meaning here: over logs no rule reads what another one makes; remove it".to_owned()),
             "fuzzy_compare" => Some("`fuzzy_compare` has no meaning here: numbers are always compared to six digits; remove it".to_owned()),
@@ -138,6 +140,7 @@ impl Read for TestFile {
         let minute = RuleDuration(std::time::Duration::from_secs(60));
         Some(Self {
             rule_files: section.take::<Vec<_>>("rule_files", problems).map(|files| files.value).unwrap_or_default(),
+            values: section.take("values", problems),
             evaluation_interval: section.take("evaluation_interval", problems).map_or(minute, |interval| interval.value),
             tests: section.take::<Vec<_>>("tests", problems).map(|tests| tests.value).unwrap_or_default(),
         })
