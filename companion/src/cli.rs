@@ -139,6 +139,9 @@ pub enum Command {
         /// File with the token that it asks for
         #[arg(long, value_name = "FILE")]
         token: Option<PathBuf>,
+        /// PEM file with the authority of its certificate [default: the system's]
+        #[arg(long, value_name = "FILE")]
+        ca: Option<PathBuf>,
         /// Test files, or directories of them [default: the built-in ones]
         #[arg(long, value_name = "TESTS")]
         tests: Vec<PathBuf>,

@@ -1,6 +1,6 @@
 //! The subcommands: arguments in, text out. None of them needs a running companion but `drill`.
 
-
+mod drill;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ pub fn run(command: &Command, out: &mut dyn Write, err: &mut dyn Write) -> Exit 
         Command::Render { rules, values, out: folder } => renders(rules, values, folder, out, err),
         Command::Test { tests } => tests_of(tests, out),
         Command::Replay { log, rules, values, output } => replays(log, rules, values.clone(), *output, out, err),
-        Command::Drill { .. } => Err(Failed::Drill("not yet".to_owned())),
+        Command::Drill { rule, url, token, ca, tests } => drill::run(rule.as_deref(), url, token.as_deref(), ca.as_deref(), tests, out),
     };
     match done {
         Ok(exit) => exit,

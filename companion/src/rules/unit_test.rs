@@ -23,6 +23,7 @@ use crate::labels::LabelSet;
 use crate::logql::{self, MetricQuery, Sample};
 
 pub mod coverage;
+pub mod example;
 mod raw;
 mod streams;
 #[cfg(test)]
