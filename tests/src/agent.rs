@@ -22,17 +22,24 @@ const SHOWN_BYTES_MAX: usize = 16 << 10;
 
 /// The binary under test: `PICKET_AGENT`, or the `agent` that stands where this test was built; `None` when it is not there.
 pub fn binary() -> Option<PathBuf> {
-    if let Some(path) = std::env::var_os("PICKET_AGENT") {
+    built("PICKET_AGENT", "agent")
+}
+
+/// A program of this workspace: the one that the variable names, or what was built beside this test.
+pub fn built(variable: &str, name: &str) -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os(variable) {
         return Some(PathBuf::from(path)).filter(|path| path.is_file());
     }
     // A bench stands in target/<profile>, a test in target/<profile>/deps.
     let beside = std::env::current_exe().ok()?;
-    beside.ancestors().skip(1).take(2).map(|directory| directory.join("agent")).find(|path| path.is_file())
+    beside.ancestors().skip(1).take(2).map(|directory| directory.join(name)).find(|path| path.is_file())
 }
 
-/// How an agent is started.
+/// How an agent is started, or the companion, which says where it listens in the same words.
 #[derive(Clone, Debug)]
 pub struct Launch {
+    /// Another program than the agent.
+    pub program: Option<PathBuf>,
     /// A program with its arguments that becomes the agent (`unshare`); empty for none.
     pub through: Vec<OsString>,
     /// Arguments.
@@ -57,7 +64,7 @@ impl Launch {
     /// Starts the process, without waiting for anything.
     #[expect(clippy::disallowed_methods, reason = "the one place that starts processes: the program under test")]
     pub fn start(&self) -> Agent {
-        let binary = binary().expect("the caller has looked for the binary");
+        let binary = self.program.clone().or_else(binary).expect("the caller has looked for the binary");
         let (stdout, stderr) = (self.logs.join("stdout"), self.logs.join("stderr"));
         let mut log = append(&stderr);
         let stderr_begin = log.seek(SeekFrom::End(0)).expect("the agent's log can be measured");

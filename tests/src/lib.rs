@@ -2,7 +2,8 @@
 //!
 //! A line is made by `line`, written by `log_file` (renamed and packed by `rotation`), at a pace by `load`; the `agent`
 //! ships it to `loki`; `account` says what became of it. `scene` is the stage of one test; `nginx` and `authority` stand between the
-//! agent and its destination where transport is what a test is about. `wait` is the only module that waits; `program` runs what
+//! agent and its destination where transport is what a test is about. `companion` is the other program, `webhook` whom
+//! it tells. `wait` is the only module that waits; `program` runs what
 //! is not ours.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test harness fails by panicking")]
@@ -11,6 +12,7 @@
 pub mod account;
 pub mod agent;
 pub mod authority;
+pub mod companion;
 pub mod line;
 pub mod load;
 pub mod log_file;
@@ -24,3 +26,4 @@ pub mod seed;
 pub mod skip;
 pub mod stamp;
 pub mod wait;
+pub mod webhook;

@@ -165,7 +165,7 @@ impl Scene {
             all.extend(["--config".into(), self.path("agent.yaml").into()]);
         }
         all.extend(args.iter().map(OsString::from));
-        Launch { through: Vec::new(), args: all, env: self.env.clone(), logs: self.dir.path().to_owned() }
+        Launch { program: None, through: Vec::new(), args: all, env: self.env.clone(), logs: self.dir.path().to_owned() }
     }
 
     /// Starts the agent.

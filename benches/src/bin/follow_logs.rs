@@ -65,7 +65,7 @@ impl Place {
         let config = directory.join("agent.yaml");
         std::fs::write(&config, text).unwrap_or_else(|error| panic!("{error}"));
         let args = ["--config".into(), config.into(), "--state-dir".into(), directory.join("state").into()];
-        Launch { through: Vec::new(), args: args.to_vec(), env: Vec::new(), logs: directory.to_owned() }
+        Launch { program: None, through: Vec::new(), args: args.to_vec(), env: Vec::new(), logs: directory.to_owned() }
     }
 }
 

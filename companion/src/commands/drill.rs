@@ -131,13 +131,14 @@ impl Drill {
 
     /// The firing alerts of the rule, each with its labels and since when; nothing if the companion does not say.
     async fn alerts(&self) -> Option<Vec<String>> {
-        let name: String = url::form_urlencoded::byte_serialize(self.example.alert.as_bytes()).collect();
-        let reply = self.http.get(&format!("/api/v1/rules?type=alert&rule_name[]={name}")).await.ok()?;
+        let reply = self.http.get("/api/v1/alerts").await.ok()?;
         let answer: Value = serde_json::from_str(&reply.body).ok()?;
-        let groups = answer.pointer("/data/groups")?.as_array()?;
-        let rules = groups.iter().filter_map(|group| group.get("rules")?.as_array()).flatten();
-        let alerts = rules.filter_map(|rule| rule.get("alerts")?.as_array()).flatten().filter(|alert| alert.get("state").is_some_and(|state| state == "firing"));
-        Some(alerts.map(|alert| format!("{} {}", alert["labels"], alert["activeAt"])).collect())
+        let alerts = answer.pointer("/data/alerts")?.as_array()?.iter();
+        let ours = alerts.filter(|alert| {
+            alert.pointer("/labels/alertname").is_some_and(|name| name == self.example.alert.as_str())
+                && alert.get("state").is_some_and(|state| state == "firing")
+        });
+        Some(ours.map(|alert| format!("{} {}", alert["labels"], alert["activeAt"])).collect())
     }
 
     /// Notifications that arrived so far; nothing if nobody is told.

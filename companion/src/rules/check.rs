@@ -125,7 +125,11 @@ impl Check<'_> {
             let message = format!("no sample has a stream that {} selects; there are {}", leaf.selector, known.join(", "));
             self.say(&message);
         }
-        let known = if samples.is_empty() { Known::of_jobs(&is_of) } else { Some(Known::of_samples(&samples)) };
+        // A sample need not show everything that a format can have.
+        let known = match (Known::of_jobs(&is_of), samples.is_empty()) {
+            (of_formats, true) => of_formats,
+            (of_formats, false) => Some(Known::of_samples(&samples).and(of_formats)),
+        };
         let labels = self.stages(&leaf.stages, known.as_ref());
         if let Some(labels) = labels {
             self.groupings(leaf, query, &labels);

@@ -124,6 +124,14 @@ impl Known {
         known
     }
 
+    /// With what others know.
+    pub(super) fn and(mut self, others: Option<Self>) -> Self {
+        let others = others.unwrap_or_default();
+        self.paths.extend(others.paths);
+        self.metadata.extend(others.metadata);
+        self
+    }
+
     /// Labels that are there without any parser: the stream's, and metadata, which has the names of parsed ones.
     pub(super) fn before_parsers(&self) -> BTreeSet<String> {
         STREAM_LABELS.map(str::to_owned).into_iter().chain(self.metadata.iter().cloned()).collect()

@@ -1,0 +1,9 @@
+//! The companion with everything around it: agent, Alertmanager, webhook, clients that mean well and others.
+//!
+//! `path`: an event on its way, and what a crash does to it. `strangers`: who is not let in, and what is not taken.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod path;
+mod stage;
+mod strangers;
