@@ -30,7 +30,8 @@ use super::ast::{Stage, StageKind};
 
 pub(crate) use json_index::JsonIndex;
 pub(crate) use labels::{ERROR, LabelBuffers, Labels};
-pub(crate) use line_filter::LineFilter;
+use line_filter::LineFilter;
+pub(crate) use line_filter::Searched;
 pub(crate) use unwrap::{Unwrap, Unwrapped};
 
 /// A compiled stage.
@@ -118,7 +119,10 @@ impl Wanted {
     fn wants_below(&self, prefix: &str) -> bool {
         match self {
             Self::All => true,
-            Self::Only(names) => names.range::<str, _>((Bound::Included(prefix), Bound::Unbounded)).next().is_some_and(|name| name.starts_with(prefix)),
+            Self::Only(names) => names
+                .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
+                .next()
+                .is_some_and(|name| name.starts_with(prefix)),
             Self::None => false,
         }
     }
@@ -194,8 +198,8 @@ impl Pipeline {
     }
 
     /// Whether the line passes the filters that come before everything else.
-    pub(crate) fn admits(&self, line: &str) -> bool {
-        self.first.iter().all(|filter| filter.matches(line))
+    pub(crate) fn admits(&self, line: &str, searched: &mut Searched) -> bool {
+        self.first.iter().all(|filter| filter.matches_original(line, searched))
     }
 
     /// The stage that makes a number of a label.
@@ -206,10 +210,9 @@ impl Pipeline {
         })
     }
 
-    /// Sends an entry that was admitted through the stages. Nothing if a filter drops it; else what was unwrapped, if
-    /// something was.
-    pub(crate) fn run(&self, passage: &mut Passage<'_, '_>, wanted: &Wanted) -> Option<Option<f64>> {
-        let mut number = None;
+    /// Sends an entry that was admitted through the stages. Nothing if a filter drops it; else what was unwrapped, or 1.
+    pub(crate) fn run(&self, passage: &mut Passage<'_, '_>, wanted: &Wanted) -> Option<f64> {
+        let mut number = 1.0;
         for step in &self.steps {
             let stays = match step {
                 Step::LineFilter(filter) => filter.matches(passage.line.text()),
@@ -261,7 +264,7 @@ impl Pipeline {
                 Step::Unwrap(unwrap) => match unwrap.run(passage.labels) {
                     Unwrapped::Absent => false,
                     Unwrapped::Number(found) => {
-                        number = Some(found);
+                        number = found;
                         true
                     }
                 },

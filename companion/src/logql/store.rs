@@ -104,10 +104,10 @@ impl LogQuery {
 
     /// What becomes of one entry: its labels and line, unless a filter drops it.
     pub fn line(&self, stream: &LabelSet, entry: Entry<'_>, cache: &mut LineCache) -> Option<(LabelSet, String)> {
-        if !self.pipeline.admits(entry.line) {
+        cache.begin();
+        if !self.pipeline.admits(entry.line, cache.searched()) {
             return None;
         }
-        cache.begin();
         cache.passage(stream, entry, |passage| {
             self.pipeline.run(passage, &super::pipeline::Wanted::All)?;
             Some((passage.labels.to_set(|_| true), passage.line.text().to_owned()))
@@ -169,7 +169,11 @@ impl Gathered {
                         }
                         Extracted::Failed(error) => points.failures.push((entry.time, error)),
                     }
-                    if total > POINTS_MAX || points.failures.len() > POINTS_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                    if total > POINTS_MAX || points.failures.len() > POINTS_MAX {
+                        ControlFlow::Break(())
+                    } else {
+                        ControlFlow::Continue(())
+                    }
                 });
                 if total > POINTS_MAX {
                     return Err(EvalError(format!("more than {POINTS_MAX} lines match: ask for less time, or filter more")));

@@ -55,7 +55,7 @@ impl JsonIndex {
         let mut fault = None;
         if kind == Kind::Array {
             elements(text, start, |value| {
-                self.members.push(Member { key: (0, 0), value });
+                self.members.push(Member { key: (0, 0), key_has_escapes: false, value });
                 Go::On
             });
         } else {
@@ -110,13 +110,10 @@ impl JsonIndex {
 
 fn is_named(text: &[u8], member: &Member, name: &str) -> bool {
     let key = text.get(member.key.0 as usize..member.key.1 as usize).unwrap_or_default();
-    if key == name.as_bytes() {
-        return true;
+    if !member.key_has_escapes {
+        return key == name.as_bytes();
     }
-    // Only with an escape in it can another text mean the same, and then it is longer.
-    key.len() > name.len() && memchr::memchr(b'\\', key).is_some() && {
-        let mut meaning = Vec::with_capacity(key.len());
-        record::json::unescape(key, &mut meaning);
-        meaning == name.as_bytes()
-    }
+    let mut meaning = Vec::with_capacity(key.len());
+    record::json::unescape(key, &mut meaning);
+    meaning == name.as_bytes()
 }
