@@ -13,8 +13,8 @@ use twox_hash::XxHash3_64;
 
 use super::alert::{Notification, Phase};
 use super::file::Group;
-use super::leaf::{KeptLine, Mark};
 use super::journal::{Record, RuleId};
+use super::leaf::{KeptLine, Mark};
 use super::timeline::Ticks;
 use crate::entry::Entry;
 use crate::labels::LabelSet;

@@ -96,7 +96,11 @@ pub fn load(file: &Arc<str>, bytes: &[u8], environment: &Arc<Environment>) -> Re
     for raw in raw_groups {
         let Some(group) = check.group(raw) else { continue };
         if let Some(first) = groups.iter().find(|other| other.name == group.name) {
-            let message = format!("there are two groups {}, the first in line {}; give each its own name", quote(&group.name), first.at.line);
+            let message = format!(
+                "there are two groups {}, the first in line {}; give each its own name",
+                quote(&group.name),
+                first.at.line
+            );
             check.problems.push(&group.at, message);
         }
         groups.push(group);
@@ -226,10 +230,8 @@ impl Check<'_> {
     fn query(&mut self, expr: &Spanned<String>) -> Option<MetricQuery> {
         match logql::parse(&expr.value) {
             Ok(Query::Metric(query)) => Some(query),
-            Ok(Query::Log(_)) => self.no(
-                &expr.at,
-                "`expr` asks for lines, and a rule needs numbers; count them: sum(count_over_time({…} [5m])) > 0",
-            ),
+            Ok(Query::Log(_)) => self
+                .no(&expr.at, "`expr` asks for lines, and a rule needs numbers; count them: sum(count_over_time({…} [5m])) > 0"),
             Err(SyntaxError { at, message, hint }) => {
                 let place = self.source.within(&expr.at, &expr.value, at.start).unwrap_or_else(|| expr.at.clone());
                 let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();

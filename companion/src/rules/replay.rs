@@ -99,11 +99,7 @@ pub fn write(groups: Vec<Group>, sources: Vec<Source>, output: Output, out: &mut
 }
 
 /// Replays logs through rules and hands over each alert when it is over.
-pub fn run(
-    groups: Vec<Group>,
-    sources: Vec<Source>,
-    each: &mut dyn FnMut(AlertReport) -> io::Result<()>,
-) -> io::Result<Summary> {
+pub fn run(groups: Vec<Group>, sources: Vec<Source>, each: &mut dyn FnMut(AlertReport) -> io::Result<()>) -> io::Result<Summary> {
     let mut merged = Merged::new(sources)?;
     let mut summary = Summary::default();
     let Some(start) = merged.next_time() else { return Ok(summary) };

@@ -22,7 +22,8 @@ mod print;
 mod tests;
 
 /// What every template begins with, as in Prometheus; `define`d templates do not see it.
-const VARIABLES: &str = "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}{{$externalURL := .ExternalURL}}{{$value := .Value}}";
+const VARIABLES: &str =
+    "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}{{$externalURL := .ExternalURL}}{{$value := .Value}}";
 /// What the text itself is called among the templates that it defines.
 const NAME: &str = "text";
 /// Longest text that one template may make.
@@ -103,9 +104,7 @@ impl Template {
         let functions = functions::all(&Arc::clone(environment), &now, &names);
         let known: BTreeSet<String> = functions.keys().cloned().chain(BUILTINS.map(str::to_owned)).collect();
         let empty = gotmpl::Template::new(NAME).missing_key(MissingKey::ZeroValue).max_range_iters(ROUNDS_MAX).funcs(functions);
-        let template = empty
-            .parse(&format!("{VARIABLES}{text}"))
-            .map_err(|error| bad(&error))?;
+        let template = empty.parse(&format!("{VARIABLES}{text}")).map_err(|error| bad(&error))?;
         let mut walk = Walk::default();
         for list in template.templates().into_iter().filter_map(|name| template.lookup(name)) {
             walk.list(list);
@@ -121,7 +120,8 @@ impl Template {
         let unknown = walk.variables.iter().find(|(name, _)| !walk.declared.contains(*name) && *name != "$");
         if let Some((name, line)) = unknown {
             let declared: Vec<&str> = walk.declared.iter().map(String::as_str).collect();
-            let hint = settings::read::nearest(name, &declared).map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
+            let hint =
+                settings::read::nearest(name, &declared).map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
             return Err(BadTemplate { line: *line, message: format!("there is no variable `{name}`{hint}") });
         }
         let _ = names.set(walk.names.clone());
@@ -197,8 +197,7 @@ impl fmt::Write for Bounded {
 
 /// A label map of Go, in which every name that the template mentions is there: Go gives the empty text for others.
 fn label_map(labels: &LabelSet, names: &BTreeSet<Arc<str>>) -> Value {
-    let mut map: BTreeMap<Arc<str>, Value> =
-        names.iter().map(|name| (Arc::clone(name), Value::String("".into()))).collect();
+    let mut map: BTreeMap<Arc<str>, Value> = names.iter().map(|name| (Arc::clone(name), Value::String("".into()))).collect();
     map.extend(labels.iter().map(|(name, value)| (name.into(), Value::String(value.into()))));
     Value::Map(Arc::new(map))
 }

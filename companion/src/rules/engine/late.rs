@@ -64,7 +64,8 @@ impl Run {
         let mut is_quiet = rule.is_monotone();
         let mut last = from;
         loop {
-            let tick = UnixNanos(context.ticks.after(last).0.saturating_add((stride - 1).saturating_mul(context.ticks.interval())));
+            let tick =
+                UnixNanos(context.ticks.after(last).0.saturating_add((stride - 1).saturating_mul(context.ticks.interval())));
             let tick = (!is_quiet && tick <= to).then_some(tick);
             let Some(at) = events.first().copied().into_iter().chain(tick).min() else { return Ok(run) };
             events.remove(&at);
@@ -74,8 +75,7 @@ impl Run {
             }
             let samples = rule.query(at, context.query_offset)?;
             is_quiet = rule.is_monotone() && samples.is_empty();
-            let moment =
-                Moment { at, now: at, wait, keep_firing: 0, late_after: i64::MAX, hold: 0, is_catching_up: false };
+            let moment = Moment { at, now: at, wait, keep_firing: 0, late_after: i64::MAX, hold: 0, is_catching_up: false };
             run.alerts.observe(&moment, rule.found(samples, at)).map_err(|error| error.to_string())?;
             // On this copy everybody is told of everything, so that alerts end when they would have ended.
             run.alerts.notifications(at, 0, i64::MAX, "");

@@ -36,7 +36,9 @@ fn event() -> impl Strategy<Value = Event> {
 /// Users of which some window that ends at an event of theirs holds too many.
 fn oracle(events: &[Event], wanted: Wanted) -> BTreeSet<String> {
     let exceeds = |event: &&Event| {
-        let within = |other: &&Event| other.user == event.user && other.happened > event.happened - wanted.window && other.happened <= event.happened;
+        let within = |other: &&Event| {
+            other.user == event.user && other.happened > event.happened - wanted.window && other.happened <= event.happened
+        };
         // The same second and user are the same entry.
         events.iter().filter(within).map(|other| other.happened).collect::<BTreeSet<_>>().len() > wanted.threshold
     };
