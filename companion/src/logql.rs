@@ -192,10 +192,13 @@ fn grows(expression: &Expression) -> bool {
     match &expression.kind {
         ExpressionKind::Number(_) | ExpressionKind::Vector(_) => true,
         // What is unwrapped may be negative, and a maximum is the only one of the others that cannot fall.
-        ExpressionKind::Range(range) => matches!(
-            range.function,
-            RangeFunction::Count | RangeFunction::Bytes | RangeFunction::BytesRate | RangeFunction::Maximum
-        ) || range.function == RangeFunction::Rate && !range.stages.iter().any(|stage| matches!(stage.kind, ast::StageKind::Unwrap { .. })),
+        ExpressionKind::Range(range) => {
+            matches!(
+                range.function,
+                RangeFunction::Count | RangeFunction::Bytes | RangeFunction::BytesRate | RangeFunction::Maximum
+            ) || range.function == RangeFunction::Rate
+                && !range.stages.iter().any(|stage| matches!(stage.kind, ast::StageKind::Unwrap { .. }))
+        }
         ExpressionKind::Aggregation(aggregation) => {
             // A sum over maxima may be of negative numbers, of which a new one makes it less.
             let sums = aggregation.function == VectorFunction::Sum && is_positive(&aggregation.inner);
@@ -217,8 +220,9 @@ fn grows(expression: &Expression) -> bool {
                 BinaryOp::Or => grows_left && grows_right && constant(right) && at_most_zero(right) && is_positive(left),
                 BinaryOp::Multiply => grows_left && grows_right && is_positive(left) && is_positive(right),
                 BinaryOp::Divide => grows_left && constant(right) && is_positive(right),
-                BinaryOp::Subtract => grows_left && constant(right),
-                BinaryOp::Compare(CompareOp::Greater | CompareOp::GreaterOrEqual) => grows_left && constant(right),
+                BinaryOp::Subtract | BinaryOp::Compare(CompareOp::Greater | CompareOp::GreaterOrEqual) => {
+                    grows_left && constant(right)
+                }
                 BinaryOp::Compare(CompareOp::Less | CompareOp::LessOrEqual) => constant(left) && grows_right,
                 BinaryOp::Compare(CompareOp::Equal | CompareOp::NotEqual)
                 | BinaryOp::Unless
@@ -233,8 +237,10 @@ fn grows(expression: &Expression) -> bool {
 fn is_positive(expression: &Expression) -> bool {
     match &expression.kind {
         ExpressionKind::Number(number) | ExpressionKind::Vector(number) => *number >= 0.0,
-        ExpressionKind::Range(range) => !range.function.needs_unwrap()
-            && !range.stages.iter().any(|stage| matches!(stage.kind, ast::StageKind::Unwrap { .. })),
+        ExpressionKind::Range(range) => {
+            !range.function.needs_unwrap()
+                && !range.stages.iter().any(|stage| matches!(stage.kind, ast::StageKind::Unwrap { .. }))
+        }
         ExpressionKind::Aggregation(aggregation) => is_positive(&aggregation.inner),
         ExpressionKind::LabelReplace(replace) => is_positive(&replace.inner),
         ExpressionKind::Binary(binary) => {

@@ -57,7 +57,11 @@ impl Addresses {
                 continue;
             }
             let is_part = |byte: &u8| {
-                if is_v4 { byte.is_ascii_digit() || *byte == b'.' } else { byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.') }
+                if is_v4 {
+                    byte.is_ascii_digit() || *byte == b'.'
+                } else {
+                    byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')
+                }
             };
             let length = rest.iter().take_while(|byte| is_part(byte)).count();
             if self.contains_text(&line[at..at + length]) {

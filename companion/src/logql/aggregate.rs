@@ -55,7 +55,12 @@ fn fold(function: VectorFunction, values: &[f64]) -> f64 {
     };
     match function {
         VectorFunction::Average => values.iter().enumerate().fold(0.0, |mean: f64, (place, value)| {
-            if mean.is_infinite() && (value.is_finite() || *value == mean) { mean } else { mean + (value - mean) / (place + 1) as f64 }
+            if mean.is_infinite() && !value.is_nan() && (value.is_finite() || value.is_sign_negative() == mean.is_sign_negative())
+            {
+                mean
+            } else {
+                mean + (value - mean) / (place + 1) as f64
+            }
         }),
         VectorFunction::Maximum => pick(|value, best| value > best),
         VectorFunction::Minimum => pick(|value, best| value < best),

@@ -79,7 +79,8 @@ fn signature(matching: &Matching, labels: &LabelSet) -> LabelSet {
 }
 
 fn sets(op: BinaryOp, matching: &Matching, left: Vec<Sample>, right: Vec<Sample>) -> Vec<Sample> {
-    let signatures = |samples: &[Sample]| samples.iter().map(|sample| signature(matching, &sample.labels)).collect::<HashSet<_>>();
+    let signatures =
+        |samples: &[Sample]| samples.iter().map(|sample| signature(matching, &sample.labels)).collect::<HashSet<_>>();
     if op == BinaryOp::Or {
         let known = signatures(&left);
         let new = right.into_iter().filter(|sample| !known.contains(&signature(matching, &sample.labels)));
@@ -97,7 +98,8 @@ fn joined(op: BinaryOp, matching: &Matching, left: Vec<Sample>, right: Vec<Sampl
         let signature = signature(matching, &sample.labels);
         if by_signature.insert(signature.clone(), sample).is_some() {
             let side = if many_is_right { "left" } else { "right" };
-            let message = format!("several series of the {side} side have the labels {signature}: matching labels must be unique there");
+            let message =
+                format!("several series of the {side} side have the labels {signature}: matching labels must be unique there");
             return Err(EvalError(message));
         }
     }
@@ -131,7 +133,8 @@ fn result_labels(matching: &Matching, many: &LabelSet, one: &LabelSet) -> LabelS
         },
         Some(group) => {
             let taken = |name: &str| group.include.iter().any(|label| label == name);
-            let taken_over = group.include.iter().filter_map(|name| Some((name, one.get(name).filter(|value| !value.is_empty())?)));
+            let taken_over =
+                group.include.iter().filter_map(|name| Some((name, one.get(name).filter(|value| !value.is_empty())?)));
             many.without(taken).with(taken_over)
         }
     }

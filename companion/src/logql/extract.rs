@@ -19,9 +19,8 @@ pub(crate) struct StreamMatcher(Arc<[(String, TextMatcher)]>);
 
 impl StreamMatcher {
     pub(crate) fn new(selector: &Selector) -> Result<Self, String> {
-        let matchers = selector.matchers.iter().map(|matcher| {
-            Ok((matcher.name.clone(), TextMatcher::new(matcher.op, &matcher.value)?))
-        });
+        let matchers =
+            selector.matchers.iter().map(|matcher| Ok((matcher.name.clone(), TextMatcher::new(matcher.op, &matcher.value)?)));
         Ok(Self(matchers.collect::<Result<_, String>>()?))
     }
 
@@ -63,11 +62,7 @@ pub(crate) fn plans(expression: &Expression) -> Result<Vec<Arc<LeafPlan>>, Strin
 }
 
 /// `outer` is the grouping of a sum right above.
-fn collect(
-    expression: &Expression,
-    outer: Option<&Option<Grouping>>,
-    plans: &mut Vec<(usize, LeafPlan)>,
-) -> Result<(), String> {
+fn collect(expression: &Expression, outer: Option<&Option<Grouping>>, plans: &mut Vec<(usize, LeafPlan)>) -> Result<(), String> {
     match &expression.kind {
         ExpressionKind::Number(_) | ExpressionKind::Vector(_) => Ok(()),
         ExpressionKind::Range(range) => {
@@ -96,7 +91,11 @@ impl LeafPlan {
             (Some(grouping), _) => Kept::Only(set(&grouping.labels)),
             (None, Some(None)) if range.function.is_additive() => Kept::Only(BTreeSet::new()),
             (None, Some(Some(grouping))) if range.function.is_additive() => {
-                if grouping.without { Kept::AllBut(set(&grouping.labels)) } else { Kept::Only(set(&grouping.labels)) }
+                if grouping.without {
+                    Kept::AllBut(set(&grouping.labels))
+                } else {
+                    Kept::Only(set(&grouping.labels))
+                }
             }
             _ => Kept::AllBut(BTreeSet::new()),
         };
@@ -217,7 +216,7 @@ impl Extractor {
             }
             let value = match plan.function {
                 RangeFunction::Bytes | RangeFunction::BytesRate => passage.line.text().len() as f64,
-                _ => number.unwrap_or(1.0),
+                _ => number,
             };
             Extracted::Point(plan.labels(passage.labels), value)
         })
@@ -233,12 +232,8 @@ impl LineCache {
     /// An entry at the start of a pipeline.
     pub(crate) fn passage<T>(&mut self, stream: &LabelSet, entry: Entry<'_>, run: impl FnOnce(&mut Passage<'_, '_>) -> T) -> T {
         let mut labels = Labels::new(stream, entry.metadata, std::mem::take(&mut self.buffers));
-        let result = run(&mut Passage {
-            time: entry.time,
-            line: Line::Original(entry.line),
-            labels: &mut labels,
-            json: &mut self.json,
-        });
+        let result =
+            run(&mut Passage { time: entry.time, line: Line::Original(entry.line), labels: &mut labels, json: &mut self.json });
         self.buffers = labels.into_buffers();
         result
     }

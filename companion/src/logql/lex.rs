@@ -209,7 +209,9 @@ impl Lexer<'_> {
                 length += 1;
             }
         }
-        if bytes.first() == Some(&b'0') && matches!(bytes.get(1), Some(b'x' | b'X' | b'b' | b'B' | b'o' | b'O' | b'_')) && length == 1
+        if bytes.first() == Some(&b'0')
+            && matches!(bytes.get(1), Some(b'x' | b'X' | b'b' | b'B' | b'o' | b'O' | b'_'))
+            && length == 1
             && bytes.get(2).is_some_and(u8::is_ascii_hexdigit)
         {
             return Err(self.error(2, "numbers are decimal", None));
@@ -221,7 +223,8 @@ impl Lexer<'_> {
             let tail = rest[length..].find(|next: char| !more(next)).unwrap_or(rest.len() - length);
             (tail > 0).then(|| &rest[..length + tail])
         };
-        let may_be_duration = |next: char| next.is_ascii_digit() || matches!(next, 'n' | 'u' | 'µ' | 'm' | 's' | 'h' | 'd' | 'w' | 'y' | '.');
+        let may_be_duration =
+            |next: char| next.is_ascii_digit() || matches!(next, 'n' | 'u' | 'µ' | 'm' | 's' | 'h' | 'd' | 'w' | 'y' | '.');
         if let Some(text) = with(may_be_duration)
             && let Some(nanoseconds) = quantity::whole_duration(text).or_else(|| quantity::duration(text).ok())
         {

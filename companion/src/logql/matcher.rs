@@ -50,7 +50,8 @@ impl TextMatcher {
             MatchOp::Regex | MatchOp::NotRegex => {}
         }
         let is_plain = |text: &str| {
-            text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b':' | b'/' | b'@' | b' ' | b'"'))
+            text.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b':' | b'/' | b'@' | b' ' | b'"'))
         };
         if value.split('|').all(is_plain) {
             return Ok(Self::OneOf { texts: value.split('|').map(str::to_owned).collect(), negated });
@@ -73,7 +74,7 @@ impl TextMatcher {
             Self::Prefix { prefix, at_least_one, negated } => {
                 let matches = text
                     .strip_prefix(prefix.as_str())
-                    .is_some_and(|rest| !(*at_least_one && rest.is_empty()) && !rest.contains('\n'));
+                    .is_some_and(|rest| (!*at_least_one || !rest.is_empty()) && !rest.contains('\n'));
                 matches != *negated
             }
             Self::Always(answer) => *answer,

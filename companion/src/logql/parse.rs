@@ -31,8 +31,28 @@ pub(crate) enum Parsed {
 
 /// Words that are no names, wherever they stand.
 const KEYWORDS: [&str; 22] = [
-    "and", "bool", "by", "decolorize", "drop", "group_left", "group_right", "ignoring", "json", "keep", "label_format",
-    "line_format", "logfmt", "offset", "on", "or", "pattern", "regexp", "unless", "unpack", "unwrap", "without",
+    "and",
+    "bool",
+    "by",
+    "decolorize",
+    "drop",
+    "group_left",
+    "group_right",
+    "ignoring",
+    "json",
+    "keep",
+    "label_format",
+    "line_format",
+    "logfmt",
+    "offset",
+    "on",
+    "or",
+    "pattern",
+    "regexp",
+    "unless",
+    "unpack",
+    "unwrap",
+    "without",
 ];
 
 /// Reads a query; nothing may follow it.
@@ -78,14 +98,14 @@ impl Parser {
         self.position.checked_sub(1).and_then(|last| self.tokens.get(last)).map_or(0, |token| token.at.end)
     }
 
-    fn error(&self, at: Range<usize>, message: impl Into<String>, hint: Option<String>) -> SyntaxError {
+    fn error(at: Range<usize>, message: impl Into<String>, hint: Option<String>) -> SyntaxError {
         SyntaxError { at, message: message.into(), hint }
     }
 
     /// The next word is not what may stand there.
     fn unexpected(&self, wanted: &str) -> SyntaxError {
         let token = self.peek();
-        self.error(token.at.clone(), format!("{} stands where {wanted} should", describe(&token.kind)), None)
+        Self::error(token.at.clone(), format!("{} stands where {wanted} should", describe(&token.kind)), None)
     }
 
     fn surplus(&self) -> SyntaxError {
@@ -96,7 +116,11 @@ impl Parser {
                 .map(|known| format!("did you mean `{known}`?")),
             _ => None,
         };
-        self.error(token.at.clone(), format!("{} is too much here: the query is complete before it", describe(&token.kind)), hint)
+        Self::error(
+            token.at.clone(),
+            format!("{} is too much here: the query is complete before it", describe(&token.kind)),
+            hint,
+        )
     }
 
     fn at_sign(&self, sign: &str) -> bool {
@@ -157,7 +181,7 @@ impl Parser {
             }
             TokenKind::Word(word) => {
                 let message = format!("`{word}` is a keyword, and cannot be {what}");
-                Err(self.error(self.peek().at.clone(), message, None))
+                Err(Self::error(self.peek().at.clone(), message, None))
             }
             _ => Err(self.unexpected(what)),
         }
@@ -200,7 +224,7 @@ impl Parser {
     fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, SyntaxError>) -> Result<T, SyntaxError> {
         if self.depth >= DEPTH_MAX {
             let hint = Some("split it into recording rules".to_owned());
-            return Err(self.error(self.peek().at.clone(), format!("nested deeper than {DEPTH_MAX} levels"), hint));
+            return Err(Self::error(self.peek().at.clone(), format!("nested deeper than {DEPTH_MAX} levels"), hint));
         }
         self.depth += 1;
         let read = read(self);
@@ -229,12 +253,12 @@ impl Parser {
         };
         let value = self.text()?;
         let matcher = Matcher { name, op, value, span: start..self.end() };
-        self.compiled(&matcher)?;
+        Self::compiled(&matcher)?;
         Ok(matcher)
     }
 
-    fn compiled(&self, matcher: &Matcher) -> Result<TextMatcher, SyntaxError> {
-        TextMatcher::new(matcher.op, &matcher.value).map_err(|why| self.error(matcher.span.clone(), why, None))
+    fn compiled(matcher: &Matcher) -> Result<TextMatcher, SyntaxError> {
+        TextMatcher::new(matcher.op, &matcher.value).map_err(|why| Self::error(matcher.span.clone(), why, None))
     }
 
     fn selector(&mut self) -> Result<Selector, SyntaxError> {
@@ -254,12 +278,12 @@ impl Parser {
         }
         let selector = Selector { matchers, span: start..self.end() };
         for matcher in &selector.matchers {
-            if !self.compiled(matcher)?.matches("") {
+            if !Self::compiled(matcher)?.matches("") {
                 return Ok(selector);
             }
         }
         let message = "a selector needs a matcher that does not match the empty text";
-        Err(self.error(selector.span.clone(), message, Some("such as `app=~\".+\"`".to_owned())))
+        Err(Self::error(selector.span.clone(), message, Some("such as `app=~\".+\"`".to_owned())))
     }
 }
 

@@ -118,7 +118,10 @@ impl Wanted {
     fn wants_below(&self, prefix: &str) -> bool {
         match self {
             Self::All => true,
-            Self::Only(names) => names.range::<str, _>((Bound::Included(prefix), Bound::Unbounded)).next().is_some_and(|name| name.starts_with(prefix)),
+            Self::Only(names) => names
+                .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
+                .next()
+                .is_some_and(|name| name.starts_with(prefix)),
             Self::None => false,
         }
     }
@@ -206,10 +209,9 @@ impl Pipeline {
         })
     }
 
-    /// Sends an entry that was admitted through the stages. Nothing if a filter drops it; else what was unwrapped, if
-    /// something was.
-    pub(crate) fn run(&self, passage: &mut Passage<'_, '_>, wanted: &Wanted) -> Option<Option<f64>> {
-        let mut number = None;
+    /// Sends an entry that was admitted through the stages. Nothing if a filter drops it; else what was unwrapped, or 1.
+    pub(crate) fn run(&self, passage: &mut Passage<'_, '_>, wanted: &Wanted) -> Option<f64> {
+        let mut number = 1.0;
         for step in &self.steps {
             let stays = match step {
                 Step::LineFilter(filter) => filter.matches(passage.line.text()),
@@ -261,7 +263,7 @@ impl Pipeline {
                 Step::Unwrap(unwrap) => match unwrap.run(passage.labels) {
                     Unwrapped::Absent => false,
                     Unwrapped::Number(found) => {
-                        number = Some(found);
+                        number = found;
                         true
                     }
                 },

@@ -134,7 +134,7 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
         other => (other, 1000_f64),
     };
     let power = match prefix {
-        "" if base == 1000.0 => 0,
+        "" if !unit.contains('i') => 0,
         "k" => 1,
         "m" => 2,
         "g" => 3,
@@ -217,7 +217,8 @@ mod tests {
         assert_eq!(bytes("1xb").unwrap_err(), "unhandled size name: xb");
         assert!(bytes("99EB").is_err());
         assert!(bytes("1i").is_err());
-        for (size, rewritten) in [(12, 12), (999, 999), (1_000, 1_000), (1_024, 1_000), (1_572_864, 1_600_000), (10_240, 10_000)] {
+        for (size, rewritten) in [(12, 12), (999, 999), (1_000, 1_000), (1_024, 1_000), (1_572_864, 1_600_000), (10_240, 10_000)]
+        {
             assert_eq!(rewritten_bytes(size), rewritten);
             assert_eq!(rewritten_bytes(rewritten), rewritten);
         }

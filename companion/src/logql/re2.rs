@@ -112,7 +112,7 @@ fn out_ends_count(out: &str) -> bool {
     body.len() < out.len() && body.ends_with('{') && !body.ends_with(r"\{")
         // A name of characters, such as `\p{L}`, ends so too.
         || out.rfind('{').is_some_and(|start| {
-            let before = out[..start].as_bytes();
+            let before = &out.as_bytes()[..start];
             matches!(before.last(), Some(b'p' | b'P' | b'x')) && before.get(before.len().wrapping_sub(2)) == Some(&b'\\')
                 && out[start + 1..].bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'^')
         })

@@ -169,7 +169,11 @@ impl Gathered {
                         }
                         Extracted::Failed(error) => points.failures.push((entry.time, error)),
                     }
-                    if total > POINTS_MAX || points.failures.len() > POINTS_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                    if total > POINTS_MAX || points.failures.len() > POINTS_MAX {
+                        ControlFlow::Break(())
+                    } else {
+                        ControlFlow::Continue(())
+                    }
                 });
                 if total > POINTS_MAX {
                     return Err(EvalError(format!("more than {POINTS_MAX} lines match: ask for less time, or filter more")));

@@ -47,11 +47,11 @@ impl Parser {
                     break;
                 }
                 let Parsed::Metric(metric) = left else {
-                    return Err(parser.error(parser.peek().at.clone(), "on its left stand lines, not numbers", None));
+                    return Err(Self::error(parser.peek().at.clone(), "on its left stand lines, not numbers", None));
                 };
                 signs += 1;
                 if parser.depth + signs > super::DEPTH_MAX {
-                    return Err(parser.error(parser.peek().at.clone(), format!("more than {} signs", super::DEPTH_MAX), None));
+                    return Err(Self::error(parser.peek().at.clone(), format!("more than {} signs", super::DEPTH_MAX), None));
                 }
                 left = Parsed::Metric(parser.binary(metric, op, if from_right { binds } else { binds + 1 }, signs)?);
             }
@@ -65,7 +65,7 @@ impl Parser {
             Parsed::Metric(expression) => Ok(expression),
             Parsed::Log(..) => {
                 let hint = Some("give it a range and a function, such as `count_over_time(… [5m])`".to_owned());
-                Err(self.error(start..self.end(), "numbers are needed here, and these are lines", hint))
+                Err(Self::error(start..self.end(), "numbers are needed here, and these are lines", hint))
             }
         }
     }
@@ -106,7 +106,7 @@ impl Parser {
             for side in [&left, &right] {
                 if side.is_scalar() {
                     let hint = Some(format!("`vector({side})` is a series"));
-                    return Err(self.error(side.span.clone(), format!("`{op}` is between series, and this is a number"), hint));
+                    return Err(Self::error(side.span.clone(), format!("`{op}` is between series, and this is a number"), hint));
                 }
             }
         }
@@ -206,9 +206,12 @@ impl Parser {
             .chain(VectorFunction::ALL.iter().map(|function| function.name()))
             .chain(["label_replace", "vector"])
             .collect();
-        let hint = nearest(&word.to_lowercase(), &functions).map(|known| format!("did you mean `{known}`?"));
-        let hint = hint.or_else(|| self.sign_at(1, "=").then(|| format!("a selector stands in braces: `{{{word}=…}}`")));
-        Err(self.error(at, format!("there is no function `{word}`"), hint))
+        let hint = if self.sign_at(1, "=") {
+            Some(format!("a selector stands in braces: `{{{word}=…}}`"))
+        } else {
+            nearest(&word.to_lowercase(), &functions).map(|known| format!("did you mean `{known}`?"))
+        };
+        Err(Self::error(at, format!("there is no function `{word}`"), hint))
     }
 
     fn grouping(&mut self) -> Result<Option<Grouping>, SyntaxError> {
@@ -226,16 +229,17 @@ impl Parser {
         self.expect_sign("(")?;
         let needs_count = matches!(function, VectorFunction::Top | VectorFunction::Bottom | VectorFunction::ApproximateTop);
         let mut count = None;
-        let is_parameter = |parser: &Self, ahead| matches!(parser.peek_at(ahead).kind, TokenKind::Number(_)) && parser.sign_at(ahead + 1, ",");
+        let is_parameter =
+            |parser: &Self, ahead| matches!(parser.peek_at(ahead).kind, TokenKind::Number(_)) && parser.sign_at(ahead + 1, ",");
         if is_parameter(self, 0) || ((self.at_sign("-") || self.at_sign("+")) && is_parameter(self, 1)) {
             let parameter_at = self.peek().at.clone();
             let number = self.signed_number()?;
             self.next();
             if !needs_count {
-                return Err(self.error(parameter_at, format!("`{name}` takes no number"), None));
+                return Err(Self::error(parameter_at, format!("`{name}` takes no number"), None));
             }
             if number.fract() != 0.0 || !(1.0..=1e9).contains(&number) {
-                return Err(self.error(parameter_at, format!("`{name}` needs a whole number above 0"), None));
+                return Err(Self::error(parameter_at, format!("`{name}` needs a whole number above 0"), None));
             }
             #[expect(clippy::cast_sign_loss, reason = "it is between 1 and a thousand million")]
             let number = number as usize;
@@ -245,13 +249,13 @@ impl Parser {
         self.expect_sign(")")?;
         if needs_count && count.is_none() {
             let hint = Some(format!("as in `{name}(3, …)`"));
-            return Err(self.error(at, format!("`{name}` needs a number first"), hint));
+            return Err(Self::error(at, format!("`{name}` needs a number first"), hint));
         }
         if grouping.is_none() {
             grouping = self.grouping()?;
         }
         if grouping.is_some() && matches!(function, VectorFunction::Sort | VectorFunction::SortDescending) {
-            return Err(self.error(at, format!("`{name}` has no `by` and no `without`"), None));
+            return Err(Self::error(at, format!("`{name}` has no `by` and no `without`"), None));
         }
         Ok(VectorAggregation { function, count, inner: Box::new(inner), grouping })
     }
@@ -268,7 +272,7 @@ impl Parser {
         }
         self.expect_sign(")")?;
         let [target, replacement, source, regex] = texts;
-        anchored(&regex).map_err(|why| self.error(regex_at, why, None))?;
+        anchored(&regex).map_err(|why| Self::error(regex_at, why, None))?;
         Ok(LabelReplace { inner, target, replacement, source, regex })
     }
 
@@ -284,7 +288,7 @@ impl Parser {
             if let TokenKind::Word(_) = self.peek().kind {
                 let found = self.found();
                 let hint = Some("it is over a selector: `{app=\"x\"}[5m]`".to_owned());
-                return Err(self.error(parameter_at, format!("{found} is no selector"), hint));
+                return Err(Self::error(parameter_at, format!("{found} is no selector"), hint));
             }
             parameter = Some(self.signed_number()?);
             self.expect_sign(",")?;
@@ -311,7 +315,7 @@ impl Parser {
             None
         };
         if let Some((at, message)) = wrong {
-            return Err(self.error(at, message, None));
+            return Err(Self::error(at, message, None));
         }
         let offset = offset.unwrap_or_default();
         Ok(RangeAggregation { leaf, function, parameter, selector, stages, range, offset, grouping })
@@ -346,7 +350,7 @@ impl Parser {
         let at = self.next().at;
         quantity::whole_duration(text).filter(|_| text != "0").ok_or_else(|| {
             let hint = Some("whole units from big to small, as in `[1m30s]`".to_owned());
-            self.error(at, format!("`{text}` is no duration"), hint)
+            Self::error(at, format!("`{text}` is no duration"), hint)
         })
     }
 

@@ -78,7 +78,7 @@ impl Parser {
             let negated = match sign {
                 "=" => false,
                 "!=" => true,
-                _ => return Err(self.error(op_at, "only `=` and `!=` take `ip()`", None)),
+                _ => return Err(Self::error(op_at, "only `=` and `!=` take `ip()`", None)),
             };
             return Ok(LabelFilter::Ip { label, negated, addresses: self.ip()? });
         }

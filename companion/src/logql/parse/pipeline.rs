@@ -4,15 +4,23 @@ use settings::read::nearest;
 
 use super::{Parser, describe};
 use crate::logql::SyntaxError;
-use crate::logql::ast::{
-    Conversion, Field, FormatSource, LabelFormat, LineOp, MatchOp, Matcher, Needle, Pick, Stage, StageKind,
-};
+use crate::logql::ast::{Conversion, Field, FormatSource, LabelFormat, LineOp, MatchOp, Matcher, Needle, Pick, Stage, StageKind};
 use crate::logql::lex::TokenKind;
 use crate::logql::pipeline::check;
 
 /// What may follow `|`, besides a label.
 const STAGES: [&str; 12] = [
-    "json", "logfmt", "pattern", "regexp", "unpack", "line_format", "label_format", "keep", "drop", "decolorize", "unwrap",
+    "json",
+    "logfmt",
+    "pattern",
+    "regexp",
+    "unpack",
+    "line_format",
+    "label_format",
+    "keep",
+    "drop",
+    "decolorize",
+    "unwrap",
     "label_filter",
 ];
 
@@ -29,10 +37,10 @@ impl Parser {
             };
             let stage = Stage { kind, span: start..self.end() };
             if has_unwrapped && !matches!(stage.kind, StageKind::LabelFilter(_)) {
-                return Err(self.error(stage.span, "only label filters may follow `unwrap`", None));
+                return Err(Self::error(stage.span, "only label filters may follow `unwrap`", None));
             }
             // What cannot be compiled is said here, where its place is known.
-            check(&stage.kind).map_err(|why| self.error(stage.span.clone(), why, None))?;
+            check(&stage.kind).map_err(|why| Self::error(stage.span.clone(), why, None))?;
             stages.push(stage);
         }
     }
@@ -67,7 +75,7 @@ impl Parser {
                 let start = self.peek().at.start;
                 let needle = Needle::Ip(self.ip()?);
                 if !matches!(op, LineOp::Contains | LineOp::NotContains) {
-                    return Err(self.error(start..self.end(), "only `|=` and `!=` take `ip()`", None));
+                    return Err(Self::error(start..self.end(), "only `|=` and `!=` take `ip()`", None));
                 }
                 needles.push(needle);
             } else {
@@ -111,14 +119,14 @@ impl Parser {
             "unwrap" if may_unwrap => self.unwrap(),
             "unwrap" => {
                 let hint = Some("use it inside a range aggregation, such as `sum_over_time(… | unwrap v [5m])`".to_owned());
-                Err(self.error(word_at, "`unwrap` has no meaning in a query for lines", hint))
+                Err(Self::error(word_at, "`unwrap` has no meaning in a query for lines", hint))
             }
-            _ => self.label_filter().map(StageKind::LabelFilter).map_err(|error| self.perhaps_a_stage(error, &word, word_at)),
+            _ => self.label_filter().map(StageKind::LabelFilter).map_err(|error| Self::perhaps_a_stage(error, &word, word_at)),
         }
     }
 
     /// A word that starts no label filter may be a stage's name with a slip in it.
-    fn perhaps_a_stage(&self, error: SyntaxError, word: &str, word_at: std::ops::Range<usize>) -> SyntaxError {
+    fn perhaps_a_stage(error: SyntaxError, word: &str, word_at: std::ops::Range<usize>) -> SyntaxError {
         match nearest(&word.to_lowercase(), &STAGES) {
             Some(stage) if error.at.start >= word_at.end && error.hint.is_none() => {
                 let message = format!("`{word}` is no stage, and as a label it lacks a comparison");
@@ -154,7 +162,7 @@ impl Parser {
                 other => {
                     let hint = nearest(other, &["strict", "keep-empty"]).map(|known| format!("did you mean `--{known}`?"));
                     let hint = hint.or_else(|| Some("it has `--strict` and `--keep-empty`".to_owned()));
-                    return Err(self.error(self.peek().at.clone(), format!("`logfmt` has no flag `--{other}`"), hint));
+                    return Err(Self::error(self.peek().at.clone(), format!("`logfmt` has no flag `--{other}`"), hint));
                 }
             }
             self.next();
@@ -168,7 +176,7 @@ impl Parser {
             let at = self.peek().at.clone();
             let name = self.name("a label")?;
             if formats.iter().any(|format| format.name == name) {
-                return Err(self.error(at, format!("`{name}` is made twice in one stage"), Some("use two stages".to_owned())));
+                return Err(Self::error(at, format!("`{name}` is made twice in one stage"), Some("use two stages".to_owned())));
             }
             self.expect_sign("=")?;
             let from = match self.peek().kind {
@@ -212,9 +220,10 @@ impl Parser {
             "duration" => Conversion::Duration,
             "duration_seconds" => Conversion::DurationSeconds,
             other => {
-                let hint = nearest(other, &["bytes", "duration", "duration_seconds"]).map(|known| format!("did you mean `{known}`?"));
+                let hint =
+                    nearest(other, &["bytes", "duration", "duration_seconds"]).map(|known| format!("did you mean `{known}`?"));
                 let hint = hint.or_else(|| Some("there are `bytes`, `duration` and `duration_seconds`".to_owned()));
-                return Err(self.error(at, format!("`unwrap` has no conversion `{word}`"), hint));
+                return Err(Self::error(at, format!("`unwrap` has no conversion `{word}`"), hint));
             }
         };
         self.next();

@@ -124,11 +124,10 @@ mod tests {
             Pairs::new(text).map(pair).collect()
         };
         assert_eq!(read("a=1 b=\"x \\\" y\"  c d=\te=ü"), ["a:1", "b:x \\\" y", "c:", "d:", "e:ü"]);
-        assert_eq!(read("=v a=b=c d=1")[..], [
-            "logfmt syntax error at pos 1 : unexpected '='",
-            "logfmt syntax error at pos 7 : unexpected '='",
-            "d:1",
-        ]);
+        assert_eq!(
+            read("=v a=b=c d=1")[..],
+            ["logfmt syntax error at pos 1 : unexpected '='", "logfmt syntax error at pos 7 : unexpected '='", "d:1",]
+        );
         assert_eq!(read("a=\"x"), ["logfmt syntax error at pos 5 : unterminated quoted value"]);
         assert_eq!(read("a=\"\\"), ["logfmt syntax error at pos 5 : unterminated quoted value"]);
     }

@@ -56,10 +56,8 @@ impl Reader<'_, '_> {
             }
             push_sanitized(&mut self.name, &self.key);
             match member.value.kind {
-                Kind::Object if depth < DEPTH_MAX => {
-                    if self.name.is_empty() || self.wanted.wants_below(&self.name) {
-                        inner = self.object(member.value.start as usize, depth + 1);
-                    }
+                Kind::Object if depth < DEPTH_MAX && (self.name.is_empty() || self.wanted.wants_below(&self.name)) => {
+                    inner = self.object(member.value.start as usize, depth + 1);
                 }
                 Kind::Text | Kind::Number | Kind::Bool if !self.name.is_empty() => {
                     let wanted = self.wanted;

@@ -62,7 +62,8 @@ fn path(expression: &str) -> Result<Vec<PathPart>, String> {
                 rest = after.strip_prefix(']').ok_or_else(|| wrong("lacks a `]`"))?;
             } else {
                 let (place, after) = inside.split_once(']').ok_or_else(|| wrong("lacks a `]`"))?;
-                let place = place.trim().parse().map_err(|_| wrong("has between brackets neither a number nor a name in quotes"))?;
+                let place =
+                    place.trim().parse().map_err(|_| wrong("has between brackets neither a number nor a name in quotes"))?;
                 parts.push(PathPart::Place(place));
                 rest = after;
             }
@@ -132,7 +133,10 @@ mod tests {
         };
         assert_eq!(find("a.b[1].c"), "x");
         assert_eq!(find("a.b"), r#"[1,{"c":"x"}]"#);
-        assert_eq!((find("a.b[0]"), find("a.b[2]"), find("a.c"), find("d")), ("1".into(), "nothing".into(), "nothing".into(), String::new()));
+        assert_eq!(
+            (find("a.b[0]"), find("a.b[2]"), find("a.c"), find("d")),
+            ("1".into(), "nothing".into(), "nothing".into(), String::new())
+        );
         assert_eq!((find("e"), find("e.f")), ("Object".into(), "Malformed".into()));
     }
 }

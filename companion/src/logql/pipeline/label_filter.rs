@@ -56,10 +56,9 @@ impl Filter {
 
     pub(super) fn reads(&self, names: &mut BTreeSet<String>) {
         match self {
-            Self::Text { label, .. } | Self::Address { label, .. } => {
-                names.insert(label.clone());
-            }
-            Self::Number(Comparison { label, .. })
+            Self::Text { label, .. }
+            | Self::Address { label, .. }
+            | Self::Number(Comparison { label, .. })
             | Self::Duration(Comparison { label, .. })
             | Self::Bytes(Comparison { label, .. }) => {
                 names.insert(label.clone());
@@ -75,11 +74,10 @@ impl Filter {
             Self::Duration(comparison) => measured(labels, comparison, quantity::duration),
             Self::Bytes(comparison) => measured(labels, comparison, quantity::bytes),
             Self::Address { label, negated, addresses } => {
-                labels.error().is_some()
-                    || labels.get(label).is_some_and(|address| addresses.contains_text(address) != *negated)
+                labels.error().is_some() || labels.get(label).is_some_and(|address| addresses.contains_text(address) != *negated)
             }
             // All are asked: one may leave an error that an `or` around them keeps.
-            Self::And(filters) => filters.iter().fold(true, |stays, filter| filter.stays(labels) && stays),
+            Self::And(filters) => filters.iter().filter(|filter| !filter.stays(labels)).count() == 0,
             Self::Or(filters) => filters.iter().any(|filter| filter.stays(labels)),
         }
     }

@@ -168,7 +168,11 @@ impl<'e> Labels<'e> {
     /// The stream or the metadata has it, even if a stage took it away.
     pub(super) fn is_given(&self, name: &str) -> bool {
         self.stream.get(name).is_some()
-            || self.slots.iter().take(self.metadata).any(|slot| slot.name.len() == name.len() && of(&self.text, &slot.name) == name)
+            || self
+                .slots
+                .iter()
+                .take(self.metadata)
+                .any(|slot| slot.name.len() == name.len() && of(&self.text, &slot.name) == name)
     }
 
     /// The name under which a parser's field is to be found: `field`, or with `_extracted`.
@@ -185,12 +189,7 @@ impl<'e> Labels<'e> {
 
     /// A parser found a field, whose name is a label's already; `fill` writes its value. The first of a name counts. Says the
     /// name under which it was set.
-    pub(super) fn parse_first(
-        &mut self,
-        field: &str,
-        wants: impl FnOnce(&str) -> bool,
-        fill: impl FnOnce(&mut String),
-    ) -> bool {
+    pub(super) fn parse_first(&mut self, field: &str, wants: impl FnOnce(&str) -> bool, fill: impl FnOnce(&mut String)) -> bool {
         let mut scratch = std::mem::take(&mut self.scratch);
         let name = self.given_or(field, &mut scratch);
         let place = self.slot(name);

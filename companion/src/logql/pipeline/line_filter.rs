@@ -17,7 +17,7 @@ pub(crate) struct LineFilter {
 
 #[derive(Clone, Debug)]
 enum Search {
-    Text(Finder<'static>),
+    Text(Box<Finder<'static>>),
     Regex(Regex),
     Pattern(LinePattern),
     Address(Addresses),
@@ -28,7 +28,9 @@ impl LineFilter {
         let search = |needle: &Needle| {
             Ok(match (needle, op) {
                 (Needle::Ip(addresses), _) => Search::Address(Addresses::new(addresses)?),
-                (Needle::Text(text), LineOp::Contains | LineOp::NotContains) => Search::Text(Finder::new(text).into_owned()),
+                (Needle::Text(text), LineOp::Contains | LineOp::NotContains) => {
+                    Search::Text(Box::new(Finder::new(text).into_owned()))
+                }
                 (Needle::Text(text), LineOp::Regex | LineOp::NotRegex) => Search::Regex(re2::compile(text)?),
                 (Needle::Text(text), LineOp::Pattern | LineOp::NotPattern) => Search::Pattern(LinePattern::new(text)?),
             })

@@ -23,11 +23,7 @@ impl Logfmt {
     pub(super) fn new(strict: bool, keep_empty: bool, fields: &[Field]) -> Result<Self, String> {
         let wanted = fields.iter().map(|field| {
             let key = field.expression.as_deref().unwrap_or(&field.name);
-            if is_label(key) {
-                Ok((field.name.clone(), key.to_owned()))
-            } else {
-                Err(format!("`{key}` is no plain key"))
-            }
+            if is_label(key) { Ok((field.name.clone(), key.to_owned())) } else { Err(format!("`{key}` is no plain key")) }
         });
         Ok(Self { strict, keep_empty, wanted: wanted.collect::<Result<_, _>>()? })
     }

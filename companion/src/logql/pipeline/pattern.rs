@@ -60,7 +60,8 @@ impl Pattern {
         if names.is_empty() {
             return Err("a pattern needs a hole with a name, such as `<user>`".to_owned());
         }
-        if let Some(twice) = names.iter().enumerate().find(|(place, name)| names.iter().take(*place).any(|other| other == *name)) {
+        if let Some(twice) = names.iter().enumerate().find(|(place, name)| names.iter().take(*place).any(|other| other == *name))
+        {
             return Err(format!("the pattern has two holes `<{}>`", twice.1));
         }
         Ok(Self { parts })

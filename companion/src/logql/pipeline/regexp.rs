@@ -15,9 +15,8 @@ pub(super) struct Regexp {
 
 impl Regexp {
     pub(super) fn new(text: &str) -> Result<Self, String> {
-        let regex = re2::compile(text).map_err(|why| {
-            if why.contains("duplicate") { format!("`{text}` has two groups of one name") } else { why }
-        })?;
+        let regex = re2::compile(text)
+            .map_err(|why| if why.contains("duplicate") { format!("`{text}` has two groups of one name") } else { why })?;
         let mut groups: Vec<(usize, String)> = Vec::new();
         for (number, name) in regex.capture_names().enumerate() {
             let Some(name) = name else { continue };

@@ -66,7 +66,11 @@ impl<'t> Execution<'t> {
             return Stop::Error(format!("template: {name}: {why}"));
         };
         let (line, column) = self.place(position(part));
-        Stop::Error(format!("template: line:{line}:{column}: executing {} at <{}>: {why}", crate::logql::quantity::quoted(name), shown(part)))
+        Stop::Error(format!(
+            "template: line:{line}:{column}: executing {} at <{}>: {why}",
+            crate::logql::quantity::quoted(name),
+            shown(part)
+        ))
     }
 
     /// Line and column, as Go counts them: columns from 0 in the first line, and from 1 in others.

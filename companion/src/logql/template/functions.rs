@@ -6,6 +6,7 @@ mod arithmetic;
 mod moment;
 mod text;
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
@@ -34,14 +35,94 @@ const TEXT_MAX: usize = 1024 * 1024;
 
 /// All of them.
 const NAMES: [&str; 88] = [
-    "and", "or", "not", "len", "index", "slice", "html", "js", "urlquery", "print", "printf", "println", "eq", "ne", "lt", "le",
-    "gt", "ge", "call", "__line__", "__timestamp__", "ToLower", "ToUpper", "Replace", "Trim", "TrimLeft", "TrimRight",
-    "TrimPrefix", "TrimSuffix", "TrimSpace", "regexReplaceAll", "regexReplaceAllLiteral", "count", "urldecode", "urlencode",
-    "bytes", "duration", "duration_seconds", "unixEpoch", "unixEpochMillis", "unixEpochNanos", "unixToTime", "toDate",
-    "toDateInZone", "date", "alignLeft", "alignRight", "b64enc", "b64dec", "lower", "upper", "title", "trunc", "substr",
-    "contains", "hasPrefix", "hasSuffix", "indent", "nindent", "replace", "repeat", "trim", "trimAll", "trimSuffix", "trimPrefix",
-    "int", "float64", "add", "sub", "mul", "div", "mod", "addf", "subf", "mulf", "divf", "max", "min", "maxf", "minf", "ceil",
-    "floor", "round", "fromJson", "default", "now", "true", "false",
+    "and",
+    "or",
+    "not",
+    "len",
+    "index",
+    "slice",
+    "html",
+    "js",
+    "urlquery",
+    "print",
+    "printf",
+    "println",
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "call",
+    "__line__",
+    "__timestamp__",
+    "ToLower",
+    "ToUpper",
+    "Replace",
+    "Trim",
+    "TrimLeft",
+    "TrimRight",
+    "TrimPrefix",
+    "TrimSuffix",
+    "TrimSpace",
+    "regexReplaceAll",
+    "regexReplaceAllLiteral",
+    "count",
+    "urldecode",
+    "urlencode",
+    "bytes",
+    "duration",
+    "duration_seconds",
+    "unixEpoch",
+    "unixEpochMillis",
+    "unixEpochNanos",
+    "unixToTime",
+    "toDate",
+    "toDateInZone",
+    "date",
+    "alignLeft",
+    "alignRight",
+    "b64enc",
+    "b64dec",
+    "lower",
+    "upper",
+    "title",
+    "trunc",
+    "substr",
+    "contains",
+    "hasPrefix",
+    "hasSuffix",
+    "indent",
+    "nindent",
+    "replace",
+    "repeat",
+    "trim",
+    "trimAll",
+    "trimSuffix",
+    "trimPrefix",
+    "int",
+    "float64",
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "mod",
+    "addf",
+    "subf",
+    "mulf",
+    "divf",
+    "max",
+    "min",
+    "maxf",
+    "minf",
+    "ceil",
+    "floor",
+    "round",
+    "fromJson",
+    "default",
+    "now",
+    "true",
+    "false",
 ];
 
 /// Whether a name is a function's.
@@ -119,13 +200,13 @@ impl<'t> Call<'t> {
             "fromJson" => {
                 let [value] = exactly::<1>(name, values)?;
                 // What is no JSON is nothing, without an error.
-                Ok(serde_json::from_str(text(&value)?).map_or_else(|_| Value::nil(), |json| Value::of(from_json(json, 0))))
+                Ok(serde_json::from_str(text(&value)?).map_or_else(|_| Value::nil(), |json| Value::of(from_json(json))))
             }
             "regexReplaceAll" | "regexReplaceAllLiteral" | "count" => self.regex(name, values),
             "toDate" | "toDateInZone" | "date" | "unixEpoch" | "unixEpochMillis" | "unixEpochNanos" | "unixToTime" | "bytes"
             | "duration" | "duration_seconds" => moment::run(name, values),
-            "int" | "float64" | "add" | "sub" | "mul" | "div" | "mod" | "addf" | "subf" | "mulf" | "divf" | "max" | "min" | "maxf"
-            | "minf" | "ceil" | "floor" | "round" => arithmetic::run(name, values),
+            "int" | "float64" | "add" | "sub" | "mul" | "div" | "mod" | "addf" | "subf" | "mulf" | "divf" | "max" | "min"
+            | "maxf" | "minf" | "ceil" | "floor" | "round" => arithmetic::run(name, values),
             _ => text::run(name, values),
         }
     }
@@ -155,18 +236,16 @@ impl<'t> Call<'t> {
     }
 }
 
-/// Nothing else is as deep as JSON, which the reader itself bounds.
-fn from_json(json: serde_json::Value, depth: usize) -> GoValue {
+/// How deep JSON nests is bounded by its reader.
+fn from_json(json: serde_json::Value) -> GoValue {
     match json {
         serde_json::Value::Null => GoValue::Nil,
         serde_json::Value::Bool(truth) => GoValue::Bool(truth),
         serde_json::Value::Number(number) => GoValue::Float(number.as_f64().unwrap_or_default()),
         serde_json::Value::String(text) => GoValue::String(text.into()),
-        serde_json::Value::Array(items) => {
-            GoValue::List(items.into_iter().map(|item| from_json(item, depth + 1)).collect::<Vec<_>>().into())
-        }
+        serde_json::Value::Array(items) => GoValue::List(items.into_iter().map(from_json).collect::<Vec<_>>().into()),
         serde_json::Value::Object(members) => {
-            let members = members.into_iter().map(|(name, value)| (Arc::from(name.as_str()), from_json(value, depth + 1)));
+            let members = members.into_iter().map(|(name, value)| (Arc::from(name.as_str()), from_json(value)));
             GoValue::Map(Arc::new(members.collect()))
         }
     }
@@ -213,18 +292,16 @@ fn slice<'v>(values: &[Value<'_>]) -> Answer<'v> {
     sliced.map(Value::of).map_err(|error| Fault::Failed(error.to_string()))
 }
 
-/// A template that prints its arguments, for each number of them.
-static PRINTERS: LazyLock<HashMap<(&'static str, usize), Template>> = LazyLock::new(|| {
-    let mut printers = HashMap::new();
-    for function in ["html", "js", "urlquery", "print", "println", "printf"] {
-        for count in 0..=PRINTED_MAX {
-            let arguments: String = (0..count).map(|number| format!(" .a{number}")).collect();
-            if let Ok(template) = Template::new(function).parse(&format!("{{{{{function}{arguments}}}}}")) {
-                printers.insert((function, count), template);
-            }
-        }
-    }
-    printers
+/// Templates that print their arguments: of each function one for none, for one, and so on.
+static PRINTERS: LazyLock<HashMap<&'static str, Vec<Template>>> = LazyLock::new(|| {
+    let printers = ["html", "js", "urlquery", "print", "println", "printf"].map(|function| {
+        let by_count = (0..=PRINTED_MAX).map_while(|count| {
+            let arguments = (0..count).fold(String::new(), |text, number| text + " .a" + &number.to_string());
+            Template::new(function).parse(&format!("{{{{{function}{arguments}}}}}")).ok()
+        });
+        (function, by_count.collect())
+    });
+    printers.into_iter().collect()
 });
 
 /// What Go's `fmt` does, `gotmpl` does as well.
@@ -235,8 +312,7 @@ fn printed<'v>(name: &str, values: &[Value<'_>]) -> Answer<'v> {
     if name == "printf" {
         bounded_widths(text(&values[0])?)?;
     }
-    let found = PRINTERS.iter().find(|((function, count), _)| *function == name && *count == values.len());
-    let Some((_, template)) = found else {
+    let Some(template) = PRINTERS.get(name).and_then(|by_count| by_count.get(values.len())) else {
         return Err(Fault::Failed(format!("more than {PRINTED_MAX} arguments")));
     };
     let data = values.iter().enumerate().map(|(place, value)| (Arc::from(format!("a{place}").as_str()), value.to_go()));
@@ -265,7 +341,7 @@ fn equal<'v>(values: &[Value<'_>]) -> Answer<'v> {
                 (GoValue::Nil, _) | (_, GoValue::Nil) => false,
                 (GoValue::Bool(left), GoValue::Bool(right)) => left == right,
                 (GoValue::Int(left), GoValue::Int(right)) => left == right,
-                (GoValue::Float(left), GoValue::Float(right)) => left == right,
+                (GoValue::Float(left), GoValue::Float(right)) => left.partial_cmp(right) == Some(Ordering::Equal),
                 (GoValue::List(_) | GoValue::Map(_), _) | (_, GoValue::List(_) | GoValue::Map(_)) => {
                     return Err(Fault::Failed("non-comparable type".to_owned()));
                 }
@@ -294,9 +370,9 @@ fn ordered<'v>(name: &str, values: &[Value<'_>; 2]) -> Answer<'v> {
         _ => return Err(incompatible()),
     };
     Ok(Value::bool(match name {
-        "lt" => order.is_some_and(std::cmp::Ordering::is_lt),
-        "le" => order.is_some_and(std::cmp::Ordering::is_le),
-        "gt" => order.is_some_and(std::cmp::Ordering::is_gt),
-        _ => order.is_some_and(std::cmp::Ordering::is_ge),
+        "lt" => order.is_some_and(Ordering::is_lt),
+        "le" => order.is_some_and(Ordering::is_le),
+        "gt" => order.is_some_and(Ordering::is_gt),
+        _ => order.is_some_and(Ordering::is_ge),
     }))
 }

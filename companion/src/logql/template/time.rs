@@ -6,9 +6,8 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, ZonedDateTime};
 
-const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
-];
+const MONTHS: [&str; 12] =
+    ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
 
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
@@ -42,7 +41,9 @@ impl Time {
                 rest = characters.as_str();
                 continue;
             };
-            let name = |names: &[&'static str], place: i8| names.get(place as usize - 1).copied().unwrap_or_default();
+            let name = |names: &[&'static str], place: i8| {
+                usize::try_from(place - 1).ok().and_then(|place| names.get(place)).copied().unwrap_or_default()
+            };
             let month = name(&MONTHS, date.month());
             let day = name(&DAYS, date.weekday().to_monday_one_offset());
             let _ = match part {
@@ -65,9 +66,8 @@ impl Time {
                     (false, true) => "PM",
                     (false, false) => "pm",
                 }),
-                Part::Zone { utc: true, .. } if offset == 0 => out.write_str("Z"),
+                Part::Zone { utc: true, .. } | Part::ZoneHours { utc: true } if offset == 0 => out.write_str("Z"),
                 Part::Zone { colon, .. } => out.write_str(&zone(if colon { ":" } else { "" })),
-                Part::ZoneHours { utc: true } if offset == 0 => out.write_str("Z"),
                 Part::ZoneHours { .. } => out.write_str(zone(":").get(..3).unwrap_or_default()),
                 Part::ZoneName => write!(out, "{}", self.0.strftime("%Z")),
                 Part::Fraction { digits, trims, sign } => {
@@ -84,7 +84,8 @@ impl Time {
 
     /// Reads a time as the layout has it, in that zone if it names none itself.
     pub(super) fn parse(layout: &str, zone: &TimeZone, text: &str) -> Option<Self> {
-        let (mut year, mut month, mut day, mut hour, mut minute, mut second, mut nanosecond) = (0_i16, 1_i8, 1_i8, 0_i8, 0_i8, 0_i8, 0_i32);
+        let (mut year, mut month, mut day, mut hour, mut minute, mut second, mut nanosecond) =
+            (0_i16, 1_i8, 1_i8, 0_i8, 0_i8, 0_i8, 0_i32);
         let (mut half, mut offset, mut day_of_year) = (None, None, None);
         let (mut layout, mut rest) = (layout, text);
         while !layout.is_empty() {
@@ -223,10 +224,19 @@ enum Part {
     Second(Pad),
     HalfOfDay(bool),
     /// `utc`: shown as `Z` when it is none.
-    Zone { colon: bool, utc: bool },
-    ZoneHours { utc: bool },
+    Zone {
+        colon: bool,
+        utc: bool,
+    },
+    ZoneHours {
+        utc: bool,
+    },
     ZoneName,
-    Fraction { digits: usize, trims: bool, sign: char },
+    Fraction {
+        digits: usize,
+        trims: bool,
+        sign: char,
+    },
 }
 
 /// The part at the start of a layout, and its length.

@@ -87,7 +87,7 @@ impl<'v> Value<'v> {
         match self {
             Self::Text(text) => {
                 let text = text.trim_start_matches('0');
-                if let Ok(number) = text.parse() { number } else { 0 }
+                text.parse().unwrap_or_default()
             }
             Self::Other(GoValue::Int(number)) => *number,
             Self::Other(GoValue::Uint(number)) => i64::try_from(*number).unwrap_or(i64::MAX),
@@ -133,7 +133,7 @@ fn float(number: f64) -> String {
     let scientific = format!("{number:e}");
     let Some((digits, exponent)) = scientific.split_once('e') else { return scientific };
     match exponent.parse::<i32>() {
-        Ok(exponent) if exponent < -4 || exponent >= 6 => {
+        Ok(exponent) if !(-4..6).contains(&exponent) => {
             format!("{digits}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs())
         }
         _ => format!("{number}"),
@@ -144,7 +144,18 @@ fn float(number: f64) -> String {
 mod tests {
     #[test]
     fn numbers_are_printed_as_go_prints_them() {
-        for (number, text) in [(1500.0, "1500"), (5e6, "5e+06"), (123_456.5, "123456.5"), (1_234_567.0, "1.234567e+06"), (1_610_612_736.0, "1.610612736e+09"), (0.0001, "0.0001"), (0.000_01, "1e-05"), (-0.25, "-0.25"), (0.0, "0"), (f64::INFINITY, "+Inf")] {
+        for (number, text) in [
+            (1500.0, "1500"),
+            (5e6, "5e+06"),
+            (123_456.5, "123456.5"),
+            (1_234_567.0, "1.234567e+06"),
+            (1_610_612_736.0, "1.610612736e+09"),
+            (0.0001, "0.0001"),
+            (0.000_01, "1e-05"),
+            (-0.25, "-0.25"),
+            (0.0, "0"),
+            (f64::INFINITY, "+Inf"),
+        ] {
             assert_eq!(super::float(number), text);
         }
     }

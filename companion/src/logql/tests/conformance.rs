@@ -135,7 +135,11 @@ fn answered(case: &Json, data: &DataSet) -> Answer {
 }
 
 fn same_number(left: f64, right: f64) -> bool {
-    left == right || left.is_nan() && right.is_nan() || (left - right).abs() <= 1e-9 * left.abs().max(right.abs())
+    let same_sign = left.is_sign_negative() == right.is_sign_negative();
+    if left.is_infinite() || right.is_infinite() {
+        return left.is_infinite() && right.is_infinite() && same_sign;
+    }
+    left.is_nan() && right.is_nan() || (left - right).abs() <= 1e-9 * left.abs().max(right.abs())
 }
 
 /// In an order that does not depend on that of the answer; lines of one time in one stream may swap.
@@ -151,11 +155,16 @@ fn is_same(got: &Answer, wanted: &Answer, ordered: bool, backward: bool) -> bool
                 }
             }
             left.len() == right.len()
-                && left.iter().zip(&right).all(|(left, right)| left.0 == right.0 && left.1 == right.1 && same_number(left.2, right.2))
+                && left
+                    .iter()
+                    .zip(&right)
+                    .all(|(left, right)| left.0 == right.0 && left.1 == right.1 && same_number(left.2, right.2))
         }
         (Answer::Lines(left), Answer::Lines(right)) => {
             let in_order = |lines: &[(LabelSet, i128, String)]| {
-                lines.windows(2).all(|pair| pair[0].0 != pair[1].0 || if backward { pair[0].1 >= pair[1].1 } else { pair[0].1 <= pair[1].1 })
+                lines
+                    .windows(2)
+                    .all(|pair| pair[0].0 != pair[1].0 || if backward { pair[0].1 >= pair[1].1 } else { pair[0].1 <= pair[1].1 })
             };
             let sorted = |lines: &[(LabelSet, i128, String)]| {
                 let mut lines = lines.to_vec();
@@ -182,7 +191,8 @@ fn difference(got: &Answer, wanted: &Answer) -> String {
     };
     let (got, wanted) = (parts(got), parts(wanted));
     let only = |sign: &str, these: &[String], those: &[String]| -> String {
-        these.iter().filter(|part| !those.contains(part)).map(|part| format!("  {sign} {part}\n")).collect()
+        let only = these.iter().filter(|part| !those.contains(part));
+        only.fold(String::new(), |text, part| text + "  " + sign + " " + part + "\n")
     };
     only("wanted", &wanted, &got) + &only("got   ", &got, &wanted)
 }

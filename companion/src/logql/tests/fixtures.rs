@@ -23,7 +23,9 @@ fn braces(text: &str) -> (LabelSet, &str) {
     let words = tokens(&text[..end]).unwrap();
     let mut labels = Vec::new();
     for words in words.windows(3) {
-        if let [TokenKind::Word(name), TokenKind::Sign("="), TokenKind::Text(value)] = [&words[0].kind, &words[1].kind, &words[2].kind] {
+        if let [TokenKind::Word(name), TokenKind::Sign("="), TokenKind::Text(value)] =
+            [&words[0].kind, &words[1].kind, &words[2].kind]
+        {
             labels.push((name.clone(), value.clone()));
         }
     }
@@ -64,7 +66,9 @@ fn answer(data: &DataSet, kind: &str, question: &str) -> Vec<String> {
             let Query::Metric(query) = parse(question).unwrap() else { panic!("{question} is no metric query") };
             match query.instant(data, seconds(at)) {
                 Ok(Value::Scalar(value)) => out.push(value.to_string()),
-                Ok(Value::Vector(samples)) => out.extend(samples.iter().map(|sample| format!("{} {}", sample.labels, sample.value))),
+                Ok(Value::Vector(samples)) => {
+                    out.extend(samples.iter().map(|sample| format!("{} {}", sample.labels, sample.value)));
+                }
                 Err(error) => out.push(error.to_string()),
             }
         }
@@ -108,7 +112,8 @@ fn fixtures_have_the_answers_that_stand_in_them() {
                 "load" => {
                     let (labels, rest) = braces(rest);
                     let (time, rest) = word(rest);
-                    let (metadata, rest) = if rest.starts_with("{") && !rest.starts_with("{\"") { braces(rest) } else { (LabelSet::new(), rest) };
+                    let (metadata, rest) =
+                        if rest.starts_with('{') && !rest.starts_with("{\"") { braces(rest) } else { (LabelSet::new(), rest) };
                     let metadata = metadata.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
                     data.push(labels, (seconds(time), rest.to_owned(), metadata));
                 }

@@ -55,7 +55,10 @@ fn a_query_is_written_so_that_it_reads_back_as_itself() {
 fn the_suites_queries_are_written_so_that_they_read_back_as_themselves() {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/logql/cases");
     let Ok(files) = std::fs::read_dir(cases) else {
-        return super::skipped("the_suites_queries_are_written_so_that_they_read_back_as_themselves", "../shared/data/logql is not there");
+        return super::skipped(
+            "the_suites_queries_are_written_so_that_they_read_back_as_themselves",
+            "../shared/data/logql is not there",
+        );
     };
     for file in files {
         for line in std::fs::read_to_string(file.unwrap().path()).unwrap().lines() {

@@ -31,17 +31,17 @@ pub(super) fn run<'v>(name: &str, values: Vec<Value<'v>>) -> Answer<'v> {
         "minf" => float(fold(floats(&at_least(name, values, 1)?), f64::min)),
         "ceil" => float(exactly::<1>(name, values)?[0].to_float().ceil()),
         "floor" => float(exactly::<1>(name, values)?[0].to_float().floor()),
-        _ => round(at_least(name, values, 2)?),
+        _ => float(round(&at_least(name, values, 2)?)),
     }
 }
 
 /// To so many places; a third argument says from which fraction on it goes up.
-fn round(values: Vec<Value<'_>>) -> Answer<'_> {
+fn round(values: &[Value<'_>]) -> f64 {
     let number = values.first().map(Value::to_float).unwrap_or_default();
     let places = values.get(1).map(Value::to_int).unwrap_or_default().clamp(-300, 300);
     let up_from = values.get(2).map_or(0.5, Value::to_float);
     let scale = 10_f64.powi(places as i32);
     let scaled = number * scale;
     let rounded = if scaled.fract().abs() >= up_from { scaled.trunc() + scaled.signum() } else { scaled.trunc() };
-    Ok(Value::float(rounded / scale))
+    rounded / scale
 }

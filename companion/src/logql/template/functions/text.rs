@@ -4,7 +4,7 @@ use super::{Answer, Fault, TEXT_MAX, Value, exactly, int, text};
 
 pub(super) fn run<'v>(name: &str, values: Vec<Value<'v>>) -> Answer<'v> {
     match name {
-        "ToLower" | "lower" => one(name, values, |subject| subject.to_lowercase()),
+        "ToLower" | "lower" => one(name, values, str::to_lowercase),
         "ToUpper" | "upper" => one(name, values, upper),
         "TrimSpace" | "trim" => one(name, values, |subject| subject.trim().to_owned()),
         "title" => one(name, values, title),
@@ -45,7 +45,9 @@ pub(super) fn run<'v>(name: &str, values: Vec<Value<'v>>) -> Answer<'v> {
         "trunc" => {
             let [count, subject] = exactly::<2>(name, values)?;
             let (count, subject) = (count.to_int(), text(&subject)?);
-            Ok(Value::text(if count < 0 { last(subject, count.unsigned_abs()) } else { first(subject, count.unsigned_abs()) }.to_owned()))
+            Ok(Value::text(
+                if count < 0 { last(subject, count.unsigned_abs()) } else { first(subject, count.unsigned_abs()) }.to_owned(),
+            ))
         }
         "substr" => {
             let [start, end, subject] = exactly::<3>(name, values)?;
@@ -151,7 +153,8 @@ fn substring(start: i64, end: i64, text: &str) -> String {
         (false, true) => (start, length),
         (false, false) => (start, end),
     };
-    text.chars().skip(from as usize).take(usize::try_from(to - from).unwrap_or_default()).collect()
+    let count = |number: i64| usize::try_from(number).unwrap_or_default();
+    text.chars().skip(count(from)).take(count(to - from)).collect()
 }
 
 /// Go's `url.QueryUnescape`.
