@@ -166,6 +166,13 @@ impl Check<'_> {
         labels.retain(|(group_label, _)| own_labels.iter().all(|(own, _)| own != group_label));
         labels.extend(own_labels);
         let event_id = annotations.iter().position(|(name, _)| name == EVENT_ID).map(|place| annotations.remove(place).1);
+        if let Some(field) = event_id.as_ref().filter(|field| !is_path(field.text())) {
+            let message = format!(
+                "`{EVENT_ID}` takes the name of a field (auditID, request_id) or its path (request.id), not {}",
+                quote(field.text())
+            );
+            self.problems.push(raw.annotations.as_ref().map_or(&at, |annotations| &annotations.at), message);
+        }
         let kind = if is_alert {
             Kind::Alerting(Alerting {
                 wait: raw.wait.map(|wait| wait.value).unwrap_or_default(),
@@ -250,6 +257,11 @@ fn is_label_name(name: &str) -> bool {
     let mut letters = name.chars();
     letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
+
+/// The name of a field, or several with dots between.
+fn is_path(text: &str) -> bool {
+    text.split('.').all(is_label_name)
 }
 
 fn is_metric_name(name: &str) -> bool {

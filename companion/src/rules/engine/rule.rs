@@ -28,6 +28,8 @@ mod saved;
 const HOLD_MIN: i64 = 5 * 60 * 1_000_000_000;
 /// An alert found so much later than it happened is late, where the interval is not longer.
 const LATE_AFTER_MIN: i64 = 30 * 1_000_000_000;
+/// Most times that wait to be evaluated.
+const AGENDA_MAX: usize = 100_000;
 /// Most ticks that are made up for at once; of more the older ones are skipped.
 const TICKS_MAX: i64 = 1000;
 
@@ -169,6 +171,10 @@ impl RuleState {
         self.is_dirty = true;
         if self.is_alerting() {
             self.agenda.insert(at);
+            // Only what waits for sources to catch up can be so much; of the oldest the ticks will say what there was.
+            if self.agenda.len() > AGENDA_MAX {
+                self.agenda.pop_first();
+            }
         } else {
             self.is_quiet = false;
             self.loud_until = self.loud_until.max(at);

@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};
+use proptest::prelude::*;
 
 use super::*;
 
@@ -102,12 +103,15 @@ groups:
     expr: vector(1)
   - expr: vector(1)
   - alert: E
+  - alert: F
+    expr: vector(1)
+    annotations: {event_id: "{{ $labels.id }}"}
 - name: one
 - rules: []
 - limit: many
   name: three
 "#,
-        &expect![[r"
+        &expect![[r#"
             rules.yaml:4:3: unknown key `intervall`, did you mean `interval`?
             rules.yaml:7:13: `alert` and `record` stand in one rule; make it two
             rules.yaml:11:5: unknown key `anotations`, did you mean `annotations`?
@@ -119,9 +123,10 @@ groups:
             rules.yaml:18:10: `for`: `5 minutes` is not a duration; write numbers with y, w, d, h, m, s or ms, the longest first, for example 1h30m
             rules.yaml:20:5: the rule has neither `alert` nor `record`
             rules.yaml:21:5: the rule has no `expr`
-            rules.yaml:22:3: there are two groups `one`, the first in line 3; give each its own name
-            rules.yaml:23:3: the group has no `name`
-            rules.yaml:24:10: `limit` takes a whole number, not `many`"]],
+            rules.yaml:24:18: `event_id` takes the name of a field (auditID, request_id) or its path (request.id), not `{{ $labels.id }}`
+            rules.yaml:25:3: there are two groups `one`, the first in line 3; give each its own name
+            rules.yaml:26:3: the group has no `name`
+            rules.yaml:27:10: `limit` takes a whole number, not `many`"#]],
     );
 }
 
@@ -136,4 +141,16 @@ fn errors_of_a_query_point_into_it() {
             rules.yaml:14:22: `expr`: texts do not stand in single quotes; use double quotes or backquotes
             rules.yaml:17:7: `expr`: texts do not stand in single quotes; use double quotes or backquotes"]],
     );
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in "\\PC{0,60}", bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+        let _ = load(&"rules.yaml".into(), &bytes, &Arc::default());
+        let rule = format!("name: a\nrules:\n- alert: A\n  expr: {text}\n  annotations:\n    a: '{text}'\n");
+        let _ = load(&"rules.yaml".into(), rule.as_bytes(), &Arc::default());
+        if let Ok(template) = Template::parse(&format!("{{{{ {text} }}}}"), &Arc::default()) {
+            template.render(&crate::labels::LabelSet::new(), 1.0, proto::time::UnixNanos(0));
+        }
+    }
 }

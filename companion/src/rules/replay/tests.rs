@@ -140,3 +140,53 @@ fn rules_of(reference: &str, event_id: &str) -> String {
     let rules = rules.join("\n");
     format!("groups:\n- name: Security\n  interval: 15s\n  rules:\n{rules}")
 }
+
+/// Prints what one event costs with all rules of the reference, and what the points of an hour take.
+#[test]
+#[ignore = "measures: cargo test --release -p companion -- --ignored --nocapture what_an_event_costs"]
+fn what_an_event_costs() {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+    let Ok(reference) = std::fs::read_to_string(shared.join("reference/security-rules.md")) else { return };
+    let mut lines = Vec::new();
+    for entry in std::fs::read_dir(shared.join("data/kube-audit/synthesized")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "log") {
+            lines.extend(std::fs::read_to_string(path).unwrap().lines().map(str::to_owned));
+        }
+    }
+    for copies in [1, 2] {
+        let mut groups = Vec::new();
+        for copy in 0..copies {
+            let rules = rules_of(&reference, "auditID");
+            groups.extend(file::load(&format!("rules-{copy}.yaml").into(), rules.as_bytes(), &Arc::default()).unwrap());
+        }
+        let start = UnixNanos(1_795_424_400_000_000_000);
+        let mut engine = Engine::new(groups, Options::default(), start);
+        let stream = job("kubernetes-audit");
+        let rounds = 200_000 / lines.len();
+        let began = std::time::Instant::now();
+        let mut time = start;
+        for round in 0..rounds {
+            for (number, line) in lines.iter().enumerate() {
+                // 50 events a second.
+                time.0 += 20_000_000;
+                engine.offer(&stream, Entry { time, line, metadata: &[] }, time);
+                if number % 25 == 0 {
+                    engine.advance(time);
+                    engine.notifications();
+                }
+            }
+            let _ = round;
+        }
+        let events = rounds * lines.len();
+        let rate = events as f64 / began.elapsed().as_secs_f64();
+        let text = format!(
+            "{} rules: {rate:.0} events/s, {} bytes of points after {:.0} s, {:?}\n",
+            engine.rules().count(),
+            engine.bytes(),
+            (time.0 - start.0) as f64 / 1e9,
+            engine.counts(),
+        );
+        io::stderr().write_all(text.as_bytes()).unwrap();
+    }
+}

@@ -13,7 +13,7 @@ impl RuleState {
         match record {
             Record::Rule { seen_from, .. } => self.seen_from = seen_from,
             Record::Evaluated { at, waiting, .. } => {
-                self.last = Some(at);
+                self.last = (at.0 != i64::MIN).then_some(at);
                 self.agenda = waiting.into_iter().collect();
             }
             Record::Point { leaf, labels, point, mark, .. } => {
