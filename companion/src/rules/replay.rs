@@ -125,7 +125,7 @@ pub fn run(groups: Vec<Group>, sources: Vec<Source>, each: &mut dyn FnMut(AlertR
     {
         replay.step(due, &mut summary)?;
     }
-    replay.close(&mut summary)?;
+    replay.close()?;
     (summary.without_time, summary.too_long) = merged.lost();
     summary.failed_lines = replay.engine.rules().map(|rule| rule.counts().failed_lines).sum();
     Ok(summary)
@@ -198,7 +198,7 @@ impl Replay<'_> {
     }
 
     /// What still fires at the end.
-    fn close(&mut self, _: &mut Summary) -> io::Result<()> {
+    fn close(&mut self) -> io::Result<()> {
         for (_, open) in std::mem::take(&mut self.open) {
             (self.each)(report(open, None))?;
         }

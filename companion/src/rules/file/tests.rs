@@ -111,7 +111,7 @@ groups:
 - limit: many
   name: three
 "#,
-        &expect![[r#"
+        &expect![[r"
             rules.yaml:4:3: unknown key `intervall`, did you mean `interval`?
             rules.yaml:7:13: `alert` and `record` stand in one rule; make it two
             rules.yaml:11:5: unknown key `anotations`, did you mean `annotations`?
@@ -126,7 +126,7 @@ groups:
             rules.yaml:24:18: `event_id` takes the name of a field (auditID, request_id) or its path (request.id), not `{{ $labels.id }}`
             rules.yaml:25:3: there are two groups `one`, the first in line 3; give each its own name
             rules.yaml:26:3: the group has no `name`
-            rules.yaml:27:10: `limit` takes a whole number, not `many`"#]],
+            rules.yaml:27:10: `limit` takes a whole number, not `many`"]],
     );
 }
 

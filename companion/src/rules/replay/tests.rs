@@ -166,7 +166,7 @@ fn what_an_event_costs() {
         let rounds = 200_000 / lines.len();
         let began = std::time::Instant::now();
         let mut time = start;
-        for round in 0..rounds {
+        for _ in 0..rounds {
             for (number, line) in lines.iter().enumerate() {
                 // 50 events a second.
                 time.0 += 20_000_000;
@@ -176,7 +176,6 @@ fn what_an_event_costs() {
                     engine.notifications();
                 }
             }
-            let _ = round;
         }
         let events = rounds * lines.len();
         let rate = events as f64 / began.elapsed().as_secs_f64();
