@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::Leaf;
 use super::ast::{Expression, ExpressionKind, Grouping, MatchOp, RangeAggregation, RangeFunction, Selector, VectorFunction};
 use super::matcher::TextMatcher;
-use super::pipeline::{ERROR, JsonIndex, LabelBuffers, Labels, Line, Passage, Pipeline, Wanted};
+use super::pipeline::{ERROR, JsonIndex, LabelBuffers, Labels, Line, Passage, Pipeline, Searched, Wanted};
 use crate::entry::Entry;
 use crate::labels::LabelSet;
 
@@ -166,6 +166,7 @@ pub struct Extractor {
 /// What one line has given to the extractors that have asked so far: parsed once for all.
 #[derive(Debug, Default)]
 pub struct LineCache {
+    searched: Searched,
     json: JsonIndex,
     buffers: LabelBuffers,
 }
@@ -203,7 +204,7 @@ impl Extractor {
 
     /// What the entry is to the leaf. `cache` must be the one of this very entry ([`LineCache::begin`] for each new one).
     pub fn extract(&self, stream: &LabelSet, entry: Entry<'_>, cache: &mut LineCache) -> Extracted {
-        let Some(plan) = self.plan.as_deref().filter(|plan| plan.pipeline.admits(entry.line)) else {
+        let Some(plan) = self.plan.as_deref().filter(|plan| plan.pipeline.admits(entry.line, &mut cache.searched)) else {
             return Extracted::Nothing;
         };
         cache.passage(stream, entry, |passage| {
@@ -226,7 +227,13 @@ impl Extractor {
 impl LineCache {
     /// Forgets the last line.
     pub fn begin(&mut self) {
+        self.searched.clear();
         self.json.clear();
+    }
+
+    /// What was looked for in this line.
+    pub(crate) fn searched(&mut self) -> &mut Searched {
+        &mut self.searched
     }
 
     /// An entry at the start of a pipeline.

@@ -30,7 +30,8 @@ use super::ast::{Stage, StageKind};
 
 pub(crate) use json_index::JsonIndex;
 pub(crate) use labels::{ERROR, LabelBuffers, Labels};
-pub(crate) use line_filter::LineFilter;
+use line_filter::LineFilter;
+pub(crate) use line_filter::Searched;
 pub(crate) use unwrap::{Unwrap, Unwrapped};
 
 /// A compiled stage.
@@ -197,8 +198,8 @@ impl Pipeline {
     }
 
     /// Whether the line passes the filters that come before everything else.
-    pub(crate) fn admits(&self, line: &str) -> bool {
-        self.first.iter().all(|filter| filter.matches(line))
+    pub(crate) fn admits(&self, line: &str, searched: &mut Searched) -> bool {
+        self.first.iter().all(|filter| filter.matches_original(line, searched))
     }
 
     /// The stage that makes a number of a label.

@@ -104,10 +104,10 @@ impl LogQuery {
 
     /// What becomes of one entry: its labels and line, unless a filter drops it.
     pub fn line(&self, stream: &LabelSet, entry: Entry<'_>, cache: &mut LineCache) -> Option<(LabelSet, String)> {
-        if !self.pipeline.admits(entry.line) {
+        cache.begin();
+        if !self.pipeline.admits(entry.line, cache.searched()) {
             return None;
         }
-        cache.begin();
         cache.passage(stream, entry, |passage| {
             self.pipeline.run(passage, &super::pipeline::Wanted::All)?;
             Some((passage.labels.to_set(|_| true), passage.line.text().to_owned()))

@@ -83,11 +83,20 @@ pub(super) fn token(text: &[u8], at: usize) -> Option<usize> {
     rest.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t')).map(|blanks| at + blanks)
 }
 
-/// The closing quote of a text whose opening one is before `at`, and whether there are escapes.
+/// So many bytes of a text are looked at one by one.
+const SHORT: usize = 16;
+
+/// The closing quote of a text whose opening one is right before `at`.
 pub(super) fn text_end(text: &[u8], mut at: usize) -> Option<usize> {
     loop {
         let rest = text.get(at..)?;
-        let found = at + memchr::memchr2(b'"', b'\\', rest)?;
+        // Most texts are short, and a call costs more than they do.
+        let is_mark = |byte: &u8| matches!(byte, b'"' | b'\\');
+        let near = rest.iter().take(SHORT).position(is_mark);
+        let found = match near {
+            Some(found) => at + found,
+            None => at + SHORT + memchr::memchr2(b'"', b'\\', rest.get(SHORT..)?)?,
+        };
         if text.get(found) == Some(&b'"') {
             return Some(found);
         }

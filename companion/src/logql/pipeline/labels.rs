@@ -4,7 +4,10 @@
 //! there once: what is set later hides what was before. Precedence is by name: where a parser finds a field with the name of
 //! a stream's label or of metadata, its label is called `NAME_extracted`.
 
+use std::collections::HashMap;
 use std::ops::Range;
+
+use twox_hash::XxHash3_64;
 
 use super::name::push_sanitized;
 use crate::labels::LabelSet;
@@ -13,11 +16,15 @@ pub(crate) const ERROR: &str = "__error__";
 pub(crate) const ERROR_DETAILS: &str = "__error_details__";
 const EXTRACTED: &str = "_extracted";
 
+/// From so many labels on their places are kept by hash.
+const MANY: usize = 64;
+
 /// What is kept from line to line, so that none allocates.
 #[derive(Debug, Default)]
 pub(crate) struct LabelBuffers {
     text: String,
     slots: Vec<Slot>,
+    places: HashMap<u64, u32>,
     name: String,
 }
 
@@ -38,6 +45,8 @@ pub(crate) struct Labels<'e> {
     stream: &'e LabelSet,
     text: String,
     slots: Vec<Slot>,
+    /// Where the slots of names are, by hash, once there are many.
+    places: HashMap<u64, u32>,
     /// So many slots are the entry's metadata.
     metadata: usize,
     error: Option<&'static str>,
@@ -61,10 +70,12 @@ impl<'e> Labels<'e> {
     pub(crate) fn new(stream: &'e LabelSet, metadata: &[(String, String)], mut buffers: LabelBuffers) -> Self {
         buffers.text.clear();
         buffers.slots.clear();
+        buffers.places.clear();
         let mut labels = Self {
             stream,
             text: buffers.text,
             slots: buffers.slots,
+            places: buffers.places,
             metadata: 0,
             error: None,
             details: None,
@@ -90,10 +101,14 @@ impl<'e> Labels<'e> {
 
     /// Gives back what can be used for the next line.
     pub(crate) fn into_buffers(self) -> LabelBuffers {
-        LabelBuffers { text: self.text, slots: self.slots, name: self.scratch }
+        LabelBuffers { text: self.text, slots: self.slots, places: self.places, name: self.scratch }
     }
 
     fn slot(&self, name: &str) -> Option<usize> {
+        if self.slots.len() >= MANY {
+            let place = *self.places.get(&XxHash3_64::oneshot(name.as_bytes()))? as usize;
+            return self.slots.get(place).filter(|slot| of(&self.text, &slot.name) == name).map(|_| place);
+        }
         self.slots.iter().position(|slot| slot.name.len() == name.len() && of(&self.text, &slot.name) == name)
     }
 
@@ -107,6 +122,16 @@ impl<'e> Labels<'e> {
         let name = self.append(name);
         let value = self.append(value);
         self.slots.push(Slot { name, value, is_gone: false, is_parsed: false });
+        // A line may have thousands of fields; of few, looking at each is quicker.
+        let first_new = match self.slots.len() {
+            MANY => 0,
+            more if more > MANY => more - 1,
+            _ => self.slots.len(),
+        };
+        for (place, slot) in self.slots.iter().enumerate().skip(first_new) {
+            let hash = XxHash3_64::oneshot(of(&self.text, &slot.name).as_bytes());
+            self.places.insert(hash, place as u32);
+        }
         self.slots.len() - 1
     }
 
@@ -286,6 +311,9 @@ impl<'e> Labels<'e> {
 
     /// All of them that `keeps` says yes to, errors too.
     pub(crate) fn to_set(&self, keeps: impl Fn(&str) -> bool) -> LabelSet {
+        if self.slots.is_empty() && self.error.is_none() && self.stream.iter().all(|(name, _)| keeps(name)) {
+            return self.stream.clone();
+        }
         let mut pairs = Vec::with_capacity(self.stream.len() + self.slots.len() + 2);
         self.visit(|name, value| {
             if keeps(name) {
@@ -297,5 +325,39 @@ impl<'e> Labels<'e> {
         let errors = [(ERROR, self.error), (ERROR_DETAILS, details)];
         pairs.extend(errors.into_iter().filter_map(|(name, value)| Some((name, value.filter(|_| keeps(name))?))));
         pairs.into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_labels_are_found_as_few_are() {
+        let stream: LabelSet = [("app", "x")].into_iter().collect();
+        let mut labels = Labels::new(&stream, &[], LabelBuffers::default());
+        for round in 0..2 {
+            for number in 0..MANY * 3 {
+                let is_new = labels.parse_first(&format!("l{number}"), |_| true, |value| value.push_str(&number.to_string()));
+                assert_eq!(is_new, round == 0, "{number}");
+            }
+        }
+        labels.set("l7", "seven");
+        labels.remove("l100");
+        labels.remove("app");
+        assert_eq!(
+            (labels.get("l7"), labels.get("l100"), labels.get("l191"), labels.get("l192")),
+            (Some("seven"), None, Some("191"), None)
+        );
+        assert_eq!(labels.to_set(|_| true).len(), MANY * 3 - 1);
+    }
+
+    #[test]
+    fn an_entry_that_no_stage_touches_has_its_streams_labels() {
+        let stream: LabelSet = [("app", "x"), ("user", "given")].into_iter().collect();
+        let metadata = [("user".to_owned(), "meta".to_owned()), ("a.b".to_owned(), "c".to_owned())];
+        assert_eq!(Labels::new(&stream, &[], LabelBuffers::default()).to_set(|_| true), stream);
+        let labels = Labels::new(&stream, &metadata, LabelBuffers::default()).to_set(|name| name != "app");
+        assert_eq!(labels.to_string(), r#"{a_b="c", user="given", user_extracted="meta"}"#);
     }
 }

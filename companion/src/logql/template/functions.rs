@@ -6,6 +6,7 @@ mod arithmetic;
 mod moment;
 mod text;
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
@@ -213,8 +214,8 @@ impl<'t> Call<'t> {
 
     fn regex(&self, name: &str, values: Vec<Value<'t>>) -> Answer<'t> {
         let find = |pattern: &str| match self.regexes.get(pattern) {
-            Some(regex) => Ok(regex.clone()),
-            None => super::re2::compile(pattern).map_err(Fault::Failed),
+            Some(regex) => Ok(Cow::Borrowed(regex)),
+            None => super::re2::compile(pattern).map(Cow::Owned).map_err(Fault::Failed),
         };
         if name == "count" {
             let [pattern, subject] = exactly::<2>(name, values)?;
