@@ -157,18 +157,7 @@ impl MetricQuery {
 
     /// More entries can only make it true, never false: no absence, no comparison with less or equal, no `unless`, no difference.
     pub fn is_monotone(&self) -> bool {
-        holds_on(&self.expression)
-    }
-}
-
-/// With more entries it has the same series or more. A number may become less where an `or` takes it from its left instead: what is
-/// asked of a rule is whether there is a series.
-fn holds_on(expression: &Expression) -> bool {
-    match &expression.kind {
-        ExpressionKind::Binary(binary) if matches!(binary.op, ast::BinaryOp::Or | ast::BinaryOp::And) => {
-            holds_on(&binary.left) && holds_on(&binary.right)
-        }
-        _ => grows(expression),
+        grows(&self.expression)
     }
 }
 

@@ -107,7 +107,9 @@ impl Alert {
             (Phase::Pending, _) => false,
             _ if is_forgotten => false,
             (_, None) => true,
-            (_, Some(sent)) => self.resolved_at.is_some_and(|resolved| resolved > sent) || sent.0.saturating_add(resend_delay) < now.0,
+            (_, Some(sent)) => {
+                self.resolved_at.is_some_and(|resolved| resolved > sent) || sent.0.saturating_add(resend_delay) < now.0
+            }
         }
     }
 
@@ -115,7 +117,16 @@ impl Alert {
     fn is_worth_saving(&self, before: Option<&Self>) -> bool {
         let Some(before) = before else { return true };
         let lasting = |alert: &Self| {
-            (alert.phase, alert.active_at, alert.fired_at, alert.resolved_at, alert.missing_since, alert.last_sent, alert.held_until, alert.late)
+            (
+                alert.phase,
+                alert.active_at,
+                alert.fired_at,
+                alert.resolved_at,
+                alert.missing_since,
+                alert.last_sent,
+                alert.held_until,
+                alert.late,
+            )
         };
         lasting(self) != lasting(before)
     }
@@ -189,7 +200,7 @@ pub struct Episode {
 /// The alerts of one rule.
 #[derive(Clone, Debug, Default)]
 pub struct Alerts {
-    alerts: BTreeMap<LabelSet, Alert>,
+    by_labels: BTreeMap<LabelSet, Alert>,
     episodes: VecDeque<Episode>,
     /// Alerts that changed in what must survive a crash.
     changed: BTreeSet<LabelSet>,
@@ -208,7 +219,7 @@ impl Alerts {
             present.insert(found.labels.clone(), found);
         }
         let mut over = Vec::new();
-        for (labels, alert) in &mut self.alerts {
+        for (labels, alert) in &mut self.by_labels {
             if present.contains_key(labels) && alert.phase != Phase::Inactive {
                 continue;
             }
@@ -234,13 +245,15 @@ impl Alerts {
             }
         }
         for labels in over {
-            self.alerts.remove(&labels);
+            self.by_labels.remove(&labels);
             self.changed.insert(labels);
         }
         for (labels, found) in present {
-            let before = self.alerts.get(&labels).filter(|alert| alert.phase != Phase::Inactive).cloned();
+            let before = self.by_labels.get(&labels).filter(|alert| alert.phase != Phase::Inactive).cloned();
             let mut alert = match before.clone() {
-                Some(known) => Alert { value: found.value, annotations: found.annotations, seen_at: moment.at, missing_since: None, ..known },
+                Some(known) => {
+                    Alert { value: found.value, annotations: found.annotations, seen_at: moment.at, missing_since: None, ..known }
+                }
                 None => Alert::new(found, moment.at),
             };
             if alert.phase == Phase::Pending && moment.at.0.saturating_sub(alert.active_at.0) >= moment.wait {
@@ -251,7 +264,7 @@ impl Alerts {
             if alert.is_worth_saving(before.as_ref()) {
                 self.changed.insert(labels.clone());
             }
-            self.alerts.insert(labels, alert);
+            self.by_labels.insert(labels, alert);
         }
         let surplus = self.episodes.len().saturating_sub(EPISODES_MAX);
         self.episodes.drain(..surplus);
@@ -259,50 +272,67 @@ impl Alerts {
         Ok(())
     }
 
-    /// Takes in an alert that a late event caused, in a time that was evaluated before. True if it is news.
-    pub fn adopt(&mut self, mut alert: Alert, moment: &Moment) -> bool {
+    /// Takes in an alert that was found when a time that had been evaluated before was looked at again, because of a late event.
+    /// `ended` says when it ended, if it did. True if it is news.
+    pub fn adopt(&mut self, mut alert: Alert, ended: Option<UnixNanos>, moment: &Moment) -> bool {
         let Some(fired_at) = alert.fired_at else {
-            return self.adopt_pending(alert);
-        };
-        let known = self.alerts.get(&alert.labels);
-        let fires = known.is_some_and(|known| known.phase == Phase::Firing);
-        let told = self.episodes.iter().any(|episode| {
-            episode.labels == alert.labels && episode.from <= alert.seen_at && fired_at <= episode.until
-        });
-        if fires || told {
+            self.adopt_pending(alert);
             return false;
+        };
+        let until = ended.unwrap_or(alert.seen_at);
+        let own = self.episodes.iter().filter(|episode| episode.labels == alert.labels);
+        let told: Vec<&Episode> = own.filter(|episode| episode.from <= until && fired_at <= episode.until).collect();
+        let known = self.by_labels.get(&alert.labels).filter(|known| known.phase == Phase::Firing);
+        if known.is_none() && told.is_empty() {
+            alert.phase = Phase::Firing;
+            alert.resolved_at = None;
+            alert.last_sent = None;
+            mark_late(&mut alert, moment);
+            self.changed.insert(alert.labels.clone());
+            self.by_labels.insert(alert.labels.clone(), alert);
+            return true;
         }
-        alert.phase = Phase::Firing;
-        alert.resolved_at = None;
-        alert.last_sent = None;
-        mark_late(&mut alert, moment);
+        // It lasted longer than was known: what is found in that time later is no news either.
+        let is_covered = told.iter().any(|episode| episode.from <= fired_at && until <= episode.until)
+            || known.is_some_and(|known| known.fired_at.is_some_and(|fired| fired <= fired_at) && until <= known.seen_at);
+        if !is_covered {
+            self.episodes.push_back(Episode { labels: alert.labels.clone(), from: fired_at, until, noted: moment.now });
+            self.unsaved_episodes += 1;
+        }
+        if ended.is_none() {
+            self.revive(&alert, moment);
+        }
+        false
+    }
+
+    /// An alert of which people were told that it is over, and still holds: it goes on as the one that it was.
+    fn revive(&mut self, alert: &Alert, moment: &Moment) {
+        let Some(known) = self.by_labels.get_mut(&alert.labels) else { return };
+        if known.phase != Phase::Inactive || alert.seen_at < moment.at {
+            return;
+        }
+        // Those of whom it was said that it is over hear that it is not.
+        let fired_at = known.fired_at;
+        *known = Alert { fired_at, active_at: known.active_at, last_sent: None, resolved_at: None, ..alert.clone() };
+        known.phase = Phase::Firing;
         self.changed.insert(alert.labels.clone());
-        self.alerts.insert(alert.labels.clone(), alert);
-        true
     }
 
     /// The condition has held for longer than was known.
-    fn adopt_pending(&mut self, alert: Alert) -> bool {
-        match self.alerts.get_mut(&alert.labels) {
-            Some(known) if known.phase == Phase::Firing => return false,
-            Some(known) if known.phase == Phase::Pending => {
-                if known.active_at <= alert.active_at {
-                    return false;
-                }
-                known.active_at = alert.active_at;
-            }
-            _ => {
-                self.alerts.insert(alert.labels.clone(), alert.clone());
-            }
+    fn adopt_pending(&mut self, alert: Alert) {
+        let labels = alert.labels.clone();
+        match self.by_labels.get_mut(&labels) {
+            Some(known) if known.phase == Phase::Pending => known.active_at = known.active_at.min(alert.active_at),
+            Some(known) if known.phase == Phase::Firing => return,
+            _ => drop(self.by_labels.insert(labels.clone(), alert)),
         }
-        self.changed.insert(alert.labels);
-        false
+        self.changed.insert(labels);
     }
 
     /// What to tell at this time; it is taken for told.
     pub fn notifications(&mut self, now: UnixNanos, interval: i64, resend_delay: i64, generator_url: &str) -> Vec<Notification> {
         let mut due = Vec::new();
-        for (labels, alert) in &mut self.alerts {
+        for (labels, alert) in &mut self.by_labels {
             if !alert.is_due(now, resend_delay) {
                 continue;
             }
@@ -324,38 +354,43 @@ impl Alerts {
 
     /// When something has to be told again.
     pub fn next_due(&self, resend_delay: i64) -> Option<UnixNanos> {
-        let told = self.alerts.values().filter(|alert| alert.phase == Phase::Firing);
-        told.map(|alert| alert.last_sent.map_or(UnixNanos(i64::MIN), |sent| UnixNanos(sent.0.saturating_add(resend_delay)))).min()
+        let fires = self.by_labels.values().filter(|alert| alert.phase == Phase::Firing);
+        let due = fires.map(|alert| match alert.last_sent {
+            // Only when more than the delay has passed.
+            Some(sent) => UnixNanos(sent.0.saturating_add(resend_delay).saturating_add(1)),
+            None => UnixNanos(i64::MIN),
+        });
+        due.min()
     }
 
     /// Pending and firing ones, and those that ended lately, by labels.
     pub fn iter(&self) -> impl Iterator<Item = &Alert> {
-        self.alerts.values()
+        self.by_labels.values()
     }
 
     /// One of them.
     pub fn get(&self, labels: &LabelSet) -> Option<&Alert> {
-        self.alerts.get(labels)
+        self.by_labels.get(labels)
     }
 
     /// How many are pending or firing.
     pub fn active(&self) -> usize {
-        self.alerts.values().filter(|alert| alert.phase != Phase::Inactive).count()
+        self.by_labels.values().filter(|alert| alert.phase != Phase::Inactive).count()
     }
 
     /// Whether there is anything that time alone can change.
     pub fn is_empty(&self) -> bool {
-        self.alerts.is_empty()
+        self.by_labels.is_empty()
     }
 
     /// The most that any of them is: nothing active, pending or firing.
     pub fn phase(&self) -> Phase {
-        self.alerts.values().map(|alert| alert.phase).max().unwrap_or(Phase::Inactive)
+        self.by_labels.values().map(|alert| alert.phase).max().unwrap_or(Phase::Inactive)
     }
 
     /// Drops all alerts, as a rule over its limit does.
     pub fn clear(&mut self) {
-        self.changed.extend(std::mem::take(&mut self.alerts).into_keys());
+        self.changed.extend(std::mem::take(&mut self.by_labels).into_keys());
     }
 
     /// Forgets episodes that no late event is looked up in any more.
@@ -373,7 +408,7 @@ impl Alerts {
     pub fn take_changes(&mut self) -> (Vec<(LabelSet, Option<Alert>)>, Vec<Episode>) {
         let changed = std::mem::take(&mut self.changed);
         let alerts = changed.into_iter().map(|labels| {
-            let alert = self.alerts.get(&labels).cloned();
+            let alert = self.by_labels.get(&labels).cloned();
             (labels, alert)
         });
         let alerts = alerts.collect();
@@ -389,8 +424,8 @@ impl Alerts {
     /// Puts back what was saved.
     pub fn restore(&mut self, labels: LabelSet, alert: Option<Alert>) {
         match alert {
-            Some(alert) => drop(self.alerts.insert(labels, alert)),
-            None => drop(self.alerts.remove(&labels)),
+            Some(alert) => drop(self.by_labels.insert(labels, alert)),
+            None => drop(self.by_labels.remove(&labels)),
         }
     }
 

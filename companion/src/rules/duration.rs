@@ -9,15 +9,8 @@ use settings::read::Read;
 use settings::yaml::{Node, Value};
 
 /// Units, longest first, in milliseconds.
-const UNITS: [(&str, u64); 7] = [
-    ("y", 365 * 86_400_000),
-    ("w", 7 * 86_400_000),
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
+const UNITS: [(&str, u64); 7] =
+    [("y", 365 * 86_400_000), ("w", 7 * 86_400_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 /// The longest that fits in nanoseconds, which is some 292 years.
 const MILLIS_MAX: u64 = i64::MAX as u64 / 1_000_000;
 

@@ -4,6 +4,11 @@
 //! rule. [`Engine::advance`] evaluates what that changed: each rule at the times of its events and at the ticks of its group, in
 //! the order of time, and an event older than that at its own time on a copy (`late`). A rule that nothing happened to costs
 //! nothing. [`Engine::notifications`] then says what to tell, and [`Engine::take_journal`] what must be saved first.
+//!
+//! After a restart the sources send what they kept. Until then nothing ends for lack of events, and rules that speak of what is
+//! absent or few are not evaluated: for a minute, and as long as entries arrive that are older than half a minute, at most for an
+//! hour. What such rules find in the time that was missed they find after that. Before it has seen the whole of its window
+//! since the first start, or since it was added, such a rule is unknown.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,8 +18,8 @@ use twox_hash::XxHash3_64;
 
 use super::alert::{Notification, Phase};
 use super::file::Group;
-use super::leaf::{KeptLine, Mark};
 use super::journal::{Record, RuleId};
+use super::leaf::{KeptLine, Mark};
 use super::timeline::Ticks;
 use crate::entry::Entry;
 use crate::labels::LabelSet;

@@ -96,7 +96,11 @@ pub fn load(file: &Arc<str>, bytes: &[u8], environment: &Arc<Environment>) -> Re
     for raw in raw_groups {
         let Some(group) = check.group(raw) else { continue };
         if let Some(first) = groups.iter().find(|other| other.name == group.name) {
-            let message = format!("there are two groups {}, the first in line {}; give each its own name", quote(&group.name), first.at.line);
+            let message = format!(
+                "there are two groups {}, the first in line {}; give each its own name",
+                quote(&group.name),
+                first.at.line
+            );
             check.problems.push(&group.at, message);
         }
         groups.push(group);
@@ -162,6 +166,13 @@ impl Check<'_> {
         labels.retain(|(group_label, _)| own_labels.iter().all(|(own, _)| own != group_label));
         labels.extend(own_labels);
         let event_id = annotations.iter().position(|(name, _)| name == EVENT_ID).map(|place| annotations.remove(place).1);
+        if let Some(field) = event_id.as_ref().filter(|field| !is_path(field.text())) {
+            let message = format!(
+                "`{EVENT_ID}` takes the name of a field (auditID, request_id) or its path (request.id), not {}",
+                quote(field.text())
+            );
+            self.problems.push(raw.annotations.as_ref().map_or(&at, |annotations| &annotations.at), message);
+        }
         let kind = if is_alert {
             Kind::Alerting(Alerting {
                 wait: raw.wait.map(|wait| wait.value).unwrap_or_default(),
@@ -226,10 +237,8 @@ impl Check<'_> {
     fn query(&mut self, expr: &Spanned<String>) -> Option<MetricQuery> {
         match logql::parse(&expr.value) {
             Ok(Query::Metric(query)) => Some(query),
-            Ok(Query::Log(_)) => self.no(
-                &expr.at,
-                "`expr` asks for lines, and a rule needs numbers; count them: sum(count_over_time({…} [5m])) > 0",
-            ),
+            Ok(Query::Log(_)) => self
+                .no(&expr.at, "`expr` asks for lines, and a rule needs numbers; count them: sum(count_over_time({…} [5m])) > 0"),
             Err(SyntaxError { at, message, hint }) => {
                 let place = self.source.within(&expr.at, &expr.value, at.start).unwrap_or_else(|| expr.at.clone());
                 let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
@@ -248,6 +257,11 @@ fn is_label_name(name: &str) -> bool {
     let mut letters = name.chars();
     letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
+
+/// The name of a field, or several with dots between.
+fn is_path(text: &str) -> bool {
+    text.split('.').all(is_label_name)
 }
 
 fn is_metric_name(name: &str) -> bool {

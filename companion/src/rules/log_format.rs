@@ -174,9 +174,19 @@ mod tests {
             (Format::Raw, "hello", None, "hello"),
             (Format::Json, r#"{"ts":1795424400.5,"a":1}"#, Some(1_795_424_400_500_000_000), r#"{"ts":1795424400.5,"a":1}"#),
             (Format::Cri, "2026-11-23T09:00:00Z stdout F hello", Some(1_795_424_400_000_000_000), "hello"),
-            (Format::Journal, r#"{"MESSAGE":"hello","__REALTIME_TIMESTAMP":"1795424400000001"}"#, Some(1_795_424_400_000_001_000), "hello"),
+            (
+                Format::Journal,
+                r#"{"MESSAGE":"hello","__REALTIME_TIMESTAMP":"1795424400000001"}"#,
+                Some(1_795_424_400_000_001_000),
+                "hello",
+            ),
             (Format::Journal, r#"{"MESSAGE":[104,105],"__REALTIME_TIMESTAMP":"1"}"#, Some(1000), "hi"),
-            (Format::KubeAudit, r#"{"auditID":"x","stageTimestamp":"2026-11-23T09:00:00Z"}"#, Some(1_795_424_400_000_000_000), r#"{"auditID":"x","stageTimestamp":"2026-11-23T09:00:00Z"}"#),
+            (
+                Format::KubeAudit,
+                r#"{"auditID":"x","stageTimestamp":"2026-11-23T09:00:00Z"}"#,
+                Some(1_795_424_400_000_000_000),
+                r#"{"auditID":"x","stageTimestamp":"2026-11-23T09:00:00Z"}"#,
+            ),
             (Format::VaultAudit, "not json", None, "not json"),
         ] {
             let mut reader = LineReader::new(format);

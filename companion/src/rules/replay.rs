@@ -99,11 +99,7 @@ pub fn write(groups: Vec<Group>, sources: Vec<Source>, output: Output, out: &mut
 }
 
 /// Replays logs through rules and hands over each alert when it is over.
-pub fn run(
-    groups: Vec<Group>,
-    sources: Vec<Source>,
-    each: &mut dyn FnMut(AlertReport) -> io::Result<()>,
-) -> io::Result<Summary> {
+pub fn run(groups: Vec<Group>, sources: Vec<Source>, each: &mut dyn FnMut(AlertReport) -> io::Result<()>) -> io::Result<Summary> {
     let mut merged = Merged::new(sources)?;
     let mut summary = Summary::default();
     let Some(start) = merged.next_time() else { return Ok(summary) };
@@ -129,7 +125,7 @@ pub fn run(
     {
         replay.step(due, &mut summary)?;
     }
-    replay.close(&mut summary)?;
+    replay.close()?;
     (summary.without_time, summary.too_long) = merged.lost();
     summary.failed_lines = replay.engine.rules().map(|rule| rule.counts().failed_lines).sum();
     Ok(summary)
@@ -202,7 +198,7 @@ impl Replay<'_> {
     }
 
     /// What still fires at the end.
-    fn close(&mut self, _: &mut Summary) -> io::Result<()> {
+    fn close(&mut self) -> io::Result<()> {
         for (_, open) in std::mem::take(&mut self.open) {
             (self.each)(report(open, None))?;
         }

@@ -200,3 +200,113 @@ fn time(time: Option<UnixNanos>) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::entry::Entry;
+    use crate::rules::engine::Options;
+    use crate::rules::file;
+
+    #[test]
+    fn rules_and_alerts_have_the_shapes_of_prometheus() {
+        let text = "groups:\n- name: g\n  interval: 15s\n  rules:\n  - {alert: A, expr: 'sum by (user) (count_over_time({job=\"a\"} | logfmt [1m])) > 0', for: 1m, labels: {severity: page}, annotations: {summary: 'by {{ $labels.user }}'}}\n  - {record: 'a:b', expr: 'vector(1)'}\n";
+        let groups = file::load(&"rules.yaml".into(), text.as_bytes(), &Arc::default()).unwrap();
+        let start = UnixNanos(1_795_424_400_000_000_000);
+        let mut engine = Engine::new(groups, Options::default(), start);
+        let stream = [("job", "a")].into_iter().collect();
+        engine.offer(&stream, Entry { time: start, line: "user=eve", metadata: &[] }, start);
+        engine.advance(start);
+        let mut shown = serde_json::to_value(rules(&engine)).unwrap();
+        // How long it took is another one each time.
+        for group in shown["groups"].as_array_mut().unwrap() {
+            group["evaluationTime"] = 0.into();
+            for rule in group["rules"].as_array_mut().unwrap() {
+                rule["evaluationTime"] = 0.into();
+                rule["lastEvaluation"] = "".into();
+            }
+        }
+        expect_test::expect![[r#"
+            {
+              "groups": [
+                {
+                  "evaluationTime": 0,
+                  "file": "rules.yaml",
+                  "interval": 15.0,
+                  "lastEvaluation": "2026-11-23T09:00:00Z",
+                  "limit": 0,
+                  "name": "g",
+                  "rules": [
+                    {
+                      "alerts": [
+                        {
+                          "activeAt": "2026-11-23T09:00:00Z",
+                          "annotations": {
+                            "summary": "by eve"
+                          },
+                          "labels": {
+                            "alertname": "A",
+                            "severity": "page",
+                            "user": "eve"
+                          },
+                          "state": "pending",
+                          "value": "1e+00"
+                        }
+                      ],
+                      "annotations": {
+                        "summary": "by {{ $labels.user }}"
+                      },
+                      "duration": 60.0,
+                      "evaluationTime": 0,
+                      "failedLines": 0,
+                      "health": "ok",
+                      "keepFiringFor": 0.0,
+                      "labels": {
+                        "severity": "page"
+                      },
+                      "lastEvaluation": "",
+                      "name": "A",
+                      "query": "sum by (user) (count_over_time({job=\"a\"} | logfmt [1m])) > 0",
+                      "state": "pending",
+                      "type": "alerting"
+                    },
+                    {
+                      "evaluationTime": 0,
+                      "failedLines": 0,
+                      "health": "ok",
+                      "labels": {},
+                      "lastEvaluation": "",
+                      "name": "a:b",
+                      "query": "vector(1)",
+                      "type": "recording"
+                    }
+                  ]
+                }
+              ]
+            }
+        "#]]
+        .assert_eq(&format!("{shown:#}\n"));
+        expect_test::expect![[r#"
+            {
+              "alerts": [
+                {
+                  "activeAt": "2026-11-23T09:00:00Z",
+                  "annotations": {
+                    "summary": "by eve"
+                  },
+                  "labels": {
+                    "alertname": "A",
+                    "severity": "page",
+                    "user": "eve"
+                  },
+                  "state": "pending",
+                  "value": "1e+00"
+                }
+              ]
+            }
+        "#]]
+        .assert_eq(&format!("{:#}\n", serde_json::to_value(alerts(&engine)).unwrap()));
+    }
+}

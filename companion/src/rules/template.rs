@@ -17,11 +17,13 @@ use crate::logql::Sample;
 
 mod functions;
 pub mod humanize;
+mod print;
 #[cfg(test)]
 mod tests;
 
 /// What every template begins with, as in Prometheus; `define`d templates do not see it.
-const VARIABLES: &str = "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}{{$externalURL := .ExternalURL}}{{$value := .Value}}";
+const VARIABLES: &str =
+    "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}{{$externalURL := .ExternalURL}}{{$value := .Value}}";
 /// What the text itself is called among the templates that it defines.
 const NAME: &str = "text";
 /// Longest text that one template may make.
@@ -101,12 +103,8 @@ impl Template {
         let names = Arc::new(std::sync::OnceLock::new());
         let functions = functions::all(&Arc::clone(environment), &now, &names);
         let known: BTreeSet<String> = functions.keys().cloned().chain(BUILTINS.map(str::to_owned)).collect();
-        let template = gotmpl::Template::new(NAME)
-            .missing_key(MissingKey::ZeroValue)
-            .max_range_iters(ROUNDS_MAX)
-            .funcs(functions)
-            .parse(&format!("{VARIABLES}{text}"))
-            .map_err(|error| bad(&error))?;
+        let empty = gotmpl::Template::new(NAME).missing_key(MissingKey::ZeroValue).max_range_iters(ROUNDS_MAX).funcs(functions);
+        let template = empty.parse(&format!("{VARIABLES}{text}")).map_err(|error| bad(&error))?;
         let mut walk = Walk::default();
         for list in template.templates().into_iter().filter_map(|name| template.lookup(name)) {
             walk.list(list);
@@ -122,10 +120,17 @@ impl Template {
         let unknown = walk.variables.iter().find(|(name, _)| !walk.declared.contains(*name) && *name != "$");
         if let Some((name, line)) = unknown {
             let declared: Vec<&str> = walk.declared.iter().map(String::as_str).collect();
-            let hint = settings::read::nearest(name, &declared).map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
+            let hint =
+                settings::read::nearest(name, &declared).map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
             return Err(BadTemplate { line: *line, message: format!("there is no variable `{name}`{hint}") });
         }
         let _ = names.set(walk.names.clone());
+        let trees = template.templates().into_iter().filter_map(|name| Some((name.to_owned(), template.lookup(name)?.clone())));
+        let trees: Vec<(String, ListNode)> = trees.collect();
+        let template = trees.into_iter().fold(template, |template, (name, mut tree)| {
+            print::as_go_does(&mut tree);
+            template.add_parse_tree(&name, tree)
+        });
         Ok(Self(Kind::Parsed(Arc::new(Parsed {
             text: text.into(),
             template,
@@ -158,7 +163,7 @@ impl Template {
             ("Value".into(), Value::Float(value)),
         ]);
         let mut out = Bounded { text: String::new() };
-        match parsed.template.execute_fmt(&mut out, &Value::Map(Arc::new(data))) {
+        match parsed.template.execute_template_fmt(&mut out, NAME, &Value::Map(Arc::new(data))) {
             Ok(()) => out.text,
             Err(_) if out.text.len() >= OUTPUT_BYTES_MAX => {
                 format!("<error expanding template: more than {OUTPUT_BYTES_MAX} bytes>")
@@ -192,8 +197,7 @@ impl fmt::Write for Bounded {
 
 /// A label map of Go, in which every name that the template mentions is there: Go gives the empty text for others.
 fn label_map(labels: &LabelSet, names: &BTreeSet<Arc<str>>) -> Value {
-    let mut map: BTreeMap<Arc<str>, Value> =
-        names.iter().map(|name| (Arc::clone(name), Value::String("".into()))).collect();
+    let mut map: BTreeMap<Arc<str>, Value> = names.iter().map(|name| (Arc::clone(name), Value::String("".into()))).collect();
     map.extend(labels.iter().map(|(name, value)| (name.into(), Value::String(value.into()))));
     Value::Map(Arc::new(map))
 }

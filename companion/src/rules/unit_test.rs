@@ -30,7 +30,7 @@ mod streams;
 mod tests;
 
 pub use coverage::Coverage;
-pub use raw::{AlertTest, ExprTest, ExpectedAlert, ExpectedSample, InputStream, Test, TestFile};
+pub use raw::{AlertTest, ExpectedAlert, ExpectedSample, ExprTest, InputStream, Test, TestFile};
 
 /// How far two numbers of an expression test may differ, relative to the larger one.
 const EPSILON: f64 = 1e-6;
@@ -283,7 +283,10 @@ fn compare_samples(engine: &Engine, expected: &ExprTest, at: UnixNanos) -> Optio
 }
 
 fn is_close(left: f64, right: f64) -> bool {
-    left == right || left.is_nan() && right.is_nan() || (left - right).abs() <= EPSILON * left.abs().max(right.abs())
+    if !left.is_finite() || !right.is_finite() {
+        return left.total_cmp(&right).is_eq() || left.is_nan() && right.is_nan();
+    }
+    (left - right).abs() <= EPSILON * left.abs().max(right.abs())
 }
 
 fn difference<T: PartialEq>(head: &str, wanted: &[T], got: &[T], show: impl Fn(&T) -> String) -> Option<String> {
@@ -296,8 +299,11 @@ fn difference<T: PartialEq>(head: &str, wanted: &[T], got: &[T], show: impl Fn(&
 /// What is in one list only, marked by its side; of texts that stand several times in one all beyond those of the other.
 fn listed(head: &str, wanted: &[String], got: &[String]) -> String {
     let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
-    wanted.iter().for_each(|text| *counts.entry(text).or_default() += 1);
-    got.iter().for_each(|text| *counts.entry(text).or_default() -= 1);
+    for (texts, sign) in [(wanted, 1), (got, -1)] {
+        for text in texts {
+            *counts.entry(text).or_default() += sign;
+        }
+    }
     let mut out = head.to_owned();
     for (text, count) in counts {
         let (sign, what) = if count > 0 { ('-', "expected, and not there") } else { ('+', "there, and not expected") };

@@ -11,22 +11,25 @@ use std::time::{Duration, Instant};
 use proto::time::UnixNanos;
 
 use super::event_id::EventId;
-use super::{Context, Options, Restore, late};
+use super::{Context, Options, late};
 use crate::entry::Entry;
 use crate::labels::LabelSet;
-use crate::logql::{
-    self, EvalError, Extracted, Extractor, Leaf, LineCache, MetricQuery, PipelineError, Point, Sample, Series, Value, Windows,
-};
-use crate::rules::alert::{ALERTS_MAX, Alert, Alerts, Found, Moment, Notification};
+use crate::logql::{Extracted, Extractor, Leaf, LineCache, MetricQuery, PipelineError, Point, Sample};
+use crate::rules::alert::{ALERTS_MAX, Alert, Alerts, Moment, Notification};
 use crate::rules::file::{self, Kind};
-use crate::rules::leaf::{Inserted, KeptLine, Keeping, LeafPoints, Mark};
-use crate::rules::journal::{Record, RuleId};
+use crate::rules::journal::RuleId;
+use crate::rules::leaf::{Inserted, Keeping, KeptLine, LeafPoints, Mark};
 use crate::rules::timeline::Ticks;
+
+mod evaluate;
+mod saved;
 
 /// A late alert fires at least so long from when it was found.
 const HOLD_MIN: i64 = 5 * 60 * 1_000_000_000;
 /// An alert found so much later than it happened is late, where the interval is not longer.
 const LATE_AFTER_MIN: i64 = 30 * 1_000_000_000;
+/// Most times that wait to be evaluated.
+const AGENDA_MAX: usize = 100_000;
 /// Most ticks that are made up for at once; of more the older ones are skipped.
 const TICKS_MAX: i64 = 1000;
 
@@ -168,6 +171,10 @@ impl RuleState {
         self.is_dirty = true;
         if self.is_alerting() {
             self.agenda.insert(at);
+            // Only what waits for sources to catch up can be so much; of the oldest the ticks will say what there was.
+            if self.agenda.len() > AGENDA_MAX {
+                self.agenda.pop_first();
+            }
         } else {
             self.is_quiet = false;
             self.loud_until = self.loud_until.max(at);
@@ -233,7 +240,8 @@ impl RuleState {
         match outcome {
             Ok(is_empty) => {
                 self.health = Health::Ok;
-                self.is_quiet = is_empty && self.is_monotone && self.has_leaves() && self.alerts.is_empty() && at >= self.loud_until;
+                self.is_quiet =
+                    is_empty && self.is_monotone && self.has_leaves() && self.alerts.is_empty() && at >= self.loud_until;
             }
             Err(error) => {
                 self.counts.failures += 1;
@@ -279,68 +287,12 @@ impl RuleState {
         }
     }
 
-    /// What the query gives at that time.
-    pub(super) fn query(&self, at: UnixNanos, query_offset: i64) -> Result<Vec<Sample>, String> {
-        let at = UnixNanos(at.0.saturating_sub(query_offset));
-        let by_id = self.leaves.iter().map(|leaf| {
-            let until = UnixNanos(at.0.saturating_sub(leaf.leaf.offset));
-            let after = UnixNanos(until.0.saturating_sub(leaf.leaf.range));
-            leaf.points.is_by_id().then(|| (after, until, leaf.points.window_by_id(after, until)))
-        });
-        let windows = RuleWindows { leaves: &self.leaves, by_id: by_id.collect() };
-        match logql::evaluate(&self.rule.query, at, &windows) {
-            Ok(Value::Scalar(value)) => Ok(vec![Sample { labels: LabelSet::new(), value }]),
-            Ok(Value::Vector(samples)) => Ok(samples),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-
-    /// Samples with the rule's labels and texts.
-    pub(super) fn found(&self, samples: Vec<Sample>, at: UnixNanos) -> Vec<Found> {
-        let Kind::Alerting(alerting) = &self.rule.kind else { return Vec::new() };
-        let found = samples.into_iter().map(|Sample { labels, value }| {
-            let render = |(name, text): &(String, crate::rules::template::Template)| (name.clone(), text.render(&labels, value, at));
-            let annotations = alerting.annotations.iter().map(render).collect();
-            let own = self.rule.labels.iter().map(render).chain([("alertname".to_owned(), self.rule.name.clone())]);
-            let all = labels.without(|name| name == "__name__").with(own);
-            // To Prometheus and Alertmanager an empty label is none.
-            let labels = all.iter().filter(|(_, value)| !value.is_empty()).collect();
-            Found { labels, annotations, value }
-        });
-        found.collect()
-    }
-
-    fn record(&self, samples: Vec<Sample>, limit: usize) -> Result<Vec<Sample>, String> {
-        if limit > 0 && samples.len() > limit {
-            return Err(format!("{} series, and the limit is {limit}", samples.len()));
-        }
-        let own = || {
-            let labels = self.rule.labels.iter().map(|(name, text)| (name.as_str(), text.text()));
-            labels.chain([("__name__", self.rule.name.as_str())])
-        };
-        let mut recorded: Vec<Sample> =
-            samples.into_iter().map(|Sample { labels, value }| Sample { labels: labels.with(own()), value }).collect();
-        recorded.sort_by(|left, right| left.labels.cmp(&right.labels));
-        match recorded.windows(2).find(|pair| pair[0].labels == pair[1].labels) {
-            Some(pair) => Err(format!("two samples become the same series {}", pair[0].labels)),
-            None => Ok(recorded),
-        }
-    }
-
-    /// Whether everything that an evaluation at that time would speak of has been seen.
-    pub(super) fn is_known(&self, at: UnixNanos, query_offset: i64) -> bool {
-        self.is_monotone
-            || self.leaves.iter().all(|leaf| {
-                let until = at.0.saturating_sub(query_offset).saturating_sub(leaf.leaf.offset);
-                until.saturating_sub(leaf.leaf.range) >= self.seen_from.0 && until <= self.seen_until.0
-            })
-    }
-
     pub(super) fn prune(&mut self, now: UnixNanos, late: i64, query_offset: i64) {
         let lead = self.waits().0.min(late);
         let arrival = UnixNanos(now.0.saturating_sub(late));
         for leaf in &mut self.leaves {
-            let looks_back = leaf.leaf.range.saturating_add(leaf.leaf.offset.max(0)).saturating_add(query_offset).saturating_add(lead);
+            let looks_back =
+                leaf.leaf.range.saturating_add(leaf.leaf.offset.max(0)).saturating_add(query_offset).saturating_add(lead);
             leaf.points.prune(UnixNanos(now.0.saturating_sub(looks_back)), arrival);
         }
         self.alerts.forget(UnixNanos(now.0.saturating_sub(self.range()).saturating_sub(lead).saturating_sub(late)));
@@ -389,72 +341,6 @@ impl RuleState {
         self.seen_from = UnixNanos(i64::MIN);
     }
 
-    /// Takes back what was saved.
-    pub(super) fn restore(&mut self, record: Record) {
-        match record {
-            Record::Rule { seen_from, .. } => self.seen_from = seen_from,
-            Record::Evaluated { at, waiting, .. } => {
-                self.last = Some(at);
-                self.agenda = waiting.into_iter().collect();
-            }
-            Record::Point { leaf, labels, point, mark, .. } => {
-                if let Some(leaf) = self.leaves.get_mut(leaf as usize) {
-                    leaf.points.insert(&labels, point, mark, None);
-                }
-            }
-            Record::Alert { labels, alert, .. } => self.alerts.restore(labels, alert.map(|alert| *alert)),
-            Record::Episode { episode, .. } => self.alerts.restore_episode(episode),
-        }
-    }
-
-    /// All that was saved is back: goes on from now.
-    pub(super) fn resume(&mut self, now: UnixNanos, ticks: Ticks, restore: Restore) {
-        // Its first evaluation says whether there is anything.
-        self.is_quiet = false;
-        self.is_dirty = true;
-        let Some(last) = self.last else { return };
-        // What happened meanwhile comes late: its alerts must not be taken for ended by the ticks that were missed. A rule without
-        // alerts goes on where it was, and so does one that speaks of what is absent, once the sources have caught up.
-        if restore == Restore::Restart && self.is_monotone && !self.alerts.is_empty() && last < now {
-            let newest = ticks.up_to(now).max(last);
-            self.counts.skipped_ticks += (newest.0.saturating_sub(last.0) / ticks.interval()).unsigned_abs();
-            self.last = Some(newest);
-        }
-    }
-
-    pub(super) fn snapshot(&self, records: &mut Vec<Record>) {
-        let rule = self.id;
-        records.push(Record::Rule { rule, seen_from: self.seen_from });
-        for (number, leaf) in self.leaves.iter().enumerate() {
-            let points = leaf.points.iter();
-            records.extend(points.map(|(labels, point, mark)| Record::Point { rule, leaf: number as u32, labels: labels.clone(), point, mark }));
-        }
-        let alerts = self.alerts.iter();
-        records.extend(alerts.map(|alert| Record::Alert { rule, labels: alert.labels.clone(), alert: Some(Box::new(alert.clone())) }));
-        records.extend(self.alerts.episodes().map(|episode| Record::Episode { rule, episode: episode.clone() }));
-        records.extend(self.evaluated());
-    }
-
-    pub(super) fn journal(&mut self, records: &mut Vec<Record>) {
-        if !std::mem::take(&mut self.is_dirty) && !self.alerts.has_changes() {
-            return;
-        }
-        let rule = self.id;
-        let (alerts, episodes) = self.alerts.take_changes();
-        records.extend(alerts.into_iter().map(|(labels, alert)| Record::Alert { rule, labels, alert: alert.map(Box::new) }));
-        records.extend(episodes.into_iter().map(|episode| Record::Episode { rule, episode }));
-        records.extend(self.evaluated());
-    }
-
-    fn evaluated(&self) -> Option<Record> {
-        let waiting: Vec<UnixNanos> = self.agenda.iter().copied().collect();
-        match self.last {
-            Some(at) => Some(Record::Evaluated { rule: self.id, at, waiting }),
-            None if waiting.is_empty() => None,
-            None => Some(Record::Evaluated { rule: self.id, at: UnixNanos(i64::MIN), waiting }),
-        }
-    }
-
     /// `for` and `keep_firing_for`, nanoseconds.
     pub(super) fn waits(&self) -> (i64, i64) {
         match &self.rule.kind {
@@ -468,20 +354,10 @@ impl RuleState {
         self.leaves.iter().map(|leaf| leaf.leaf.range).max().unwrap_or(0)
     }
 
-    /// The times between both at which events change it.
-    pub(super) fn event_times(&self, from: UnixNanos, to: UnixNanos, query_offset: i64) -> BTreeSet<UnixNanos> {
-        let times = self.leaves.iter().flat_map(|leaf| {
-            let shift = leaf.leaf.offset.saturating_add(query_offset);
-            let (from, to) = (UnixNanos(from.0.saturating_sub(shift).saturating_sub(1)), UnixNanos(to.0.saturating_sub(shift)));
-            leaf.points.times(from, to).map(move |time| UnixNanos(time.0.saturating_add(shift)))
-        });
-        times.collect()
-    }
-
-    pub(super) fn adopt(&mut self, alert: Alert, moment: &Moment) {
+    pub(super) fn adopt(&mut self, alert: Alert, ended: Option<UnixNanos>, moment: &Moment) {
         self.is_quiet = false;
         self.is_dirty = true;
-        self.counts.fired += u64::from(self.alerts.adopt(alert, moment));
+        self.counts.fired += u64::from(self.alerts.adopt(alert, ended, moment));
     }
 
     pub(super) fn failed(&mut self, error: String) {
@@ -566,45 +442,5 @@ impl RuleState {
     /// How many points its leaves have.
     pub fn points(&self) -> usize {
         self.leaves.iter().map(|leaf| leaf.points.len()).sum()
-    }
-
-    /// The lines in the windows of an alert at that time that are newer than `after`, if lines are kept: those of the series that
-    /// agree with its labels.
-    pub fn causes(&self, alert: &Alert, after: UnixNanos, at: UnixNanos, query_offset: i64) -> Vec<Arc<KeptLine>> {
-        let own = |name: &str| self.rule.labels.iter().any(|(own, _)| own == name);
-        let agrees = |series: &LabelSet| {
-            series.iter().all(|(name, value)| own(name) || alert.labels.get(name).is_none_or(|known| known == value))
-        };
-        let mut lines = Vec::new();
-        for leaf in self.leaves.iter().filter(|leaf| !leaf.leaf.is_absence) {
-            let until = UnixNanos(at.0.saturating_sub(query_offset).saturating_sub(leaf.leaf.offset));
-            let from = UnixNanos(until.0.saturating_sub(leaf.leaf.range)).max(after);
-            lines.extend(leaf.points.lines(from, until, agrees));
-        }
-        lines
-    }
-}
-
-/// The points of a rule's leaves, as a query asks for them.
-struct RuleWindows<'a> {
-    leaves: &'a [LeafState],
-    /// Of leaves that count ids: the window of the evaluation under way.
-    by_id: Vec<Option<(UnixNanos, UnixNanos, Vec<(LabelSet, Vec<Point>)>)>>,
-}
-
-impl Windows for RuleWindows<'_> {
-    fn window(&self, leaf: usize, after: UnixNanos, until: UnixNanos) -> Result<Vec<Series<'_>>, EvalError> {
-        let Some(state) = self.leaves.get(leaf) else {
-            return Err(EvalError(format!("the query has no leaf {leaf}")));
-        };
-        match self.by_id.get(leaf) {
-            Some(Some((known_after, known_until, series))) => {
-                if (*known_after, *known_until) != (after, until) {
-                    return Err(EvalError("the query asks for another window than its leaf has".to_owned()));
-                }
-                Ok(series.iter().map(|(labels, points)| Series { labels, points }).collect())
-            }
-            _ => Ok(state.points.window(after, until)),
-        }
     }
 }

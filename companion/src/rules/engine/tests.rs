@@ -134,8 +134,11 @@ fn an_event_id_counts_once_whatever_the_query_asks_for() {
     let nested = "  - {alert: Many, expr: 'sum by (user) (count_over_time({job=\"a\"} | json user=\"user.name\" [1m])) > 1', annotations: {event_id: request.id}}\n";
     for (rules, line) in [
         (rules, |id: &str, stage: u8| format!("{{\"auditID\":\"{id}\",\"stage\":{stage},\"user\":{{\"name\":\"eve\"}}}}")),
-        (nested, |id: &str, stage: u8| format!("{{\"request\":{{\"id\":\"{id}\"}},\"stage\":{stage},\"user\":{{\"name\":\"eve\"}}}}")),
-    ] as [(&str, fn(&str, u8) -> String); 2] {
+        (nested, |id: &str, stage: u8| {
+            format!("{{\"request\":{{\"id\":\"{id}\"}},\"stage\":{stage},\"user\":{{\"name\":\"eve\"}}}}")
+        }),
+    ] as [(&str, fn(&str, u8) -> String); 2]
+    {
         let mut scene = Scene::new(rules);
         scene.event(1.0, &line("x", 1));
         scene.event(2.0, &line("x", 2));
@@ -191,6 +194,7 @@ fn a_wait_is_counted_over_ticks_and_late_events() {
     scene.told();
     // The same from late events alone.
     scene.up_to(2000.0);
+    scene.told();
     for time in [601.0, 650.0, 700.0] {
         scene.offer(time, 2000.0, &format!("{time}"));
     }
@@ -282,7 +286,7 @@ fn a_busy_stream_costs_an_absence_nothing() {
 #[test]
 fn a_line_that_fails_and_a_rule_that_fails_are_two_things() {
     let mut scene = Scene::new(
-        "  - {alert: Lines, expr: 'sum by (user) (count_over_time({job=\"a\"} | json | user!=\"\" or __error__!=\"\" [1m])) > 0'}\n  - {alert: Twice, expr: 'sum by (user) (count_over_time({job=\"a\"} | logfmt [1m])) > 0', labels: {user: same}}\n",
+        "  - {alert: Lines, expr: 'sum by (user) (count_over_time({job=\"a\"} | json | user=\"\" [1m])) > 0'}\n  - {alert: Twice, expr: 'sum by (user) (count_over_time({job=\"a\"} | logfmt [1m])) > 0', labels: {user: same}}\n",
     );
     scene.event(1.0, "user=eve");
     scene.event(2.0, "user=bob");
@@ -304,12 +308,17 @@ fn over_the_limit_all_alerts_are_dropped() {
     assert_eq!(scene.told(), "1: A{user=\"eve\"} fires since 1\n");
     scene.event(2.0, "user=bob");
     let rule = scene.engine.rules().next().unwrap();
-    assert_eq!((rule.alerts().active(), rule.health()), (0, &Health::Err("2 alerts, and the limit is 1: all of them are dropped".to_owned())));
+    assert_eq!(
+        (rule.alerts().active(), rule.health()),
+        (0, &Health::Err("2 alerts, and the limit is 1: all of them are dropped".to_owned()))
+    );
 }
 
 #[test]
 fn a_recording_rule_is_evaluated_at_ticks() {
-    let mut scene = Scene::new("  - {record: 'job:lines', expr: 'sum by (user) (count_over_time({job=\"a\"} | logfmt [1m]))', labels: {team: x}}\n");
+    let mut scene = Scene::new(
+        "  - {record: 'job:lines', expr: 'sum by (user) (count_over_time({job=\"a\"} | logfmt [1m]))', labels: {team: x}}\n",
+    );
     scene.event(1.0, "user=eve");
     let samples = |scene: &Scene| {
         let recorded = scene.engine.rules().next().unwrap().recorded().iter();
@@ -376,9 +385,7 @@ fn keep_firing_for_keeps_it() {
 
 #[test]
 fn a_changed_rule_begins_anew_and_the_others_go_on() {
-    let two = |second: u32| {
-        format!("{MANY}  - {{alert: Other, expr: 'sum(count_over_time({{job=\"a\"}} [1m])) > {second}'}}\n")
-    };
+    let two = |second: u32| format!("{MANY}  - {{alert: Other, expr: 'sum(count_over_time({{job=\"a\"}} [1m])) > {second}'}}\n");
     let mut scene = Scene::new(&two(2));
     scene.event(1.0, "user=eve n=1");
     scene.event(2.0, "user=eve n=2");

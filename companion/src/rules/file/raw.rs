@@ -64,7 +64,8 @@ impl<T: Read> Read for List<T> {
 
 impl Read for RawGroup {
     fn read(_: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
-        let elsewhere = |key: &str| RULE.contains(&key).then(|| format!("unknown key {}; it belongs into an item of `rules`", quote(key)));
+        let elsewhere =
+            |key: &str| RULE.contains(&key).then(|| format!("unknown key {}; it belongs into an item of `rules`", quote(key)));
         let section = Section::read("a group", node, &GROUP, problems, elsewhere)?;
         Some(Self {
             name: section.take("name", problems),

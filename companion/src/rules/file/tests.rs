@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use expect_test::{Expect, expect};
+use proptest::prelude::*;
 
 use super::*;
 
@@ -17,8 +17,13 @@ fn check(text: &str, expected: &Expect) {
                     let labels: Vec<_> = rule.labels.iter().map(|(name, text)| format!("{name}={}", text.text())).collect();
                     let _ = writeln!(shown, "  {} {labels:?} {}", rule.name, rule.expr.trim());
                     if let Kind::Alerting(alerting) = &rule.kind {
-                        let annotations: Vec<_> = alerting.annotations.iter().map(|(name, text)| format!("{name}={}", text.text())).collect();
-                        let _ = writeln!(shown, "    for {} keep {} id {:?} {annotations:?}", alerting.wait, alerting.keep_firing, alerting.event_id);
+                        let annotations: Vec<_> =
+                            alerting.annotations.iter().map(|(name, text)| format!("{name}={}", text.text())).collect();
+                        let _ = writeln!(
+                            shown,
+                            "    for {} keep {} id {:?} {annotations:?}",
+                            alerting.wait, alerting.keep_firing, alerting.event_id
+                        );
                     }
                 }
             }
@@ -64,11 +69,11 @@ groups:
 fn lokis_one_group_a_file_is_read() {
     check(
         "name: one\ninterval: 1m\nrules:\n- {alert: A, expr: 'vector(1)'}\n",
-        &expect![[r#"
+        &expect![[r"
             one every 1m, limit 0, offset 0s
               A [] vector(1)
                 for 0s keep 0s id None []
-        "#]],
+        "]],
     );
     check("", &expect![""]);
     check("groups:\n", &expect![""]);
@@ -98,12 +103,15 @@ groups:
     expr: vector(1)
   - expr: vector(1)
   - alert: E
+  - alert: F
+    expr: vector(1)
+    annotations: {event_id: "{{ $labels.id }}"}
 - name: one
 - rules: []
 - limit: many
   name: three
 "#,
-        &expect![[r#"
+        &expect![[r"
             rules.yaml:4:3: unknown key `intervall`, did you mean `interval`?
             rules.yaml:7:13: `alert` and `record` stand in one rule; make it two
             rules.yaml:11:5: unknown key `anotations`, did you mean `annotations`?
@@ -115,28 +123,34 @@ groups:
             rules.yaml:18:10: `for`: `5 minutes` is not a duration; write numbers with y, w, d, h, m, s or ms, the longest first, for example 1h30m
             rules.yaml:20:5: the rule has neither `alert` nor `record`
             rules.yaml:21:5: the rule has no `expr`
-            rules.yaml:22:3: there are two groups `one`, the first in line 3; give each its own name
-            rules.yaml:23:3: the group has no `name`
-            rules.yaml:24:10: `limit` takes a whole number, not `many`"#]],
+            rules.yaml:24:18: `event_id` takes the name of a field (auditID, request_id) or its path (request.id), not `{{ $labels.id }}`
+            rules.yaml:25:3: there are two groups `one`, the first in line 3; give each its own name
+            rules.yaml:26:3: the group has no `name`
+            rules.yaml:27:10: `limit` takes a whole number, not `many`"]],
     );
 }
 
 #[test]
 fn errors_of_a_query_point_into_it() {
     check(
-        "groups:\n- name: a\n  rules:\n  - alert: A\n    expr: sum(rate({job=\"a\"} [5m]) > 1\n  - alert: B\n    expr: |\n      sum(\n        cuont_over_time({job=\"a\"} [5m])\n      )\n  - alert: C\n    expr: '{job=\"a\"}'\n",
-        &expect![[r#"
+        "groups:\n- name: a\n  rules:\n  - alert: A\n    expr: sum(rate({job=\"a\"} [5m]) > 1\n  - alert: B\n    expr: |\n      sum(\n        cuont_over_time({job=\"a\"} [5m])\n      )\n  - alert: C\n    expr: '{job=\"a\"}'\n  - alert: D\n    expr: \"rate({job='a'}[5m])\"\n  - alert: E\n    expr: >\n      sum(\n      rat({job='a'}[5m]))\n",
+        &expect![[r"
             rules.yaml:5:39: `expr`: the end of the query stands where `)` should
-            rules.yaml:8:7: `expr`: there is no function `cuont_over_time`; did you mean `count_over_time`?
-            rules.yaml:12:11: `expr` asks for lines, and a rule needs numbers; count them: sum(count_over_time({…} [5m])) > 0"#]],
+            rules.yaml:9:9: `expr`: there is no function `cuont_over_time`; did you mean `count_over_time`?
+            rules.yaml:12:11: `expr` asks for lines, and a rule needs numbers; count them: sum(count_over_time({…} [5m])) > 0
+            rules.yaml:14:22: `expr`: texts do not stand in single quotes; use double quotes or backquotes
+            rules.yaml:17:7: `expr`: texts do not stand in single quotes; use double quotes or backquotes"]],
     );
 }
 
-#[test]
-fn a_block_is_counted_line_by_line() {
-    let text = "expr: |\n\n    first\n      second\n";
-    let at = At { file: "f".into(), line: 1, column: 7 };
-    let place = Source::new(text).within(&at, "\nfirst\n  second\n", 9).map(|at| (at.line, at.column));
-    assert_eq!(place, Some((4, 7)));
-    assert_eq!(RuleDuration(Duration::ZERO), RuleDuration::default());
+proptest! {
+    #[test]
+    fn no_text_panics(text in "\\PC{0,60}", bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+        let _ = load(&"rules.yaml".into(), &bytes, &Arc::default());
+        let rule = format!("name: a\nrules:\n- alert: A\n  expr: {text}\n  annotations:\n    a: '{text}'\n");
+        let _ = load(&"rules.yaml".into(), rule.as_bytes(), &Arc::default());
+        if let Ok(template) = Template::parse(&format!("{{{{ {text} }}}}"), &Arc::default()) {
+            template.render(&crate::labels::LabelSet::new(), 1.0, proto::time::UnixNanos(0));
+        }
+    }
 }

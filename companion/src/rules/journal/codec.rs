@@ -140,7 +140,9 @@ impl<'a> Writer<'a> {
             Record::Evaluated { at, waiting, .. } => {
                 self.time(*at);
                 unsigned(&mut self.out, waiting.len() as u64);
-                waiting.iter().for_each(|time| self.time(*time));
+                for time in waiting {
+                    self.time(*time);
+                }
             }
             Record::Point { leaf, labels, point, mark, .. } => {
                 unsigned(&mut self.out, u64::from(*leaf));
@@ -269,7 +271,20 @@ impl Reader<'_> {
         }
         let [fired_at, resolved_at, missing_since, last_sent, held_until, late] = times;
         let late = late.map(|late| late.0);
-        Some(Alert { labels, annotations, value, phase, active_at, fired_at, resolved_at, missing_since, last_sent, seen_at, held_until, late })
+        Some(Alert {
+            labels,
+            annotations,
+            value,
+            phase,
+            active_at,
+            fired_at,
+            resolved_at,
+            missing_since,
+            last_sent,
+            seen_at,
+            held_until,
+            late,
+        })
     }
 
     fn labels(&mut self) -> Option<LabelSet> {

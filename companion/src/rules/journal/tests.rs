@@ -34,7 +34,13 @@ fn record() -> impl Strategy<Value = Record> {
         |(rule, labels, at, other, waiting, alert, kind)| match kind {
             0 => Record::Rule { rule, seen_from: at },
             1 => Record::Evaluated { rule, at, waiting },
-            2 => Record::Point { rule, leaf: 7, labels, point: Point { time: at, value: 1.5 }, mark: Mark { hash: rule.0, arrival: other } },
+            2 => Record::Point {
+                rule,
+                leaf: 7,
+                labels,
+                point: Point { time: at, value: 1.5 },
+                mark: Mark { hash: rule.0, arrival: other },
+            },
             3 => Record::Alert { rule, labels: alert.labels.clone(), alert: Some(Box::new(alert)) },
             4 => Record::Alert { rule, labels, alert: None },
             _ => Record::Episode { rule, episode: Episode { labels, from: at, until: other, noted: at } },

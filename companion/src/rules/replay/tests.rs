@@ -49,7 +49,8 @@ fn several_logs_go_in_the_order_of_their_times_packed_or_not() {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(b"2026-11-23T09:00:05Z second\n").unwrap();
     std::fs::write(&packed, encoder.finish().unwrap()).unwrap();
-    let first = Source::new(Box::new(Cursor::new("2026-11-23T09:00:00Z first\n2026-11-23T09:00:10Z third\n")), job("a"), Format::Raw);
+    let first =
+        Source::new(Box::new(Cursor::new("2026-11-23T09:00:00Z first\n2026-11-23T09:00:10Z third\n")), job("a"), Format::Raw);
     let second = Source::open(&packed, job("b"), Format::Raw).unwrap();
     let rules = "  - {alert: All, expr: 'sum(count_over_time({job=~\"a|b\"} [1m])) > 2'}\n";
     let mut lines = Vec::new();
@@ -71,7 +72,10 @@ fn nothing_that_is_absent_after_the_last_line_is_an_alert() {
         Ok(())
     })
     .unwrap();
-    assert_eq!(alerts, [("Any".to_owned(), Some("2026-11-23T09:05:00Z".to_owned()))].map(|(name, _)| (name, alerts[0].1.clone())));
+    assert_eq!(
+        alerts,
+        [("Any".to_owned(), Some("2026-11-23T09:05:00Z".to_owned()))].map(|(name, _)| (name, alerts[0].1.clone()))
+    );
     assert!(alerts[0].1.as_deref().is_some_and(|end| end.starts_with("2026-11-23T09:05:")), "{alerts:?}");
 }
 
@@ -80,16 +84,15 @@ fn nothing_that_is_absent_after_the_last_line_is_an_alert() {
 fn the_reference_rules_find_in_the_data_what_its_labels_say() {
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
     let Ok(reference) = std::fs::read_to_string(shared.join("reference/security-rules.md")) else {
-        #[expect(clippy::print_stderr, reason = "whoever reads the test's output should know that nothing was tested")]
-        {
-            eprintln!("skipped: there is no data at {}", shared.display());
-        }
+        let why = format!("SKIPPED the_reference_rules_find_in_the_data_what_its_labels_say: nothing at {}\n", shared.display());
+        io::stderr().write_all(why.as_bytes()).unwrap();
         return;
     };
     let mut failures = Vec::new();
     let mut looked_at = 0;
     for folder in ["kube-audit/synthesized", "kube-audit/real-falco", "vault-audit", "sshd"] {
-        let mut files: Vec<_> = std::fs::read_dir(shared.join("data").join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut files: Vec<_> =
+            std::fs::read_dir(shared.join("data").join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
         // The server's own log belongs to a second leg of V3 that the page does not write as a rule.
         let labelled = |path: &&std::path::PathBuf| {
@@ -104,7 +107,8 @@ fn the_reference_rules_find_in_the_data_what_its_labels_say() {
             // An event that is logged at two stages, or shipped twice, is one.
             let id = if folder == "vault-audit" { "request.id" } else { "auditID" };
             let rules = rules_of(&reference, id);
-            let groups = file::load(&"security.yaml".into(), rules.as_bytes(), &Arc::default()).unwrap_or_else(|problems| panic!("{problems}"));
+            let groups = file::load(&"security.yaml".into(), rules.as_bytes(), &Arc::default())
+                .unwrap_or_else(|problems| panic!("{problems}"));
             let source = Source::open(Path::new(&log), job(job_name), format).unwrap();
             let mut fired = BTreeMap::new();
             run(groups, vec![source], &mut |report| {
@@ -132,6 +136,56 @@ fn rules_of(reference: &str, event_id: &str) -> String {
     let blocks = reference.split("```yaml\n").skip(1).filter_map(|block| block.split("```").next());
     let rules = blocks.filter(|block| block.starts_with("- alert:")).collect::<String>();
     let rules = rules.replace("\n  annotations:\n", &format!("\n  annotations:\n    event_id: {event_id}\n"));
-    let rules = rules.lines().map(|line| format!("  {line}\n")).collect::<String>();
+    let rules: Vec<String> = rules.lines().map(|line| format!("  {line}")).collect();
+    let rules = rules.join("\n");
     format!("groups:\n- name: Security\n  interval: 15s\n  rules:\n{rules}")
+}
+
+/// Prints what one event costs with all rules of the reference, and what the points of an hour take.
+#[test]
+#[ignore = "measures: cargo test --release -p companion -- --ignored --nocapture what_an_event_costs"]
+fn what_an_event_costs() {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+    let Ok(reference) = std::fs::read_to_string(shared.join("reference/security-rules.md")) else { return };
+    let mut lines = Vec::new();
+    for entry in std::fs::read_dir(shared.join("data/kube-audit/synthesized")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "log") {
+            lines.extend(std::fs::read_to_string(path).unwrap().lines().map(str::to_owned));
+        }
+    }
+    for copies in [1, 2] {
+        let mut groups = Vec::new();
+        for copy in 0..copies {
+            let rules = rules_of(&reference, "auditID");
+            groups.extend(file::load(&format!("rules-{copy}.yaml").into(), rules.as_bytes(), &Arc::default()).unwrap());
+        }
+        let start = UnixNanos(1_795_424_400_000_000_000);
+        let mut engine = Engine::new(groups, Options::default(), start);
+        let stream = job("kubernetes-audit");
+        let rounds = 200_000 / lines.len();
+        let began = std::time::Instant::now();
+        let mut time = start;
+        for _ in 0..rounds {
+            for (number, line) in lines.iter().enumerate() {
+                // 50 events a second.
+                time.0 += 20_000_000;
+                engine.offer(&stream, Entry { time, line, metadata: &[] }, time);
+                if number % 25 == 0 {
+                    engine.advance(time);
+                    engine.notifications();
+                }
+            }
+        }
+        let events = rounds * lines.len();
+        let rate = events as f64 / began.elapsed().as_secs_f64();
+        let text = format!(
+            "{} rules: {rate:.0} events/s, {} bytes of points after {:.0} s, {:?}\n",
+            engine.rules().count(),
+            engine.bytes(),
+            (time.0 - start.0) as f64 / 1e9,
+            engine.counts(),
+        );
+        io::stderr().write_all(text.as_bytes()).unwrap();
+    }
 }

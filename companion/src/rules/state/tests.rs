@@ -11,7 +11,8 @@ use crate::rules::file;
 const SECOND: i64 = 1_000_000_000;
 
 fn engine() -> Engine {
-    let text = "groups:\n- name: g\n  rules:\n  - {alert: A, expr: 'sum by (user) (count_over_time({job=\"a\"} | logfmt [1h])) > 1'}\n";
+    let text =
+        "groups:\n- name: g\n  rules:\n  - {alert: A, expr: 'sum by (user) (count_over_time({job=\"a\"} | logfmt [1h])) > 1'}\n";
     let groups = file::load(&"rules.yaml".into(), text.as_bytes(), &Arc::default()).unwrap();
     Engine::new(groups, Options { is_journaled: true, ..Options::default() }, UnixNanos(0))
 }
@@ -41,13 +42,13 @@ fn what_was_flushed_is_there_whatever_was_written_after_it() {
     let path = directory.path().join(NAME);
     let (mut state, records) = State::open(directory.path()).unwrap();
     assert_eq!(records, []);
-    let mut engine = engine();
-    state.flush(&mut engine).unwrap();
-    let mut stages = vec![(fs::read(&path).unwrap(), known(&engine))];
+    let mut first = engine();
+    state.flush(&mut first).unwrap();
+    let mut stages = vec![(fs::read(&path).unwrap(), known(&first))];
     for second in 1..6 {
-        offer(&mut engine, second, &format!("user=eve n={second}"));
-        state.flush(&mut engine).unwrap();
-        stages.push((fs::read(&path).unwrap(), known(&engine)));
+        offer(&mut first, second, &format!("user=eve n={second}"));
+        state.flush(&mut first).unwrap();
+        stages.push((fs::read(&path).unwrap(), known(&first)));
     }
     drop(state);
     for pair in stages.windows(2) {
@@ -55,7 +56,7 @@ fn what_was_flushed_is_there_whatever_was_written_after_it() {
         for length in before.0.len()..after.0.len() {
             fs::write(&path, &after.0[..length]).unwrap();
             let (_, records) = State::open(directory.path()).unwrap();
-            let mut restored = super::tests::engine();
+            let mut restored = engine();
             restored.restore(records, UnixNanos(6 * SECOND), Restore::Reload);
             assert_eq!(known(&restored), before.1, "{length} bytes");
         }
@@ -106,26 +107,26 @@ fn two_processes_do_not_share_a_state() {
 fn a_journal_that_has_grown_is_written_anew() {
     let directory = tempfile::tempdir().unwrap();
     let (mut state, _) = State::open(directory.path()).unwrap();
-    let mut engine = engine();
+    let mut grown = engine();
     let mut longest = 0;
     for second in 0..1_500 {
         for number in 0..40 {
             let line = format!("user={} n={number}", second % 7);
             let stream = [("job", "a")].into_iter().collect();
             let time = UnixNanos((second * 120 + number) * SECOND);
-            engine.offer(&stream, Entry { time, line: &line, metadata: &[] }, time);
+            grown.offer(&stream, Entry { time, line: &line, metadata: &[] }, time);
         }
-        engine.advance(UnixNanos((second * 120 + 40) * SECOND));
-        engine.notifications();
-        state.flush(&mut engine).unwrap();
+        grown.advance(UnixNanos((second * 120 + 40) * SECOND));
+        grown.notifications();
+        state.flush(&mut grown).unwrap();
         longest = longest.max(state.size());
     }
     assert!(longest > COMPACT_ABOVE / 2, "{longest}");
     assert!(state.size() < COMPACT_ABOVE + (1 << 20), "{} bytes", state.size());
-    let before = known(&engine);
+    let before = known(&grown);
     drop(state);
     let (_, records) = State::open(directory.path()).unwrap();
-    let mut restored = super::tests::engine();
+    let mut restored = engine();
     restored.restore(records, UnixNanos(1_500 * 120 * SECOND), Restore::Reload);
     let after = known(&restored);
     assert_eq!(before.len(), after.len());

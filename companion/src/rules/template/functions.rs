@@ -7,11 +7,11 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use gotmpl::{FuncMap, TemplateError, Value};
+use gotmpl::{FuncMap, TemplateError, Value, ValueFunc};
 use proto::time::UnixNanos;
 use regex::Regex;
 
-use super::{Environment, humanize, label_map};
+use super::{Environment, humanize, label_map, print};
 use crate::rules::duration;
 
 /// Names that label maps must have, once they are known.
@@ -21,7 +21,7 @@ type Answer = Result<Value, TemplateError>;
 /// All of them, by name.
 pub(super) fn all(environment: &Arc<Environment>, now: &Arc<AtomicI64>, names: &Names) -> FuncMap {
     let mut functions = FuncMap::new();
-    let mut add = |name: &'static str, takes: usize, function: Arc<dyn Fn(&[Value]) -> Answer + Send + Sync>| {
+    let mut add = |name: &'static str, takes: usize, function: ValueFunc| {
         let checked = move |args: &[Value]| {
             // `args` takes any number.
             if name != "args" && args.len() != takes {
@@ -33,23 +33,51 @@ pub(super) fn all(environment: &Arc<Environment>, now: &Arc<AtomicI64>, names: &
     };
 
     add("query", 1, query(environment, now, names));
-    add("first", 1, Arc::new(|args| match list(&args[0])? {
-        [first, ..] => Ok(first.clone()),
-        [] => fail("first() called on vector with no elements"),
-    }));
-    add("label", 2, Arc::new(|args| Ok(args[1].field("Labels").and_then(|labels| labels.field(text(&args[0]).ok()?)).cloned().unwrap_or_else(|| string("")))));
+    add(
+        "first",
+        1,
+        Arc::new(|args| match list(&args[0])? {
+            [first, ..] => Ok(first.clone()),
+            [] => fail("first() called on vector with no elements"),
+        }),
+    );
+    add(
+        "label",
+        2,
+        Arc::new(|args| {
+            Ok(args[1]
+                .field("Labels")
+                .and_then(|labels| labels.field(text(&args[0]).ok()?))
+                .cloned()
+                .unwrap_or_else(|| string("")))
+        }),
+    );
     add("value", 1, Arc::new(|args| Ok(args[0].field("Value").cloned().unwrap_or(Value::Float(0.0)))));
-    add("strvalue", 1, Arc::new(|args| Ok(args[0].field("Labels").and_then(|labels| labels.field("__value__")).cloned().unwrap_or_else(|| string("")))));
-    add("sortByLabel", 2, Arc::new(|args| {
-        let name = text(&args[0])?;
-        let mut samples = list(&args[1])?.to_vec();
-        samples.sort_by_key(|sample| sample.field("Labels").and_then(|labels| labels.field(name)).map(ToString::to_string));
-        Ok(Value::List(samples.into()))
-    }));
-    add("args", 0, Arc::new(|args| {
-        let numbered = args.iter().enumerate().map(|(place, value)| (format!("arg{place}").into(), value.clone()));
-        Ok(Value::Map(Arc::new(numbered.collect())))
-    }));
+    add(
+        "strvalue",
+        1,
+        Arc::new(|args| {
+            Ok(args[0].field("Labels").and_then(|labels| labels.field("__value__")).cloned().unwrap_or_else(|| string("")))
+        }),
+    );
+    add(
+        "sortByLabel",
+        2,
+        Arc::new(|args| {
+            let name = text(&args[0])?;
+            let mut samples = list(&args[1])?.to_vec();
+            samples.sort_by_key(|sample| sample.field("Labels").and_then(|labels| labels.field(name)).map(ToString::to_string));
+            Ok(Value::List(samples.into()))
+        }),
+    );
+    add(
+        "args",
+        0,
+        Arc::new(|args| {
+            let numbered = args.iter().enumerate().map(|(place, value)| (format!("arg{place}").into(), value.clone()));
+            Ok(Value::Map(Arc::new(numbered.collect())))
+        }),
+    );
 
     add("humanize", 1, Arc::new(|args| Ok(string(&humanize::humanize(number(&args[0])?)))));
     add("humanize1024", 1, Arc::new(|args| Ok(string(&humanize::humanize_1024(number(&args[0])?)))));
@@ -60,39 +88,47 @@ pub(super) fn all(environment: &Arc<Environment>, now: &Arc<AtomicI64>, names: &
     add("toDuration", 1, Arc::new(|args| Ok(string(&go_duration(number(&args[0])?)))));
     let at = Arc::clone(now);
     add("now", 0, Arc::new(move |_| Ok(Value::Float(at.load(Ordering::Relaxed) as f64 / 1e9))));
-    add("parseDuration", 1, Arc::new(|args| {
-        let given = text(&args[0])?;
-        match duration::parse(given) {
-            Ok(duration) => Ok(Value::Float(duration.0.as_secs_f64())),
-            Err(reason) => fail(format!("{given:?} {reason}")),
-        }
-    }));
+    add(
+        "parseDuration",
+        1,
+        Arc::new(|args| {
+            let given = text(&args[0])?;
+            match duration::parse(given) {
+                Ok(duration) => Ok(Value::Float(duration.0.as_secs_f64())),
+                Err(reason) => fail(format!("{given:?} {reason}")),
+            }
+        }),
+    );
 
     add("title", 1, Arc::new(|args| Ok(string(&title(text(&args[0])?)))));
     add("toUpper", 1, Arc::new(|args| Ok(string(&text(&args[0])?.to_uppercase()))));
     add("toLower", 1, Arc::new(|args| Ok(string(&text(&args[0])?.to_lowercase()))));
     add("match", 2, Arc::new(|args| Ok(Value::Bool(regex(&args[0])?.is_match(text(&args[1])?)))));
-    add("reReplaceAll", 3, Arc::new(|args| {
-        Ok(string(&regex(&args[0])?.replace_all(text(&args[2])?, text(&args[1])?)))
-    }));
-    add("stripPort", 1, Arc::new(|args| {
-        let given = text(&args[0])?;
-        Ok(string(split_port(given).map_or(given, |(host, _)| host)))
-    }));
+    add("reReplaceAll", 3, Arc::new(|args| Ok(string(&regex(&args[0])?.replace_all(text(&args[2])?, text(&args[1])?)))));
+    add(
+        "stripPort",
+        1,
+        Arc::new(|args| {
+            let given = text(&args[0])?;
+            Ok(string(split_port(given).map_or(given, |(host, _)| host)))
+        }),
+    );
     add("stripDomain", 1, Arc::new(|args| Ok(string(&strip_domain(text(&args[0])?)))));
     add("urlQueryEscape", 1, Arc::new(|args| Ok(string(&gotmpl::url_encode(text(&args[0])?)))));
     add("safeHtml", 1, Arc::new(|args| Ok(string(text(&args[0])?))));
 
     add("graphLink", 1, Arc::new(|args| Ok(string(&format!("/graph?g0.expr={}&g0.tab=0", gotmpl::url_encode(text(&args[0])?))))));
     add("tableLink", 1, Arc::new(|args| Ok(string(&format!("/graph?g0.expr={}&g0.tab=1", gotmpl::url_encode(text(&args[0])?))))));
-    let path = url::Url::parse(&environment.external_url).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default();
+    let path =
+        url::Url::parse(&environment.external_url).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default();
     add("pathPrefix", 0, Arc::new(move |_| Ok(string(&path))));
     let external_url = environment.external_url.clone();
     add("externalURL", 0, Arc::new(move |_| Ok(string(&external_url))));
+    add(print::NAME, 1, Arc::new(print::text));
     functions
 }
 
-fn query(environment: &Arc<Environment>, now: &Arc<AtomicI64>, names: &Names) -> Arc<dyn Fn(&[Value]) -> Answer + Send + Sync> {
+fn query(environment: &Arc<Environment>, now: &Arc<AtomicI64>, names: &Names) -> ValueFunc {
     let (environment, now, names) = (Arc::clone(environment), Arc::clone(now), Arc::clone(names));
     Arc::new(move |args| {
         let Some(querier) = &environment.querier else {

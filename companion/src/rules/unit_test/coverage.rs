@@ -96,7 +96,8 @@ impl Coverage {
     pub fn gaps(&self) -> Vec<Gap> {
         let mut gaps = Vec::new();
         for rule in self.rules.values() {
-            let gap = |filter: Option<&str>| Gap { rule: rule.name.clone(), at: rule.at.clone(), filter: filter.map(str::to_owned) };
+            let gap =
+                |filter: Option<&str>| Gap { rule: rule.name.clone(), at: rule.at.clone(), filter: filter.map(str::to_owned) };
             if rule.is_alert && !rule.has_fired {
                 gaps.push(gap(None));
             }
@@ -111,8 +112,12 @@ impl Coverage {
         let gaps = self.gaps();
         for gap in &gaps {
             match &gap.filter {
-                None => writeln!(out, "{}:{}: {} fires in no test", gap.at.file, gap.at.line, gap.rule)?,
-                Some(filter) => writeln!(out, "{}:{}: {}: no line of any test passes {filter}", gap.at.file, gap.at.line, gap.rule)?,
+                None => {
+                    writeln!(out, "{}:{}: {} fires in no test", gap.at.file, gap.at.line, gap.rule)?;
+                }
+                Some(filter) => {
+                    writeln!(out, "{}:{}: {}: no line of any test passes {filter}", gap.at.file, gap.at.line, gap.rule)?;
+                }
             }
         }
         Ok(gaps.is_empty())
@@ -175,8 +180,8 @@ fn each_alternative(filter: &LabelFilter) -> Vec<LabelFilter> {
 
 /// The lines of a leaf up to a filter, as a query of its own.
 fn probe(leaf: &RangeAggregation, stages: &[Stage], text: String) -> Option<Filter> {
-    let stages: String = stages.iter().map(|stage| format!(" {stage}")).collect();
-    let query = format!("sum(count_over_time({}{stages} [1s]))", leaf.selector);
+    let stages: Vec<String> = stages.iter().map(ToString::to_string).collect();
+    let query = format!("sum(count_over_time({} {} [1s]))", leaf.selector, stages.join(" "));
     match logql::parse(&query) {
         Ok(Query::Metric(query)) => Some(Filter { text, extractor: Extractor::new(&query, 0), has_passed: false }),
         _ => None,

@@ -132,12 +132,16 @@ impl Read for TestFile {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
         let known = ["rule_files", "values", "evaluation_interval", "tests"];
         let elsewhere = |key: &str| match key {
-            "group_eval_order" => Some("`group_eval_order` has no meaning here: over logs no rule reads what another one makes; remove it".to_owned()),
-            "fuzzy_compare" => Some("`fuzzy_compare` has no meaning here: numbers are always compared to six digits; remove it".to_owned()),
+            "group_eval_order" => Some(
+                "`group_eval_order` has no meaning here: over logs no rule reads what another one makes; remove it".to_owned(),
+            ),
+            "fuzzy_compare" => {
+                Some("`fuzzy_compare` has no meaning here: numbers are always compared to six digits; remove it".to_owned())
+            }
             _ => None,
         };
         let section = Section::read(name, node, &known, problems, elsewhere)?;
-        let minute = RuleDuration(std::time::Duration::from_secs(60));
+        let minute = RuleDuration(std::time::Duration::from_mins(1));
         Some(Self {
             rule_files: section.take::<Vec<_>>("rule_files", problems).map(|files| files.value).unwrap_or_default(),
             values: section.take("values", problems),
@@ -149,9 +153,12 @@ impl Read for TestFile {
 
 impl Read for Test {
     fn read(_: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
-        let known = ["name", "start_timestamp", "input_streams", "alert_rule_test", "logql_expr_test", "external_labels", "external_url"];
+        let known =
+            ["name", "start_timestamp", "input_streams", "alert_rule_test", "logql_expr_test", "external_labels", "external_url"];
         let elsewhere = |key: &str| match key {
-            "input_series" | "promql_expr_test" => Some(format!("`{key}` belongs to tests of metric rules; here are `input_streams` and `logql_expr_test`")),
+            "input_series" | "promql_expr_test" => {
+                Some(format!("`{key}` belongs to tests of metric rules; here are `input_streams` and `logql_expr_test`"))
+            }
             "interval" => Some("`interval` belongs to `input_series`; an input stream has its own `step`".to_owned()),
             _ => None,
         };
@@ -174,11 +181,15 @@ struct Start(UnixNanos);
 impl Read for Start {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
         let time = match &node.value {
-            Value::Scalar { text, .. } => time::parse_rfc3339(text.as_bytes()).or_else(|| Some(UnixNanos(text.parse::<i64>().ok()?.checked_mul(1_000_000_000)?))),
+            Value::Scalar { text, .. } => time::parse_rfc3339(text.as_bytes())
+                .or_else(|| Some(UnixNanos(text.parse::<i64>().ok()?.checked_mul(1_000_000_000)?))),
             _ => None,
         };
         if time.is_none() {
-            problems.push(&node.at, format!("`{name}` takes seconds since 1970 or a time like 2026-11-23T08:00:00Z, not {}", node.kind()));
+            problems.push(
+                &node.at,
+                format!("`{name}` takes seconds since 1970 or a time like 2026-11-23T08:00:00Z, not {}", node.kind()),
+            );
         }
         time.map(Self)
     }
@@ -214,13 +225,12 @@ struct Stream(LabelSet);
 impl Read for Stream {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
         if let Value::Scalar { text, .. } = &node.value {
-            return match proto::labels::Labels::parse(text) {
-                Ok(labels) => Some(Self(labels.iter().collect())),
-                Err(error) => {
-                    problems.push(&node.at, format!("`{name}`: {} is no stream: {error}", quote(text)));
-                    None
-                }
-            };
+            // A bare word would be read as the name of a metric.
+            let labels = proto::labels::Labels::parse(text).ok().filter(|_| text.trim_start().starts_with('{'));
+            if labels.is_none() {
+                problems.push(&node.at, format!("`{name}`: {} is no stream; write {{job=\"…\"}}", quote(text)));
+            }
+            return labels.map(|labels| Self(labels.iter().collect()));
         }
         Labels::read(name, node, problems).map(|labels| Self(pairs(&labels).into_iter().collect()))
     }
@@ -261,7 +271,8 @@ impl Read for AlertTest {
         if alertname.is_none() {
             problems.push(&node.at, "an alert test takes `alertname`");
         }
-        let alerts = section.take::<Listed<ExpectedAlert>>("exp_alerts", problems).map(|alerts| alerts.value.0).unwrap_or_default();
+        let alerts =
+            section.take::<Listed<ExpectedAlert>>("exp_alerts", problems).map(|alerts| alerts.value.0).unwrap_or_default();
         Some(Self { at: node.at.clone(), eval_time, alertname: alertname?.value, alerts })
     }
 }
@@ -293,7 +304,8 @@ impl Read for ExprTest {
     fn read(_: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
         let section = Section::read("an expression test", node, &["expr", "eval_time", "exp_samples"], problems, |_| None)?;
         let eval_time = section.take("eval_time", problems).map(|time| time.value).unwrap_or_default();
-        let samples = section.take::<Listed<ExpectedSample>>("exp_samples", problems).map(|samples| samples.value.0).unwrap_or_default();
+        let samples =
+            section.take::<Listed<ExpectedSample>>("exp_samples", problems).map(|samples| samples.value.0).unwrap_or_default();
         let Some(expr) = section.take::<String>("expr", problems) else {
             problems.push(&node.at, "an expression test takes `expr`");
             return None;

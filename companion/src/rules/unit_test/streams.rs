@@ -20,21 +20,21 @@ pub(super) fn entries(directory: &Path, test: &Test) -> Result<Vec<TestEntry>, P
         let mut lines = stream.lines.clone();
         if let Some(file) = &stream.file {
             let path = directory.join(&file.value);
-            let text = fs::read(&path).map_err(|error| wrong(file, &format!("cannot read {}: {error}", path.display())))?;
-            let whole = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+            let bytes = fs::read(&path).map_err(|error| wrong(file, &format!("cannot read {}: {error}", path.display())))?;
+            let whole = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
             lines = whole.map(|line| String::from_utf8_lossy(line).into_owned()).map(plain).collect();
         }
         let mut reader = LineReader::new(stream.format);
         let mut next = after(start, stream.start.map_or(0, RuleDuration::nanos));
         for line in &lines {
-            let read = reader.read(line.line.as_bytes());
-            let own = if stream.start.is_none() { read.time } else { None };
+            let found = reader.read(line.line.as_bytes());
+            let own = if stream.start.is_none() { found.time } else { None };
             let time = line.time.map(|time| after(start, time.nanos())).or(own).unwrap_or(next);
             next = after(time, stream.step.nanos());
             let arrival = line.arrival.map_or(time, |arrival| after(start, arrival.nanos()));
-            let mut metadata = read.metadata;
+            let mut metadata = found.metadata;
             metadata.extend(line.metadata.iter().cloned());
-            entries.push(TestEntry { stream: stream.labels.clone(), arrival, time, line: read.text.into_owned(), metadata });
+            entries.push(TestEntry { stream: stream.labels.clone(), arrival, time, line: found.text.into_owned(), metadata });
         }
     }
     entries.sort_by_key(|entry| (entry.arrival, entry.time));
@@ -59,7 +59,8 @@ pub(super) fn expand(directory: &Path, name: &Spanned<String>) -> Result<Vec<Pat
     };
     let (before, behind) = (before.to_owned(), behind.to_owned());
     let directory = path.parent().unwrap_or(Path::new(""));
-    let listed = fs::read_dir(directory).map_err(|error| wrong(name, &format!("cannot read {}: {error}", directory.display())))?;
+    let listed =
+        fs::read_dir(directory).map_err(|error| wrong(name, &format!("cannot read {}: {error}", directory.display())))?;
     let matches = |file: &str| file.len() >= before.len() + behind.len() && file.starts_with(&before) && file.ends_with(&behind);
     let mut files: Vec<PathBuf> = listed
         .filter_map(Result::ok)

@@ -64,14 +64,16 @@ tests:
     - {labels: {user: bob}, value: 1}
 "#,
     );
-    expect![[r#"
+    expect![[r"
         1 tests, 4 expectations, 0 not met
-    "#]].assert_eq(&out);
+    "]]
+    .assert_eq(&out);
     expect![[r#"
         rules.yaml:6: Many: no line of any test passes |= "logon", an alternative of |= "login" or "logon"
         rules.yaml:10: Never fires in no test
         rules.yaml:10: Never: no line of any test passes {job="b"}
-    "#]].assert_eq(&gaps);
+    "#]]
+    .assert_eq(&gaps);
 }
 
 #[test]
@@ -104,7 +106,8 @@ tests:
           + there, and not expected: {} 2
           - expected, and not there: {} 3
         1 tests, 3 expectations, 3 not met
-    "#]].assert_eq(&out);
+    "#]]
+    .assert_eq(&out);
 }
 
 #[test]
@@ -126,6 +129,8 @@ tests:
     );
     expect![[r#"
         test.yaml:4:3: unknown key `input_series`, did you mean `input_streams`?
+        test.yaml:6:5: an input stream takes `stream: '{job="…"}'`
+        test.yaml:6:14: `stream`: `job` is no stream; write {job="…"}
         test.yaml:7:5: an input stream takes either `lines` or `file`
         test.yaml:8:47: unknown format `jsno`, did you mean `json`?
         test.yaml:10:5: an alert test takes `alertname`
@@ -153,7 +158,8 @@ tests:
       exp_annotations: {summary: "eve 2 ", late: "9m 40s"}
 "#,
     );
-    expect![[r#"
+    expect![[r"
         1 tests, 2 expectations, 0 not met
-    "#]].assert_eq(&out);
+    "]]
+    .assert_eq(&out);
 }
