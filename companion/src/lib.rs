@@ -7,3 +7,4 @@
 pub mod entry;
 pub mod labels;
 pub mod logql;
+pub mod notify;
