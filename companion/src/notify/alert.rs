@@ -87,9 +87,10 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// The order in which a notification lists its alerts: by `job` and `instance`, then fewer labels first, then by labels.
+/// The order in which a notification lists its alerts: by `job` and `instance`, those without at the end, then fewer labels first,
+/// then by labels.
 pub fn listing_order(left: &LabelSet, right: &LabelSet) -> Ordering {
-    let key = |labels: &LabelSet, name: &str| labels.get(name).unwrap_or_default().to_owned();
+    let key = |labels: &LabelSet, name: &str| (labels.get(name).is_none(), labels.get(name).unwrap_or_default().to_owned());
     ["job", "instance"]
         .into_iter()
         .map(|name| key(left, name).cmp(&key(right, name)))
@@ -140,7 +141,7 @@ mod tests {
         ];
         sets.sort_by(listing_order);
         let listed: Vec<String> = sets.iter().map(ToString::to_string).collect();
-        assert_eq!(listed, [r#"{b="1"}"#, r#"{a="1"}"#, r#"{a="2"}"#, r#"{a="1", b="1"}"#, r#"{a="1", job="b"}"#]);
+        assert_eq!(listed, [r#"{a="1", job="b"}"#, r#"{b="1"}"#, r#"{a="1"}"#, r#"{a="2"}"#, r#"{a="1", b="1"}"#]);
     }
 
     #[test]

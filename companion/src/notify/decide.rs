@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn each_case_is_decided_as_the_notification_log_says() {
-        let told = |firing: &[u64], resolved: &[u64]| Some(Told { at: UnixNanos(0), firing: set(firing), resolved: set(resolved) });
+        let told =
+            |firing: &[u64], resolved: &[u64]| Some(Told { at: UnixNanos(0), firing: set(firing), resolved: set(resolved) });
         // last · firing, resolved · send_resolved · minutes later · told
         for (last, firing, resolved, send_resolved, minutes, reason) in [
             (None, &[1][..], &[][..], true, 5, Some(Reason::First)),

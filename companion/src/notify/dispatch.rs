@@ -239,7 +239,9 @@ impl Dispatcher {
             let (firing, resolved) = (with(AlertStatus::Firing), with(AlertStatus::Resolved));
             let log_key = LogKey { group: key.0.clone(), receiver: route.receiver.clone(), integration: integration.id.clone() };
             let last = self.log.get(&log_key, now);
-            let Some(reason) = decide(last, &firing, &resolved, integration.send_resolved, route.repeat_interval, now) else { continue };
+            let Some(reason) = decide(last, &firing, &resolved, integration.send_resolved, route.repeat_interval, now) else {
+                continue;
+            };
             let told = alerts.into_iter().map(|(_, alert, status)| (end_of(alert, status), status));
             let told = told.filter(|(_, status)| integration.send_resolved || *status == AlertStatus::Firing).collect();
             notifications.push(Notification {
@@ -353,7 +355,8 @@ impl Dispatcher {
         let firing = self.alerts.iter().filter(|(_, known)| !known.alert.is_resolved(now));
         let of = |known: &Known| {
             let labels = &known.alert.labels;
-            let routes: Vec<&Route> = self.config.routes.of(labels).into_iter().filter_map(|id| self.config.routes.get(id)).collect();
+            let routes: Vec<&Route> =
+                self.config.routes.of(labels).into_iter().filter_map(|id| self.config.routes.get(id)).collect();
             let is_processed = routes.iter().any(|route| {
                 let key = GroupKey::of(route, &route.group_by.of(labels));
                 self.groups.get(&key).is_some_and(|group| group.has_flushed)
@@ -381,7 +384,8 @@ fn end_of(alert: Alert, status: AlertStatus) -> Alert {
 
 /// Whether a route is silent now because of its time intervals.
 fn is_mute(config: &Config, route: &Route, now: UnixNanos) -> bool {
-    let is_now = |names: &[String]| names.iter().filter_map(|name| config.intervals.get(name)).any(|interval| interval.contains(now));
+    let is_now =
+        |names: &[String]| names.iter().filter_map(|name| config.intervals.get(name)).any(|interval| interval.contains(now));
     (!route.active.is_empty() && !is_now(&route.active)) || is_now(&route.mute)
 }
 

@@ -218,10 +218,13 @@ fn stamp(path: &Path) -> Option<(SystemTime, u64, u64)> {
 fn authorization(auth: &Auth) -> Result<Option<HeaderValue>, String> {
     let (text, secret) = match auth {
         Auth::None => return Ok(None),
-        Auth::Basic { user, password } => (format!("Basic {}", base64(format!("{user}:{}", password.read()?).as_bytes())), password),
+        Auth::Basic { user, password } => {
+            (format!("Basic {}", base64(format!("{user}:{}", password.read()?).as_bytes())), password)
+        }
         Auth::Scheme { scheme, secret } => (format!("{scheme} {}", secret.read()?.trim()), secret),
     };
-    let mut value = HeaderValue::from_str(&text).map_err(|_| format!("{secret:?} holds characters that no HTTP header can carry"))?;
+    let mut value =
+        HeaderValue::from_str(&text).map_err(|_| format!("{secret:?} holds characters that no HTTP header can carry"))?;
     value.set_sensitive(true);
     Ok(Some(value))
 }

@@ -81,9 +81,8 @@ const WEEKDAYS: [(&str, Weekday); 7] = [
     ("saturday", Weekday::Saturday),
 ];
 
-const MONTHS: [&str; 12] = [
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
-];
+const MONTHS: [&str; 12] =
+    ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"];
 
 /// `08:30` → minute of the day; `24:00` is its end.
 pub fn minute(text: &str) -> Result<u16, String> {
@@ -169,7 +168,10 @@ mod tests {
         assert_eq!((minute("00:00"), minute("08:30"), minute("24:00")), (Ok(0), Ok(510), Ok(1440)));
         assert_eq!((weekdays("monday:Friday"), weekdays("sunday")), (Ok(1..=5), Ok(0..=0)));
         assert_eq!((months("1:march"), months("December")), (Ok(1..=3), Ok(12..=12)));
-        assert_eq!((years("2026:2028"), days_of_month("-3:-1"), days_of_month("1:-1")), (Ok(2026..=2028), Ok((-3, -1)), Ok((1, -1))));
+        assert_eq!(
+            (years("2026:2028"), days_of_month("-3:-1"), days_of_month("1:-1")),
+            (Ok(2026..=2028), Ok((-3, -1)), Ok((1, -1)))
+        );
         for text in ["8:30", "24:01", "12:60", "noon", "12:5", ""] {
             assert!(minute(text).is_err(), "{text}");
         }
@@ -186,7 +188,11 @@ mod tests {
     #[test]
     fn fields_are_joined_and_ranges_are_alternatives() {
         let work = TimeInterval(vec![
-            Period { times: vec![(minute("09:00").unwrap(), minute("17:00").unwrap())], weekdays: vec![1..=5], ..Period::default() },
+            Period {
+                times: vec![(minute("09:00").unwrap(), minute("17:00").unwrap())],
+                weekdays: vec![1..=5],
+                ..Period::default()
+            },
             Period { days_of_month: vec![(-1, -1)], months: vec![2..=2], ..Period::default() },
         ]);
         for (time, inside) in [

@@ -78,12 +78,7 @@ impl<'a> Message<'a> {
 
     /// For templates.
     pub fn subject(&self) -> Subject<'a> {
-        Subject {
-            receiver: self.receiver,
-            alerts: self.alerts,
-            group_labels: self.group_labels,
-            external_url: self.external_url,
-        }
+        Subject { receiver: self.receiver, alerts: self.alerts, group_labels: self.group_labels, external_url: self.external_url }
     }
 }
 
@@ -140,7 +135,8 @@ mod tests {
     /// The one integration of a receiver with these keys.
     pub(super) fn config_of(keys: &str) -> Integration {
         let text = format!("route: {{receiver: team}}\nreceivers:\n- name: team\n  {keys}\n");
-        let config = crate::notify::config::parse(&"am.yml".into(), text.as_bytes(), Path::new("/")).unwrap_or_else(|error| panic!("{error}"));
+        let config = crate::notify::config::parse(&"am.yml".into(), text.as_bytes(), Path::new("/"))
+            .unwrap_or_else(|error| panic!("{error}"));
         config.receivers[0].integrations[0].clone()
     }
 

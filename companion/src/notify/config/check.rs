@@ -67,7 +67,8 @@ impl Tree<'_> {
         if root.receiver.is_none() && !raw.damaged {
             problems.push(at, "`route` needs a `receiver`: it takes what no other route does");
         }
-        let matches = root.equal.is_some() || root.regex.is_some() || root.matchers.as_ref().is_some_and(|words| !words.value.0.is_empty());
+        let matches =
+            root.equal.is_some() || root.regex.is_some() || root.matchers.as_ref().is_some_and(|words| !words.value.0.is_empty());
         if matches {
             problems.push(at, "the root route takes every alert: it must not have matchers; move them into `routes`");
         }
@@ -105,7 +106,11 @@ impl Tree<'_> {
         matchers.sort();
         let slash = |text: &str| if self.routes.is_empty() { String::new() } else { format!("{text}/") };
         let key = format!("{}{matchers}", slash(&parent.key));
-        let path = format!("{}{matchers}{}", slash(&parent.path), if self.routes.is_empty() { String::new() } else { format!("/{place}") });
+        let path = format!(
+            "{}{matchers}{}",
+            slash(&parent.path),
+            if self.routes.is_empty() { String::new() } else { format!("/{place}") }
+        );
         let route = Route {
             goes_on: node.goes_on.as_ref().is_some_and(|goes_on| goes_on.value),
             receiver: node.receiver.as_ref().map_or_else(|| parent.receiver.clone(), |receiver| receiver.value.clone()),
@@ -182,7 +187,12 @@ fn matchers(
     let mut found = Vec::new();
     for (labels, op) in [(equal, MatchOp::Equal), (regex, MatchOp::Matches)] {
         for (name, value) in labels.iter().flat_map(|labels| &labels.value.0) {
-            match Matcher::new(&name.value, op, &value.value) {
+            let matcher = Matcher::new(&name.value, op, &value.value).and_then(|matcher| match op {
+                // The legacy form is printed in group keys with its anchors.
+                MatchOp::Matches => Matcher::new(&name.value, op, &format!("^(?:{})$", value.value)),
+                _ => Ok(matcher),
+            });
+            match matcher {
                 Ok(matcher) => found.push(matcher),
                 Err(error) => problems.push(&value.at, error),
             }
@@ -233,7 +243,12 @@ fn intervals(raw: &Raw, problems: &mut Problems) -> BTreeMap<String, TimeInterva
 }
 
 fn period(raw: &RawPeriod, problems: &mut Problems) -> Period {
-    fn read<T>(words: Option<&Spanned<Words>>, key: &str, read: impl Fn(&str) -> Result<T, String>, problems: &mut Problems) -> Vec<T> {
+    fn read<T>(
+        words: Option<&Spanned<Words>>,
+        key: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+        problems: &mut Problems,
+    ) -> Vec<T> {
         let mut found = Vec::new();
         for word in words.iter().flat_map(|words| &words.value.0) {
             match read(&word.value) {
@@ -258,7 +273,8 @@ fn period(raw: &RawPeriod, problems: &mut Problems) -> Period {
         match (from, to) {
             (Some(from), Some(to)) if from < to => times.push((from, to)),
             (Some(_), Some(_)) => {
-                problems.push(&range.at, "`end_time` must be after `start_time`; a night is two ranges, up to 24:00 and from 00:00");
+                problems
+                    .push(&range.at, "`end_time` must be after `start_time`; a night is two ranges, up to 24:00 and from 00:00");
             }
             _ => {}
         }

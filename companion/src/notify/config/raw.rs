@@ -371,7 +371,9 @@ mod tests {
 
     #[test]
     fn durations_descend_and_each_unit_stands_once() {
-        for (text, seconds) in [("0", 0.0), ("30s", 30.0), ("1h30m", 5_400.0), ("8760h", 31_536_000.0), ("1y2w3d", 33_004_800.0), ("500ms", 0.5)] {
+        for (text, seconds) in
+            [("0", 0.0), ("30s", 30.0), ("1h30m", 5_400.0), ("8760h", 31_536_000.0), ("1y2w3d", 33_004_800.0), ("500ms", 0.5)]
+        {
             assert_eq!(span(text).map(|span| span.as_secs_f64()), Some(seconds), "{text}");
         }
         for text in ["", "5", "s", "1m1h", "1s1s", "1.5h", "-1s", "99999999999999999999y", "5 m"] {

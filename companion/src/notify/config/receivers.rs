@@ -167,19 +167,21 @@ impl Reader<'_> {
             self.problems.push(at, format!("an e-mail needs `{missing}` here, or `smtp_{missing}` in `global`"));
             return None;
         };
-        let Some((host, port)) = smarthost.value.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?))) else {
-            self.problems.push(&smarthost.at, format!("{} is no host and port; write for example mail.example.org:587", quote(&smarthost.value)));
+        let Some((host, port)) = smarthost.value.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)))
+        else {
+            self.problems.push(
+                &smarthost.at,
+                format!("{} is no host and port; write for example mail.example.org:587", quote(&smarthost.value)),
+            );
             return None;
         };
         let user = raw.auth_username.as_ref().or(global.smtp_auth_username.as_ref());
         let own = self.secret("auth_password", raw.auth_password.as_ref(), raw.auth_password_file.as_ref());
         let password = match own {
             Some(password) => Some(password),
-            None => self.secret(
-                "smtp_auth_password",
-                global.smtp_auth_password.as_ref(),
-                global.smtp_auth_password_file.as_ref(),
-            ),
+            None => {
+                self.secret("smtp_auth_password", global.smtp_auth_password.as_ref(), global.smtp_auth_password_file.as_ref())
+            }
         };
         let auth = match (user, password) {
             (None, None) => None,
@@ -322,7 +324,9 @@ impl Reader<'_> {
         match text {
             Some(text) => self.compile(text, compile, key),
             // Of our own making: the tests render them.
-            None => compile(self.templates, default).map_err(|error| self.problems.push(&At::outside(key), error.to_string())).ok(),
+            None => {
+                compile(self.templates, default).map_err(|error| self.problems.push(&At::outside(key), error.to_string())).ok()
+            }
         }
     }
 

@@ -44,14 +44,15 @@ receivers: [{name: all}, {name: security}]
     )
     .unwrap();
     let routes = &config.routes.0;
-    let shown: Vec<_> = routes.iter().map(|route| (route.key.as_str(), route.receiver.as_str(), route.group_wait.as_secs())).collect();
+    let shown: Vec<_> =
+        routes.iter().map(|route| (route.key.as_str(), route.receiver.as_str(), route.group_wait.as_secs())).collect();
     assert_eq!(
         shown,
         [
             ("{}", "all", 30),
             (r#"{}/{lane="security"}"#, "security", 10),
             (r#"{}/{lane="security"}/{severity="critical"}"#, "security", 10),
-            (r#"{}/{severity=~"warning|info"}"#, "all", 30),
+            (r#"{}/{severity=~"^(?:warning|info)$"}"#, "all", 30),
         ]
     );
     assert!(routes.iter().all(|route| route.group_interval == Duration::from_mins(1)));
@@ -71,7 +72,9 @@ fn continue_asks_later_siblings_too() {
          receivers: [{name: a}, {name: b}, {name: c}]\n",
     )
     .unwrap();
-    let of = |pairs: &[(&str, &str)]| -> Vec<usize> { config.routes.of(&pairs.iter().copied().collect()).into_iter().map(|id| id.0).collect() };
+    let of = |pairs: &[(&str, &str)]| -> Vec<usize> {
+        config.routes.of(&pairs.iter().copied().collect()).into_iter().map(|id| id.0).collect()
+    };
     assert_eq!((of(&[("x", "1"), ("y", "1")]), of(&[("x", "1")]), of(&[("z", "1")])), (vec![1, 2], vec![1], vec![0]));
 }
 
@@ -90,7 +93,8 @@ fn secrets_are_never_printed_and_paths_are_taken_from_the_files_folder() {
     let shown = format!("{config:?}");
     assert!(!shown.contains("s3cr3t"), "{shown}");
     assert!(shown.contains("<secret in /etc/am/slack>"), "{shown}");
-    let ids: Vec<_> = config.receivers[0].integrations.iter().map(|integration| (integration.id.as_str(), integration.send_resolved)).collect();
+    let ids: Vec<_> =
+        config.receivers[0].integrations.iter().map(|integration| (integration.id.as_str(), integration.send_resolved)).collect();
     assert_eq!(ids, [("slack[0]", false), ("slack[1]", false), ("webhook[0]", true), ("email[0]", false)]);
 }
 

@@ -30,7 +30,8 @@ fn seconds(text: &str) -> i64 {
 
 impl Story {
     fn new(config: &str) -> Self {
-        let config = crate::notify::config::parse(&"am.yml".into(), config.as_bytes(), Path::new("/")).unwrap_or_else(|error| panic!("{error}"));
+        let config = crate::notify::config::parse(&"am.yml".into(), config.as_bytes(), Path::new("/"))
+            .unwrap_or_else(|error| panic!("{error}"));
         Self { dispatcher: Dispatcher::new(Arc::new(config)), now: START, down: Vec::new(), told: Vec::new() }
     }
 
@@ -61,8 +62,13 @@ impl Story {
             let mut words: Vec<String> = Vec::new();
             for (alert, status) in &notification.alerts {
                 let sign = if *status == AlertStatus::Firing { '+' } else { '-' };
-                let others: Vec<&str> = alert.labels.iter().filter(|(name, _)| *name != "alertname").map(|(_, value)| value).collect();
-                words.push(format!("{sign}{}{}", alert.name(), others.iter().map(|other| format!("/{other}")).collect::<String>()));
+                let others: Vec<&str> =
+                    alert.labels.iter().filter(|(name, _)| *name != "alertname").map(|(_, value)| value).collect();
+                words.push(format!(
+                    "{sign}{}{}",
+                    alert.name(),
+                    others.iter().map(|other| format!("/{other}")).collect::<String>()
+                ));
             }
             let passed = (self.now - START) / SECOND;
             self.told.push(format!(
@@ -79,7 +85,8 @@ impl Story {
     }
 
     fn alert(&mut self, text: &str, starts_at: i64, ends_at: i64) {
-        let alert = Alert { labels: labels(text), starts_at: UnixNanos(starts_at), ends_at: UnixNanos(ends_at), ..Alert::default() };
+        let alert =
+            Alert { labels: labels(text), starts_at: UnixNanos(starts_at), ends_at: UnixNanos(ends_at), ..Alert::default() };
         self.dispatcher.take([alert], UnixNanos(self.now));
     }
 
@@ -149,7 +156,12 @@ fn an_alert_that_is_older_than_group_wait_does_not_wait() {
 #[test]
 fn who_does_not_want_to_hear_the_end_does_not_but_hears_the_next_beginning() {
     let mut story = Story::simple(", routes: [{matchers: [lane=quiet], receiver: quiet}]");
-    story.fires("alertname=A lane=quiet").at("6:00").is_over("alertname=A lane=quiet").at("12:00").told(&["00:30 quiet First +A/quiet"]);
+    story
+        .fires("alertname=A lane=quiet")
+        .at("6:00")
+        .is_over("alertname=A lane=quiet")
+        .at("12:00")
+        .told(&["00:30 quiet First +A/quiet"]);
     story.fires("alertname=A lane=quiet").at("20:00").told(&["12:30 quiet NewFiring +A/quiet"]);
 }
 
@@ -158,7 +170,12 @@ fn an_alert_whose_sender_is_gone_ends_by_itself() {
     let mut story = Story::simple("");
     story.alert("alertname=A", START, START + 4 * 60 * SECOND);
     story.alert("alertname=B", START, 0);
-    story.at("20:00").told(&["00:30 team First +A", "00:30 team First +B", "05:30 team AllResolved -A", "05:30 team AllResolved -B"]);
+    story.at("20:00").told(&[
+        "00:30 team First +A",
+        "00:30 team First +B",
+        "05:30 team AllResolved -A",
+        "05:30 team AllResolved -B",
+    ]);
 }
 
 #[test]
@@ -236,7 +253,11 @@ fn the_security_lane_of_a_real_configuration_is_fast() {
         ", routes: [{matchers: [lane=security], receiver: team, group_wait: 10s, group_interval: 1m, repeat_interval: 1h}]",
     );
     story.fires("alertname=K4 lane=security").at("1:30").fires("alertname=K4 lane=security user=b").at("1:05:00");
-    story.told(&["00:10 team First +K4/security", "02:10 team NewFiring +K4/security +K4/security/b", "63:10 team Repeat +K4/security +K4/security/b"]);
+    story.told(&[
+        "00:10 team First +K4/security",
+        "02:10 team NewFiring +K4/security +K4/security/b",
+        "63:10 team Repeat +K4/security +K4/security/b",
+    ]);
 }
 
 #[test]

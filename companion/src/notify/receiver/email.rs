@@ -57,9 +57,9 @@ pub fn mail(config: &EmailConfig, message: &Message<'_>, now: UnixNanos) -> Resu
     let envelope = Envelope::new(Some(sender.email), to.iter().map(|mailbox| mailbox.email.clone()).collect())
         .map_err(|error| format!("`to`: {error}"))?;
     let built = match (&config.text, &config.html) {
-        (Some(text), Some(html)) => {
-            builder.envelope(envelope.clone()).multipart(MultiPart::alternative_plain_html(render("text", text)?, render("html", html)?))
-        }
+        (Some(text), Some(html)) => builder
+            .envelope(envelope.clone())
+            .multipart(MultiPart::alternative_plain_html(render("text", text)?, render("html", html)?)),
         (Some(text), None) => builder.envelope(envelope.clone()).singlepart(SinglePart::plain(render("text", text)?)),
         (None, Some(html)) => builder.envelope(envelope.clone()).singlepart(SinglePart::html(render("html", html)?)),
         (None, None) => return Err("it has neither text nor HTML".to_owned()),
@@ -93,7 +93,9 @@ mod tests {
     use crate::notify::config::IntegrationKind;
 
     fn config(more: &str) -> Box<EmailConfig> {
-        let text = format!("email_configs: [{{to: 'ops@example.org, Eva <eva@example.org>', from: picket@example.org, smarthost: 'mail.example.org:587'{more}}}]");
+        let text = format!(
+            "email_configs: [{{to: 'ops@example.org, Eva <eva@example.org>', from: picket@example.org, smarthost: 'mail.example.org:587'{more}}}]"
+        );
         match config_of(&text).kind {
             IntegrationKind::Email(config) => config,
             other => panic!("{other:?}"),
@@ -109,7 +111,10 @@ mod tests {
         let config = config("");
         let built = message(|message| mail(&config, message, UnixNanos(0))).unwrap();
         let to: Vec<String> = built.envelope.to().iter().map(ToString::to_string).collect();
-        assert_eq!((to, built.envelope.from().unwrap().to_string()), (vec!["ops@example.org".to_owned(), "eva@example.org".to_owned()], "picket@example.org".to_owned()));
+        assert_eq!(
+            (to, built.envelope.from().unwrap().to_string()),
+            (vec!["ops@example.org".to_owned(), "eva@example.org".to_owned()], "picket@example.org".to_owned())
+        );
         let text = text(&config);
         for part in [
             "Subject: [FIRING:1] K4 (critical)\r\n",

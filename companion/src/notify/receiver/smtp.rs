@@ -24,14 +24,12 @@ pub async fn send(config: &EmailConfig, mail: &Mail) -> Result<(), Failure> {
     let tls = tls(config).map_err(Failure::lasting)?;
     let implicit = (config.port == IMPLICIT_TLS).then(|| tls.clone());
     let server = (config.host.as_str(), config.port);
-    let mut connection =
-        AsyncSmtpConnection::connect_tokio1(server, Some(TIMEOUT), &hello, implicit, None).await.map_err(|error| failure(&error))?;
+    let mut connection = AsyncSmtpConnection::connect_tokio1(server, Some(TIMEOUT), &hello, implicit, None)
+        .await
+        .map_err(|error| failure(&error))?;
     let sent = tokio::time::timeout(TIMEOUT * 3, talk(&mut connection, config, tls, &hello, mail)).await;
-    let sent = sent.unwrap_or_else(|_| Err(Failure::passing("no answer in time")));
-    if sent.is_err() {
-        connection.abort().await;
-    }
-    sent
+    // Whatever happened, the connection is dropped here: after a failed handshake it has no stream left to say goodbye on.
+    sent.unwrap_or_else(|_| Err(Failure::passing("no answer in time")))
 }
 
 async fn talk(
@@ -74,7 +72,8 @@ fn tls(config: &EmailConfig) -> Result<TlsParameters, String> {
     let mut builder = TlsParameters::builder(name).dangerous_accept_invalid_certs(config.tls.insecure_skip_verify);
     if let Some(path) = &config.tls.ca_file {
         let authority = Certificate::from_pem(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))?;
-        builder = builder.certificate_store(lettre::transport::smtp::client::CertificateStore::None).add_root_certificate(authority);
+        builder =
+            builder.certificate_store(lettre::transport::smtp::client::CertificateStore::None).add_root_certificate(authority);
     }
     if let (Some(cert), Some(key)) = (&config.tls.cert_file, &config.tls.key_file) {
         let identity = Identity::from_pem(&read(cert)?, &read(key)?).map_err(|error| format!("{}: {error}", cert.display()))?;

@@ -135,6 +135,9 @@ mod tests {
     fn only_what_may_pass_is_tried_again() {
         let reply = |status| Reply { status, retry_after: None, body: String::new() };
         assert_eq!(outcome(&reply(204)), Ok(()));
-        assert_eq!([500, 503, 429, 400, 404, 301].map(|status| outcome(&reply(status)).unwrap_err().may_pass), [true, true, true, false, false, false]);
+        assert_eq!(
+            [500, 503, 429, 400, 404, 301].map(|status| outcome(&reply(status)).unwrap_err().may_pass),
+            [true, true, true, false, false, false]
+        );
     }
 }

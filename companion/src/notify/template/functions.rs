@@ -50,31 +50,31 @@ pub(super) fn with_functions(template: Template) -> Template {
 
 /// Alertmanager's, and what `rewrite` puts in.
 const FUNCTIONS: [(&str, fn(&[Value]) -> Answer); 25] = [
-        (FIELD, field),
-        (UNMENTION, |args| Ok(text(one(args)?.to_string().replace("<!", "&lt;!").replace("<@", "&lt;@").replace("<#", "&lt;#")))),
-        ("index", index),
-        ("toUpper", |args| Ok(text(one(args)?.to_string().to_uppercase()))),
-        ("toLower", |args| Ok(text(one(args)?.to_string().to_lowercase()))),
-        ("title", |args| Ok(text(title(&one(args)?.to_string())))),
-        ("trimSpace", |args| Ok(text(one(args)?.to_string().trim().to_owned()))),
-        ("join", join),
-        ("match", matched),
-        ("reReplaceAll", replace_all),
-        ("safeHtml", |args| Ok(text(one(args)?.to_string()))),
-        ("safeUrl", |args| Ok(text(one(args)?.to_string()))),
-        ("urlUnescape", url_unescape),
-        ("stringSlice", |args| Ok(list(args.iter().map(|arg| text(arg.to_string()))))),
-        ("list", |args| Ok(list(args.iter().cloned()))),
-        ("append", append),
-        ("dict", dict),
-        ("toJson", |args| Ok(text(json(one(args)?).to_string()))),
-        ("now", |_| Ok(time(&GoTime::utc(NOW.get())))),
-        ("since", since),
-        ("date", |args| two(args).and_then(|(layout, at)| Ok(text(as_time(at)?.format(&layout.to_string()))))),
-        ("toDate", to_date),
-        ("tz", in_zone),
-        ("humanizeDuration", |args| Ok(text(humanize_duration(as_seconds(one(args)?)?)))),
-        ("routeLabels", |_| Err(failed("routeLabels: this router's routes have no labels"))),
+    (FIELD, field),
+    (UNMENTION, |args| Ok(text(one(args)?.to_string().replace("<!", "&lt;!").replace("<@", "&lt;@").replace("<#", "&lt;#")))),
+    ("index", index),
+    ("toUpper", |args| Ok(text(one(args)?.to_string().to_uppercase()))),
+    ("toLower", |args| Ok(text(one(args)?.to_string().to_lowercase()))),
+    ("title", |args| Ok(text(title(&one(args)?.to_string())))),
+    ("trimSpace", |args| Ok(text(one(args)?.to_string().trim().to_owned()))),
+    ("join", join),
+    ("match", matched),
+    ("reReplaceAll", replace_all),
+    ("safeHtml", |args| Ok(text(one(args)?.to_string()))),
+    ("safeUrl", |args| Ok(text(one(args)?.to_string()))),
+    ("urlUnescape", url_unescape),
+    ("stringSlice", |args| Ok(list(args.iter().map(|arg| text(arg.to_string()))))),
+    ("list", |args| Ok(list(args.iter().cloned()))),
+    ("append", append),
+    ("dict", dict),
+    ("toJson", |args| Ok(text(json(one(args)?).to_string()))),
+    ("now", |_| Ok(time(&GoTime::utc(NOW.get())))),
+    ("since", since),
+    ("date", |args| two(args).and_then(|(layout, at)| Ok(text(as_time(at)?.format(&layout.to_string()))))),
+    ("toDate", to_date),
+    ("tz", in_zone),
+    ("humanizeDuration", |args| Ok(text(humanize_duration(as_seconds(one(args)?)?)))),
+    ("routeLabels", |_| Err(failed("routeLabels: this router's routes have no labels"))),
 ];
 
 pub(super) fn text(text: String) -> Value {
@@ -165,7 +165,9 @@ fn method_of_time(at: &GoTime, name: &str, args: &[Value]) -> Option<Answer> {
         ("Local", []) => Ok(time(&at.in_zone(&jiff::tz::TimeZone::system()))),
         ("Unix", []) => Ok(Value::Int(at.nanos().0.div_euclid(1_000_000_000))),
         ("IsZero", []) => Ok(Value::Bool(at.nanos().0 == 0)),
-        ("Sub", [_]) => other(args).map(|other| text(show_duration(SignedDuration::from_nanos(at.nanos().0.saturating_sub(other.nanos().0))))),
+        ("Sub", [_]) => {
+            other(args).map(|other| text(show_duration(SignedDuration::from_nanos(at.nanos().0.saturating_sub(other.nanos().0)))))
+        }
         ("Before", [_]) => other(args).map(|other| Value::Bool(at.nanos() < other.nanos())),
         ("After", [_]) => other(args).map(|other| Value::Bool(at.nanos() > other.nanos())),
         _ => return None,
@@ -202,7 +204,11 @@ fn title(words: &str) -> String {
     let mut out = String::with_capacity(words.len());
     let mut inside = false;
     for c in words.chars() {
-        if inside { out.extend(c.to_lowercase()) } else { out.extend(c.to_uppercase()) }
+        if inside {
+            out.extend(c.to_lowercase())
+        } else {
+            out.extend(c.to_uppercase())
+        }
         inside = c.is_alphanumeric() || (inside && matches!(c, '\'' | '_'));
     }
     out
@@ -225,7 +231,9 @@ fn matched(args: &[Value]) -> Answer {
 }
 
 fn replace_all(args: &[Value]) -> Answer {
-    let [pattern, replacement, subject] = args else { return Err(failed("reReplaceAll wants a pattern, a replacement and a text")) };
+    let [pattern, replacement, subject] = args else {
+        return Err(failed("reReplaceAll wants a pattern, a replacement and a text"));
+    };
     Ok(text(regex(pattern)?.replace_all(&subject.to_string(), replacement.to_string()).into_owned()))
 }
 
@@ -234,7 +242,8 @@ fn url_unescape(args: &[Value]) -> Answer {
     let mut bytes = Vec::with_capacity(escaped.len());
     let mut rest = escaped.as_bytes();
     while let Some((byte, after)) = rest.split_first() {
-        let code = || after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let code =
+            || after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
         match (byte, code()) {
             (b'%', Some(code)) => {
                 bytes.push(code);

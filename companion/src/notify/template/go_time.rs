@@ -17,9 +17,8 @@ pub(super) struct GoTime {
 }
 
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
-const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
-];
+const MONTHS: [&str; 12] =
+    ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
 
 /// The pieces of a layout; of two that begin alike the longer one stands first.
 const PIECES: [(&str, Piece); 32] = [
@@ -206,7 +205,8 @@ impl GoTime {
 
     /// A text that is written as the layout says; nothing if it is not.
     pub(super) fn read(layout: &str, text: &str) -> Option<Self> {
-        let (mut year, mut month, mut day, mut hour, mut minute, mut second, mut nanos) = (0_i16, 1_i8, 1_i8, 0_i8, 0_i8, 0_i8, 0_i32);
+        let (mut year, mut month, mut day, mut hour, mut minute, mut second, mut nanos) =
+            (0_i16, 1_i8, 1_i8, 0_i8, 0_i8, 0_i8, 0_i32);
         let (mut afternoon, mut offset, mut zone) = (None, None, None);
         let (mut rest, mut left) = (layout, text);
         while let Some((piece, after)) = next(rest) {
@@ -219,7 +219,8 @@ impl GoTime {
                     Piece::DayName => drop(word(&mut left, &DAYS, usize::MAX)?),
                     Piece::DayShort => drop(word(&mut left, &DAYS, 3)?),
                     Piece::Zone => {
-                        let end = left.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '+' | '-')).unwrap_or(left.len());
+                        let end =
+                            left.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '+' | '-')).unwrap_or(left.len());
                         zone = Some(left[..end].to_owned()).filter(|zone| !zone.is_empty());
                         left = &left[end..];
                     }

@@ -18,17 +18,13 @@ fn alerts() -> Vec<(Alert, AlertStatus)> {
         ends_at: UnixNanos(ends_at),
         generator_url: "http://picket.example.org/rule?a=1&b=2".to_owned(),
     };
-    vec![
-        (alert("alice", 0), AlertStatus::Firing),
-        (alert("bob", at("2026-11-26T10:05:00Z").0), AlertStatus::Resolved),
-    ]
+    vec![(alert("alice", 0), AlertStatus::Firing), (alert("bob", at("2026-11-26T10:05:00Z").0), AlertStatus::Resolved)]
 }
 
 fn render(source: &str) -> String {
     let alerts = alerts();
     let labels = set(&[("alertname", "K4")]);
-    let subject =
-        Subject { receiver: "team", alerts: &alerts, group_labels: &labels, external_url: "http://picket.example.org" };
+    let subject = Subject { receiver: "team", alerts: &alerts, group_labels: &labels, external_url: "http://picket.example.org" };
     let templates = Templates::builtin().unwrap();
     let text = templates.text(source).unwrap_or_else(|error| panic!("{source}: {error}"));
     text.render(&subject.data(), at("2026-11-26T11:01:00Z")).unwrap_or_else(|error| format!("error: {error}"))

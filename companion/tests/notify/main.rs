@@ -1,0 +1,9 @@
+//! Notification against others: doubles of Slack, webhooks, Alertmanager and a mail server on loopback, and Debian's Alertmanager
+//! where it is installed.
+
+mod differential;
+mod double;
+mod mail;
+mod real;
+mod shipped;
+mod told;
