@@ -15,7 +15,8 @@ use super::api::{self, Answer};
 use super::clock::now;
 use super::config::Config;
 use super::metrics;
-use super::router::{ReceiverStatus, Router, StateError};
+use super::router::{ReceiverStatus, Router};
+use super::state_file::StateError;
 
 /// Who tells people.
 #[derive(Clone, Debug)]
@@ -29,7 +30,7 @@ pub enum Destination {
 /// Where things are.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where the router keeps what it knows.
+    /// Where the router keeps what it knows, and what waits for Alertmanagers that are down.
     pub state_dir: PathBuf,
     /// Where people can look at this program: `externalURL` of notifications.
     pub external_url: String,
@@ -81,7 +82,8 @@ enum Running {
 pub fn spawn(destination: Destination, options: &Options) -> Result<Notifier, StateError> {
     let inner = match destination {
         Destination::Alertmanagers(targets) => {
-            let instances: Vec<Arc<Instance>> = targets.iter().map(|target| Arc::new(Instance::new(target))).collect();
+            let open = |target| Instance::open(target, &options.state_dir).map(Arc::new);
+            let instances: Vec<Arc<Instance>> = targets.iter().map(open).collect::<Result<_, _>>()?;
             let tasks = instances.iter().map(|instance| tokio::spawn(Arc::clone(instance).run())).collect();
             Inner { destination: Running::Alertmanagers(instances), tasks }
         }

@@ -5,13 +5,12 @@
 //! time. State is saved at most once a second, and not at all while nothing changes.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use proto::time::UnixNanos;
-use thiserror::Error;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -24,7 +23,8 @@ use super::config::Config;
 use super::decide::after;
 use super::dispatch::{Dispatcher, Notification};
 use super::receiver::{Failure, Message, Sender};
-use super::state::{StateFile, encode};
+use super::state;
+use super::state_file::{Found, StateError, StateFile};
 use crate::labels::LabelSet;
 
 /// Attempts of one way of telling that run at a time.
@@ -37,16 +37,6 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 const PRUNE_INTERVAL: Duration = Duration::from_mins(15);
 /// How long is waited for what is under way when the program stops.
 const STOP_MAX: Duration = Duration::from_secs(5);
-
-/// Why the router cannot start.
-#[derive(Debug, Error)]
-#[error("state directory {path}: {source}; make it writable", path = path.display())]
-pub struct StateError {
-    /// Which.
-    pub path: PathBuf,
-    /// Why.
-    pub source: std::io::Error,
-}
 
 /// What became of one way of telling.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,12 +93,16 @@ pub struct Router {
 impl Router {
     /// With what an earlier run knew.
     pub fn open(config: Config, state_dir: &Path, external_url: &str) -> Result<Self, StateError> {
-        let refused = |source| StateError { path: state_dir.to_owned(), source };
-        let file = StateFile::open(state_dir).map_err(refused)?;
+        let refused = |source| StateError::of(state_dir, source);
+        let file = StateFile::open(state_dir, state::NAME).map_err(refused)?;
         let config = Arc::new(config);
         let mut dispatcher = Dispatcher::new(Arc::clone(&config));
-        if let Some((damage, aside)) = file.restore(&mut dispatcher, now()).map_err(refused)? {
-            warn!(set_aside = %aside.display(), why = %damage, "what was notified is not known: starting anew, some may be told twice");
+        match file.load(state::decode, now()).map_err(refused)? {
+            Found::Nothing => {}
+            Found::Whole(saved) => saved.give_to(&mut dispatcher, now()),
+            Found::SetAside(damage, aside) => {
+                warn!(set_aside = %aside.display(), why = %damage, "what was notified is not known: starting anew, some may be told twice");
+            }
         }
         let mut ways = BTreeMap::new();
         for receiver in &config.receivers {
@@ -254,7 +248,7 @@ impl Router {
         if !self.is_unsaved.swap(false, Ordering::AcqRel) {
             return;
         }
-        let bytes = self.with(|dispatcher| encode(dispatcher));
+        let bytes = self.with(|dispatcher| state::encode(dispatcher));
         let file = self.file.clone();
         let words = match tokio::task::spawn_blocking(move || file.save(&bytes)).await {
             Ok(Ok(())) => return,
@@ -279,9 +273,10 @@ impl Router {
             let at = now();
             way.note(|status| {
                 status.pending = status.pending.saturating_sub(1);
-                match delivered {
-                    true => (status.delivered, status.last_success) = (status.delivered.saturating_add(1), Some(at)),
-                    false => status.failed = status.failed.saturating_add(1),
+                if delivered {
+                    (status.delivered, status.last_success) = (status.delivered.saturating_add(1), Some(at));
+                } else {
+                    status.failed = status.failed.saturating_add(1);
                 }
             });
             (notification, delivered)

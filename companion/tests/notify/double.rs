@@ -98,7 +98,7 @@ impl Double {
 async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let path = request.uri().path().to_owned();
     let authorization = request.headers().get("authorization").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let mut state = state.lock().unwrap();
     state.asked.push(Asked { path, authorization, body: String::from_utf8_lossy(&body).into_owned() });
     let (status, body, retry_after) = state.answers.pop_front().unwrap_or((200, "ok".to_owned(), None));

@@ -1,13 +1,12 @@
 //! The configuration in deploy/config: our router reads it, Debian's amtool too, and it sends alerts where it says.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use companion::labels::LabelSet;
 use companion::notify::config;
 
 use crate::double::labels;
-use crate::real::{installed, skipped};
+use crate::real::{installed, program_of, skipped};
 
 fn shipped() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/config/alertmanager.yml")
@@ -47,7 +46,7 @@ fn amtool_reads_it() {
         skipped("amtool_reads_it", "no amtool here (apt-get install prometheus-alertmanager)");
         return;
     };
-    let output = Command::new(program).arg("check-config").arg(shipped()).output().unwrap();
+    let output = program_of(&program).arg("check-config").arg(shipped()).output().unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && said.contains("SUCCESS"), "{said}");
 }

@@ -67,7 +67,7 @@ impl Story {
                 words.push(format!(
                     "{sign}{}{}",
                     alert.name(),
-                    others.iter().map(|other| format!("/{other}")).collect::<String>()
+                    others.iter().flat_map(|other| ["/", *other]).collect::<String>()
                 ));
             }
             let passed = (self.now - START) / SECOND;
