@@ -185,6 +185,14 @@ impl Instance {
         }
     }
 
+    /// Saves what waits, at the end of the program.
+    pub fn keep(&self) -> std::io::Result<()> {
+        match self.with_queue(|queue| (!queue.is_empty()).then(|| queue.encode())) {
+            Some(waiting) => self.file.save(&waiting),
+            None => Ok(()),
+        }
+    }
+
     /// What waits, or that nothing does.
     async fn save(&self, waiting: Option<Vec<u8>>) {
         let file = self.file.clone();

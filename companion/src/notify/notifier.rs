@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
+use tracing::error;
 
 use super::alert::Alert;
 use super::alertmanager::{Instance, InstanceStatus, Target};
@@ -164,7 +165,14 @@ impl Notifier {
     /// Ends its tasks: what is under way has five seconds, then the state is saved.
     pub async fn stop(&self) {
         match &self.inner.destination {
-            Running::Alertmanagers(_) => self.inner.tasks.iter().for_each(JoinHandle::abort),
+            Running::Alertmanagers(instances) => {
+                self.inner.tasks.iter().for_each(JoinHandle::abort);
+                for instance in instances {
+                    if let Err(error) = instance.keep() {
+                        error!(%error, "what waits for an Alertmanager cannot be saved");
+                    }
+                }
+            }
             Running::Router(router) => {
                 router.stop();
                 while self.inner.tasks.iter().any(|task| !task.is_finished()) {

@@ -9,3 +9,4 @@ mod mail;
 mod real;
 mod shipped;
 mod told;
+mod trust;
