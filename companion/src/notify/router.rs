@@ -88,6 +88,8 @@ pub struct Router {
     stop: Notify,
     /// Whether something changed that is not on disk.
     is_unsaved: AtomicBool,
+    /// Whether the last attempt to save failed; it is said once.
+    cannot_save: AtomicBool,
 }
 
 impl Router {
@@ -125,6 +127,7 @@ impl Router {
             news: Notify::new(),
             stop: Notify::new(),
             is_unsaved: AtomicBool::new(true),
+            cannot_save: AtomicBool::new(false),
         })
     }
 
@@ -251,12 +254,19 @@ impl Router {
         let bytes = self.with(|dispatcher| state::encode(dispatcher));
         let file = self.file.clone();
         let words = match tokio::task::spawn_blocking(move || file.save(&bytes)).await {
-            Ok(Ok(())) => return,
+            Ok(Ok(())) => {
+                if self.cannot_save.swap(false, Ordering::AcqRel) {
+                    info!("what was notified is saved again");
+                }
+                return;
+            }
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
         self.is_unsaved.store(true, Ordering::Release);
-        error!(error = words, "what was notified cannot be saved: after a restart some may be told twice");
+        if !self.cannot_save.swap(true, Ordering::AcqRel) {
+            error!(error = words, "what was notified cannot be saved: after a restart some may be told twice");
+        }
     }
 
     fn begin(&self, notification: Notification, under_way: &mut JoinSet<(Notification, bool)>) {
