@@ -3,6 +3,7 @@
 //! What is not taken is kept and tried again, with growing waits; what is refused (400) is halved until the alert is found that is
 //! refused, which is then counted and said and not sent again.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use bytes::Bytes;
 use proto::time::UnixNanos;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
+use twox_hash::XxHash3_64;
 use url::Url;
 
 use super::alert::Alert;
@@ -19,6 +21,7 @@ use super::clock::now;
 use super::config::{HttpConfig, Secret};
 use super::http::{Auth, Http, Reply, Tls};
 use super::receiver::webhook::{object, time};
+use super::state_file::{Found, StateError, StateFile};
 use queue::{BATCH_MAX, Batch, Queue};
 
 pub mod queue;
@@ -84,11 +87,23 @@ pub struct Instance {
     queue: Mutex<Queue>,
     status: Mutex<InstanceStatus>,
     news: Notify,
+    file: StateFile,
 }
 
 impl Instance {
-    /// Nothing is sent yet.
-    pub fn new(target: &Target) -> Self {
+    /// With what waited in an earlier run; nothing is sent yet.
+    pub fn open(target: &Target, state_dir: &Path) -> Result<Self, StateError> {
+        let refused = |source| StateError::of(state_dir, source);
+        let name = format!("alertmanager-{:016x}.state", XxHash3_64::oneshot(target.name().as_bytes()));
+        let file = StateFile::open(state_dir, &name).map_err(refused)?;
+        let queue = match file.load(Queue::decode, now()).map_err(refused)? {
+            Found::Nothing => Queue::default(),
+            Found::Whole(queue) => queue,
+            Found::SetAside(damage, aside) => {
+                warn!(alertmanager = target.name(), set_aside = %aside.display(), why = %damage, "what waited for it is not known");
+                Queue::default()
+            }
+        };
         let mut url = target.url.clone();
         let auth = match (&target.auth, url.username(), url.password()) {
             (Auth::None, user, Some(password)) if !user.is_empty() => {
@@ -100,7 +115,7 @@ impl Instance {
         let _ = url.set_password(None);
         let http = HttpConfig { url: Secret::Inline(url.to_string()), auth, tls: target.tls.clone(), timeout: target.timeout };
         let status = InstanceStatus { url: target.name(), ..InstanceStatus::default() };
-        Self { http: Http::new(http), queue: Mutex::default(), status: Mutex::new(status), news: Notify::new() }
+        Ok(Self { http: Http::new(http), queue: Mutex::new(queue), status: Mutex::new(status), news: Notify::new(), file })
     }
 
     /// News of alerts. Waits for nothing.
@@ -113,7 +128,7 @@ impl Instance {
     pub fn status(&self) -> InstanceStatus {
         let (pending, given_up) = self.with_queue(|queue| (queue.len(), queue.given_up()));
         let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        InstanceStatus { pending, given_up, ..status.clone() }
+        InstanceStatus { given_up, pending, ..status.clone() }
     }
 
     /// Whether it answers and is ready.
@@ -132,12 +147,16 @@ impl Instance {
         change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Sends what waits, until it is dropped.
+    /// Sends what waits, until it is dropped. What cannot be sent is on disk after each attempt, and gone from there afterwards.
     pub async fn run(self: Arc<Self>) {
         let mut backoff = Backoff::new(random());
         let mut is_down = false;
+        let mut is_saved = !self.with_queue(|queue| queue.is_empty());
         loop {
             let Some(batch) = self.with_queue(|queue| queue.next_batch(BATCH_MAX, now())) else {
+                if std::mem::take(&mut is_saved) {
+                    self.save(None).await;
+                }
                 self.news.notified().await;
                 continue;
             };
@@ -158,10 +177,32 @@ impl Instance {
                         status.failed_attempts = status.failed_attempts.saturating_add(1);
                         status.last_error = Some((now(), words));
                     });
+                    is_saved = true;
+                    self.save(Some(self.with_queue(|queue| queue.encode()))).await;
                     tokio::time::sleep(wait).await;
                 }
             }
         }
+    }
+
+    /// Saves what waits, at the end of the program.
+    pub fn keep(&self) -> std::io::Result<()> {
+        match self.with_queue(|queue| (!queue.is_empty()).then(|| queue.encode())) {
+            Some(waiting) => self.file.save(&waiting),
+            None => Ok(()),
+        }
+    }
+
+    /// What waits, or that nothing does.
+    async fn save(&self, waiting: Option<Vec<u8>>) {
+        let file = self.file.clone();
+        let written = tokio::task::spawn_blocking(move || waiting.map_or_else(|| file.remove(), |waiting| file.save(&waiting)));
+        let words = match written.await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        error!(error = words, "what waits for an Alertmanager cannot be saved: a restart would lose it");
     }
 
     fn with_status<T>(&self, look: impl FnOnce(&InstanceStatus) -> T) -> T {
@@ -206,7 +247,9 @@ impl Instance {
                 Err(words) => (words, None),
             };
             self.with_queue(|queue| {
-                parts.into_iter().for_each(|later| queue.put_back(later));
+                for later in parts {
+                    queue.put_back(later);
+                }
                 queue.put_back(part);
             });
             return Err(failed);

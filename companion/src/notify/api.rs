@@ -336,7 +336,6 @@ mod tests {
             ),
             (2, 0, 3, 0)
         );
-        drop(ask);
         dispatcher.poll(now);
         let mut ask = |query: &str| answer(&mut dispatcher, "GET", "alerts", query, b"", now).unwrap().body.unwrap();
         assert_eq!(names(ask("unprocessed=false")), 3);

@@ -67,7 +67,7 @@ pub enum IntegrationKind {
     /// A Slack webhook.
     Slack(Box<SlackConfig>),
     /// A webhook of Alertmanager's form, version 4.
-    Webhook(WebhookConfig),
+    Webhook(Box<WebhookConfig>),
     /// E-mail by SMTP.
     Email(Box<EmailConfig>),
 }
@@ -99,10 +99,7 @@ impl Secret {
         };
         let mut text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
         text.truncate(text.trim_end_matches(['\r', '\n']).len());
-        match text.trim().is_empty() {
-            true => Err(format!("{}: is empty, a secret is expected in it", path.display())),
-            false => Ok(text),
-        }
+        if text.trim().is_empty() { Err(format!("{}: is empty, a secret is expected in it", path.display())) } else { Ok(text) }
     }
 
     /// The file that it stands in.

@@ -205,16 +205,12 @@ impl Dispatcher {
         let receiver = config.receivers.iter().find(|receiver| receiver.name == route.receiver);
         let members: Vec<(Fingerprint, Known)> =
             group.members.iter().filter_map(|member| Some((*member, self.alerts.get(member)?.clone()))).collect();
-        let mut shown: Vec<(Fingerprint, Alert)> = match is_mute(&config, route, now) {
-            true => Vec::new(),
-            false => members
-                .iter()
-                .filter(|(_, known)| {
-                    let labels = &known.alert.labels;
-                    inhibitors.of(labels).is_none() && self.silences.of(labels, now).is_empty()
-                })
-                .map(|(member, known)| (*member, known.alert.clone()))
-                .collect(),
+        let mut shown: Vec<(Fingerprint, Alert)> = if is_mute(&config, route, now) {
+            Vec::new()
+        } else {
+            let is_told = |labels: &LabelSet| inhibitors.of(labels).is_none() && self.silences.of(labels, now).is_empty();
+            let told = members.iter().filter(|(_, known)| is_told(&known.alert.labels));
+            told.map(|(member, known)| (*member, known.alert.clone())).collect()
         };
         shown.sort_by(|(_, left), (_, right)| listing_order(&left.labels, &right.labels));
 
@@ -330,7 +326,7 @@ impl Dispatcher {
 
     fn inhibitors(&self, now: UnixNanos) -> Inhibitors {
         let alerts = self.alerts.iter().map(|(fingerprint, known)| (*fingerprint, &known.alert));
-        Inhibitors::at(&self.config.inhibit_rules, alerts, now)
+        Inhibitors::at(&self.config.inhibit_rules, &alerts, now)
     }
 
     /// Forgets what is older than the retention. To be called now and then.

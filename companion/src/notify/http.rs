@@ -140,9 +140,10 @@ impl Http {
             }
         }
         answer.truncate(ANSWER_MAX);
-        let body = match status.is_redirection() {
-            true => "it sends us elsewhere; redirections are not followed, write the right address".to_owned(),
-            false => String::from_utf8_lossy(&answer).into_owned(),
+        let body = if status.is_redirection() {
+            "it sends us elsewhere; redirections are not followed, write the right address".to_owned()
+        } else {
+            String::from_utf8_lossy(&answer).into_owned()
         };
         Ok(Reply { status: status.as_u16(), retry_after: retry_after.map(Duration::from_secs), body })
     }

@@ -34,7 +34,11 @@ pub struct Inhibitors(Vec<(InhibitRule, Vec<(Fingerprint, LabelSet)>)>);
 
 impl Inhibitors {
     /// Of the alerts that fire now.
-    pub fn at<'a>(rules: &[InhibitRule], alerts: impl Iterator<Item = (Fingerprint, &'a Alert)> + Clone, now: UnixNanos) -> Self {
+    pub fn at<'a>(
+        rules: &[InhibitRule],
+        alerts: &(impl Iterator<Item = (Fingerprint, &'a Alert)> + Clone),
+        now: UnixNanos,
+    ) -> Self {
         let sources = |rule: &InhibitRule| {
             let firing = alerts.clone().filter(|(_, alert)| !alert.is_resolved(now) && rule.source.matches(&alert.labels));
             firing.map(|(fingerprint, alert)| (fingerprint, alert.labels.clone())).collect()
@@ -84,7 +88,7 @@ mod tests {
             let source = Alert { labels: labels(source), ..Alert::default() };
             let found = |source: &Alert| {
                 let alerts = [(source.fingerprint(), source)];
-                Inhibitors::at(rules, alerts.into_iter(), UnixNanos(10)).of(&labels(target)).is_some()
+                Inhibitors::at(rules, &alerts.into_iter(), UnixNanos(10)).of(&labels(target)).is_some()
             };
             assert_eq!(found(&source), muted, "{} {target}", source.labels);
             assert!(!found(&Alert { ends_at: UnixNanos(10), ..source }), "a resolved source mutes nothing");

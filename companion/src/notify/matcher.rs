@@ -79,9 +79,10 @@ impl Matcher {
         if !is_label_name(name) {
             return Err(format!("`{name}` is no label name; it has letters, digits and underscores, and begins with no digit"));
         }
-        let regex = match op.is_regex() {
-            false => None,
-            true => Some(anchored(value).map_err(|why| format!("`{value}` is no regular expression: {why}"))?),
+        let regex = if op.is_regex() {
+            Some(anchored(value).map_err(|why| format!("`{value}` is no regular expression: {why}"))?)
+        } else {
+            None
         };
         Ok(Self { name: name.to_owned(), op, value: value.to_owned(), regex })
     }

@@ -54,8 +54,8 @@ impl Period {
     fn contains(&self, now: UnixNanos) -> bool {
         let Ok(timestamp) = jiff::Timestamp::from_nanosecond(i128::from(now.0)) else { return false };
         let here = self.location.to_datetime(timestamp);
-        let minute = here.hour() as u16 * 60 + here.minute() as u16;
-        let weekday = here.weekday().to_sunday_zero_offset() as u8;
+        let minute = u16::from(here.hour().unsigned_abs()) * 60 + u16::from(here.minute().unsigned_abs());
+        let weekday = here.weekday().to_sunday_zero_offset().unsigned_abs();
         let days = here.date().days_in_month();
         let of_month = |(first, last): &(i8, i8)| {
             let place = |day: i8| if day < 0 { days + day + 1 } else { day };
@@ -66,8 +66,8 @@ impl Period {
         holds(self.times.is_empty(), self.times.iter().any(|(from, to)| (*from..*to).contains(&minute)))
             && holds(self.weekdays.is_empty(), self.weekdays.iter().any(|range| range.contains(&weekday)))
             && holds(self.days_of_month.is_empty(), self.days_of_month.iter().any(of_month))
-            && holds(self.months.is_empty(), self.months.iter().any(|range| range.contains(&(here.month() as u8))))
-            && holds(self.years.is_empty(), self.years.iter().any(|range| range.contains(&(here.year().max(0) as u16))))
+            && holds(self.months.is_empty(), self.months.iter().any(|range| range.contains(&here.month().unsigned_abs())))
+            && holds(self.years.is_empty(), self.years.iter().any(|range| range.contains(&here.year().max(0).unsigned_abs())))
     }
 }
 
@@ -99,7 +99,7 @@ pub fn minute(text: &str) -> Result<u16, String> {
 pub fn weekdays(text: &str) -> Result<RangeInclusive<u8>, String> {
     ordered(text, |word| {
         let found = WEEKDAYS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
-        found.map(|(_, day)| day.to_sunday_zero_offset() as u8).ok_or_else(|| format!("`{word}` is no day of the week"))
+        found.map(|(_, day)| day.to_sunday_zero_offset().unsigned_abs()).ok_or_else(|| format!("`{word}` is no day of the week"))
     })
 }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
+use tracing::error;
 
 use super::alert::Alert;
 use super::alertmanager::{Instance, InstanceStatus, Target};
@@ -15,7 +16,8 @@ use super::api::{self, Answer};
 use super::clock::now;
 use super::config::Config;
 use super::metrics;
-use super::router::{ReceiverStatus, Router, StateError};
+use super::router::{ReceiverStatus, Router};
+use super::state_file::StateError;
 
 /// Who tells people.
 #[derive(Clone, Debug)]
@@ -29,7 +31,7 @@ pub enum Destination {
 /// Where things are.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where the router keeps what it knows.
+    /// Where the router keeps what it knows, and what waits for Alertmanagers that are down.
     pub state_dir: PathBuf,
     /// Where people can look at this program: `externalURL` of notifications.
     pub external_url: String,
@@ -81,7 +83,8 @@ enum Running {
 pub fn spawn(destination: Destination, options: &Options) -> Result<Notifier, StateError> {
     let inner = match destination {
         Destination::Alertmanagers(targets) => {
-            let instances: Vec<Arc<Instance>> = targets.iter().map(|target| Arc::new(Instance::new(target))).collect();
+            let open = |target| Instance::open(target, &options.state_dir).map(Arc::new);
+            let instances: Vec<Arc<Instance>> = targets.iter().map(open).collect::<Result<_, _>>()?;
             let tasks = instances.iter().map(|instance| tokio::spawn(Arc::clone(instance).run())).collect();
             Inner { destination: Running::Alertmanagers(instances), tasks }
         }
@@ -162,7 +165,14 @@ impl Notifier {
     /// Ends its tasks: what is under way has five seconds, then the state is saved.
     pub async fn stop(&self) {
         match &self.inner.destination {
-            Running::Alertmanagers(_) => self.inner.tasks.iter().for_each(JoinHandle::abort),
+            Running::Alertmanagers(instances) => {
+                self.inner.tasks.iter().for_each(JoinHandle::abort);
+                for instance in instances {
+                    if let Err(error) = instance.keep() {
+                        error!(%error, "what waits for an Alertmanager cannot be saved");
+                    }
+                }
+            }
             Running::Router(router) => {
                 router.stop();
                 while self.inner.tasks.iter().any(|task| !task.is_finished()) {

@@ -86,9 +86,9 @@ impl<'a> Message<'a> {
 #[derive(Debug)]
 pub enum Sender {
     /// To a Slack webhook.
-    Slack(Box<SlackConfig>, Http),
+    Slack(Box<(SlackConfig, Http)>),
     /// To a webhook.
-    Webhook(WebhookConfig, Http),
+    Webhook(Box<(WebhookConfig, Http)>),
     /// By e-mail.
     Email(Box<EmailConfig>),
 }
@@ -97,8 +97,8 @@ impl Sender {
     /// For one way of telling.
     pub fn new(integration: &Integration) -> Self {
         match &integration.kind {
-            IntegrationKind::Slack(config) => Self::Slack(config.clone(), Http::new(config.http.clone())),
-            IntegrationKind::Webhook(config) => Self::Webhook(config.clone(), Http::new(config.http.clone())),
+            IntegrationKind::Slack(config) => Self::Slack(Box::new(((**config).clone(), Http::new(config.http.clone())))),
+            IntegrationKind::Webhook(config) => Self::Webhook(Box::new(((**config).clone(), Http::new(config.http.clone())))),
             IntegrationKind::Email(config) => Self::Email(config.clone()),
         }
     }
@@ -106,12 +106,14 @@ impl Sender {
     /// One attempt.
     pub async fn send(&self, message: &Message<'_>, now: UnixNanos) -> Result<(), Failure> {
         match self {
-            Self::Slack(config, http) => {
+            Self::Slack(slack) => {
+                let (config, http) = &**slack;
                 let body = slack::payload(config, message, now).map_err(Failure::lasting)?;
                 let reply = http.post_json(Bytes::from(body)).await.map_err(Failure::passing)?;
                 slack::outcome(&reply)
             }
-            Self::Webhook(config, http) => {
+            Self::Webhook(webhook) => {
+                let (config, http) = &**webhook;
                 let body = webhook::payload(message, config.max_alerts);
                 let reply = http.post_json(Bytes::from(body)).await.map_err(Failure::passing)?;
                 webhook::outcome(&reply)

@@ -5,13 +5,12 @@
 //! time. State is saved at most once a second, and not at all while nothing changes.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use proto::time::UnixNanos;
-use thiserror::Error;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -24,7 +23,8 @@ use super::config::Config;
 use super::decide::after;
 use super::dispatch::{Dispatcher, Notification};
 use super::receiver::{Failure, Message, Sender};
-use super::state::{StateFile, encode};
+use super::state;
+use super::state_file::{Found, StateError, StateFile};
 use crate::labels::LabelSet;
 
 /// Attempts of one way of telling that run at a time.
@@ -37,16 +37,6 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 const PRUNE_INTERVAL: Duration = Duration::from_mins(15);
 /// How long is waited for what is under way when the program stops.
 const STOP_MAX: Duration = Duration::from_secs(5);
-
-/// Why the router cannot start.
-#[derive(Debug, Error)]
-#[error("state directory {path}: {source}; make it writable", path = path.display())]
-pub struct StateError {
-    /// Which.
-    pub path: PathBuf,
-    /// Why.
-    pub source: std::io::Error,
-}
 
 /// What became of one way of telling.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,17 +88,23 @@ pub struct Router {
     stop: Notify,
     /// Whether something changed that is not on disk.
     is_unsaved: AtomicBool,
+    /// Whether the last attempt to save failed; it is said once.
+    cannot_save: AtomicBool,
 }
 
 impl Router {
     /// With what an earlier run knew.
     pub fn open(config: Config, state_dir: &Path, external_url: &str) -> Result<Self, StateError> {
-        let refused = |source| StateError { path: state_dir.to_owned(), source };
-        let file = StateFile::open(state_dir).map_err(refused)?;
+        let refused = |source| StateError::of(state_dir, source);
+        let file = StateFile::open(state_dir, state::NAME).map_err(refused)?;
         let config = Arc::new(config);
         let mut dispatcher = Dispatcher::new(Arc::clone(&config));
-        if let Some((damage, aside)) = file.restore(&mut dispatcher, now()).map_err(refused)? {
-            warn!(set_aside = %aside.display(), why = %damage, "what was notified is not known: starting anew, some may be told twice");
+        match file.load(state::decode, now()).map_err(refused)? {
+            Found::Nothing => {}
+            Found::Whole(saved) => saved.give_to(&mut dispatcher, now()),
+            Found::SetAside(damage, aside) => {
+                warn!(set_aside = %aside.display(), why = %damage, "what was notified is not known: starting anew, some may be told twice");
+            }
         }
         let mut ways = BTreeMap::new();
         for receiver in &config.receivers {
@@ -131,6 +127,7 @@ impl Router {
             news: Notify::new(),
             stop: Notify::new(),
             is_unsaved: AtomicBool::new(true),
+            cannot_save: AtomicBool::new(false),
         })
     }
 
@@ -254,15 +251,22 @@ impl Router {
         if !self.is_unsaved.swap(false, Ordering::AcqRel) {
             return;
         }
-        let bytes = self.with(|dispatcher| encode(dispatcher));
+        let bytes = self.with(|dispatcher| state::encode(dispatcher));
         let file = self.file.clone();
         let words = match tokio::task::spawn_blocking(move || file.save(&bytes)).await {
-            Ok(Ok(())) => return,
+            Ok(Ok(())) => {
+                if self.cannot_save.swap(false, Ordering::AcqRel) {
+                    info!("what was notified is saved again");
+                }
+                return;
+            }
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
         self.is_unsaved.store(true, Ordering::Release);
-        error!(error = words, "what was notified cannot be saved: after a restart some may be told twice");
+        if !self.cannot_save.swap(true, Ordering::AcqRel) {
+            error!(error = words, "what was notified cannot be saved: after a restart some may be told twice");
+        }
     }
 
     fn begin(&self, notification: Notification, under_way: &mut JoinSet<(Notification, bool)>) {
@@ -279,9 +283,10 @@ impl Router {
             let at = now();
             way.note(|status| {
                 status.pending = status.pending.saturating_sub(1);
-                match delivered {
-                    true => (status.delivered, status.last_success) = (status.delivered.saturating_add(1), Some(at)),
-                    false => status.failed = status.failed.saturating_add(1),
+                if delivered {
+                    (status.delivered, status.last_success) = (status.delivered.saturating_add(1), Some(at));
+                } else {
+                    status.failed = status.failed.saturating_add(1);
                 }
             });
             (notification, delivered)

@@ -1,16 +1,11 @@
-//! What the router knows, on disk: silences, the notification log, groups and their alerts. One small file, replaced by rename.
+//! What the router knows, as it is saved: silences, the notification log, groups and their alerts. Bytes in and out, no file.
 //!
-//! Its first line has a name, a version and a checksum. A file that is foreign or damaged is set aside with a word, never deleted,
-//! and the router starts anew: then something may be told twice, but nothing is left out.
+//! Without it the router starts anew: then something may be told twice, but nothing is left out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
 
 use proto::time::UnixNanos;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use super::alert::{Alert, Fingerprint};
 use super::decide::{LogKey, Told};
@@ -18,71 +13,15 @@ use super::dispatch::{Dispatcher, Known};
 use super::group::{Group, GroupKey};
 use super::matcher::{MatchOp, Matcher, Matchers};
 use super::silence::Silence;
+use super::state_file::Damage;
 use crate::labels::LabelSet;
 
-const NAME: &str = "notify.state";
-const HEADER: &str = "picket notify state 1";
+/// The file's name in the state directory.
+pub const NAME: &str = "notify.state";
 
-/// Why a file is not used.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Damage {
-    /// Another program's, or another version's.
-    #[error("it is no state of this version's notifications")]
-    Foreign,
-    /// Torn or changed.
-    #[error("its checksum is wrong")]
-    Checksum,
-    /// Its checksum is right and its content is not.
-    #[error("its content makes no sense: {0}")]
-    Content(String),
-}
-
-/// The file in a state directory.
-#[derive(Clone, Debug)]
-pub struct StateFile {
-    directory: PathBuf,
-}
-
-impl StateFile {
-    /// In a directory, which is made if it does not exist.
-    pub fn open(directory: &Path) -> io::Result<Self> {
-        fs::create_dir_all(directory)?;
-        Ok(Self { directory: directory.to_owned() })
-    }
-
-    /// Gives the dispatcher what an earlier run knew. Says what was wrong with the file, and where it was put.
-    pub fn restore(&self, dispatcher: &mut Dispatcher, now: UnixNanos) -> io::Result<Option<(Damage, PathBuf)>> {
-        let path = self.directory.join(NAME);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        match decode(&bytes) {
-            Ok(saved) => {
-                saved.give_to(dispatcher, now);
-                Ok(None)
-            }
-            Err(damage) => {
-                let aside = self.directory.join(format!("{NAME}.set-aside-{}", now.0 / 1_000_000_000));
-                fs::rename(&path, &aside)?;
-                Ok(Some((damage, aside)))
-            }
-        }
-    }
-
-    /// Replaces the file.
-    pub fn save(&self, bytes: &[u8]) -> io::Result<()> {
-        let new = self.directory.join(format!("{NAME}.new"));
-        let mut file = File::create(&new)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&new, self.directory.join(NAME))
-    }
-}
-
+/// All that an earlier run knew.
 #[derive(Debug, Serialize, Deserialize)]
-struct Saved {
+pub struct Saved {
     silences: Vec<SavedSilence>,
     alerts: Vec<SavedAlert>,
     groups: Vec<SavedGroup>,
@@ -100,8 +39,9 @@ struct SavedSilence {
     comment: String,
 }
 
+/// An alert as it is saved.
 #[derive(Debug, Serialize, Deserialize)]
-struct SavedAlert {
+pub(super) struct SavedAlert {
     labels: BTreeMap<String, String>,
     annotations: BTreeMap<String, String>,
     starts_at: i64,
@@ -135,7 +75,7 @@ fn plain(labels: &LabelSet) -> BTreeMap<String, String> {
 }
 
 impl SavedAlert {
-    fn of(alert: &Alert, updated_at: UnixNanos, times_out: bool) -> Self {
+    pub(super) fn of(alert: &Alert, updated_at: UnixNanos, times_out: bool) -> Self {
         Self {
             labels: plain(&alert.labels),
             annotations: plain(&alert.annotations),
@@ -147,7 +87,7 @@ impl SavedAlert {
         }
     }
 
-    fn known(self) -> Known {
+    pub(super) fn known(self) -> Known {
         let alert = Alert {
             labels: self.labels.into_iter().collect(),
             annotations: self.annotations.into_iter().collect(),
@@ -216,26 +156,17 @@ pub fn encode(dispatcher: &Dispatcher) -> Vec<u8> {
             .collect(),
     };
     // Text, numbers and lists have no form that JSON cannot write.
-    let body = serde_json::to_vec(&saved).unwrap_or_default();
-    let mut bytes = format!("{HEADER} {:08x}\n", crc32fast::hash(&body)).into_bytes();
-    bytes.extend_from_slice(&body);
-    bytes
+    serde_json::to_vec(&saved).unwrap_or_default()
 }
 
-fn decode(bytes: &[u8]) -> Result<Saved, Damage> {
-    let end = bytes.iter().position(|byte| *byte == b'\n').ok_or(Damage::Foreign)?;
-    let (first, body) = (&bytes[..end], bytes.get(end + 1..).unwrap_or_default());
-    let first = std::str::from_utf8(first).map_err(|_| Damage::Foreign)?;
-    let checksum = first.strip_prefix(HEADER).and_then(|rest| rest.strip_prefix(' ')).ok_or(Damage::Foreign)?;
-    if u32::from_str_radix(checksum, 16) != Ok(crc32fast::hash(body)) {
-        return Err(Damage::Checksum);
-    }
+/// What [`encode`] wrote.
+pub fn decode(body: &[u8]) -> Result<Saved, Damage> {
     serde_json::from_slice(body).map_err(|error| Damage::Content(error.to_string()))
 }
 
 impl Saved {
     /// What the configuration no longer has room for is routed anew; what nobody waits for is left out.
-    fn give_to(self, dispatcher: &mut Dispatcher, now: UnixNanos) {
+    pub fn give_to(self, dispatcher: &mut Dispatcher, now: UnixNanos) {
         for silence in self.silences {
             let matchers = silence.matchers.iter().filter_map(|(name, is_regex, is_equal, value)| {
                 Matcher::new(name, MatchOp::of(*is_regex, *is_equal), value).ok()
@@ -297,6 +228,7 @@ impl Saved {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::sync::Arc;
 
     use super::*;
@@ -320,8 +252,6 @@ mod tests {
 
     #[test]
     fn a_restart_changes_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = StateFile::open(dir.path()).unwrap();
         let mut before = dispatcher();
         before.take([alert("A", 9_000), alert("B", 9_000)], UnixNanos(1_000 * SECOND));
         let silence = Silence {
@@ -340,14 +270,14 @@ mod tests {
         before.settle(&told[0], true, UnixNanos(1_031 * SECOND));
         before.settle(&told[1], false, UnixNanos(1_031 * SECOND));
         before.take([alert("B", 1_100)], UnixNanos(1_100 * SECOND));
-        file.save(&encode(&before)).unwrap();
-
         let mut after = dispatcher();
-        assert_eq!(file.restore(&mut after, UnixNanos(1_200 * SECOND)).unwrap(), None);
+        decode(&encode(&before)).unwrap().give_to(&mut after, UnixNanos(1_200 * SECOND));
         assert_eq!(encode(&after), encode(&before));
         let mut told = |now: i64| -> Vec<String> {
             let notifications = after.poll(UnixNanos(now * SECOND));
-            notifications.iter().for_each(|notification| after.settle(notification, true, UnixNanos(now * SECOND)));
+            for notification in &notifications {
+                after.settle(notification, true, UnixNanos(now * SECOND));
+            }
             notifications
                 .iter()
                 .map(|told| format!("{:?} {} {:?}", told.reason, told.alerts[0].0.name(), told.alerts[0].1))
@@ -356,27 +286,6 @@ mod tests {
         assert_eq!(told(1_329), [""; 0]);
         assert_eq!(told(1_330), ["First B Firing"], "what nobody could be told is told after the restart");
         assert_eq!(told(1_630), ["AllResolved B Resolved"]);
-    }
-
-    #[test]
-    fn a_foreign_or_damaged_file_is_set_aside() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = StateFile::open(dir.path()).unwrap();
-        let good = encode(&dispatcher());
-        let mut torn = good.clone();
-        torn.pop();
-        for (bytes, damage) in
-            [(b"what is this".to_vec(), Damage::Foreign), (torn, Damage::Checksum), (Vec::new(), Damage::Foreign)]
-        {
-            fs::write(dir.path().join(NAME), &bytes).unwrap();
-            let (found, aside) = file.restore(&mut dispatcher(), UnixNanos(5 * SECOND)).unwrap().unwrap();
-            assert_eq!((found, fs::read(aside).unwrap()), (damage, bytes));
-            assert!(!dir.path().join(NAME).exists());
-        }
-        let body = b"{\"silences\":1}";
-        let mut odd = format!("{HEADER} {:08x}\n", crc32fast::hash(body)).into_bytes();
-        odd.extend_from_slice(body);
-        assert!(matches!(decode(&odd), Err(Damage::Content(_))));
     }
 
     #[test]
@@ -389,5 +298,10 @@ mod tests {
         decode(&encode(&before)).unwrap().give_to(&mut after, UnixNanos(1_010 * SECOND));
         let keys: Vec<&str> = after.groups.keys().map(|key| key.0.as_str()).collect();
         assert_eq!(keys, [r#"{}/{alertname="A"}/0:{}"#]);
+    }
+
+    #[test]
+    fn content_that_makes_no_sense_is_said() {
+        assert!(matches!(decode(b"{\"silences\":1}"), Err(Damage::Content(_))));
     }
 }

@@ -9,7 +9,7 @@ use companion::notify::alertmanager::Target;
 use companion::notify::notifier::{Destination, Options, spawn};
 use serde_json::{Value, json};
 
-use crate::double::{Double, firing, over, read, until};
+use crate::double::{Double, firing, over, read};
 use crate::real::Alertmanager;
 use crate::told::router;
 
@@ -77,8 +77,8 @@ fn told(hook: &Double) -> BTreeMap<String, Vec<Value>> {
     told
 }
 
-fn pretty(told: &Vec<Value>) -> String {
-    told.iter().map(|body| format!("{body:#}\n")).collect()
+fn pretty(told: &[Value]) -> String {
+    format!("{:#}", Value::from(told))
 }
 
 #[tokio::test]
@@ -86,11 +86,10 @@ async fn the_router_tells_what_alertmanager_tells() {
     const TEST: &str = "the_router_tells_what_alertmanager_tells";
     let (theirs, ours) = (Double::start().await, Double::start().await);
     let dir = tempfile::tempdir().unwrap();
-    let Some(real) = Alertmanager::start(TEST, &config(&theirs), dir.path()) else { return };
+    let Some(real) = Alertmanager::start(TEST, &config(&theirs), dir.path()).await else { return };
     let options = Options { state_dir: dir.path().join("unused"), external_url: String::new() };
     let to_real = spawn(Destination::Alertmanagers(vec![Target::at(real.url.parse().unwrap())]), &options).unwrap();
     let router = router(read(&config(&ours)), &dir.path().join("state"));
-    until("Alertmanager is ready", || Some(())).await;
 
     let client = reqwest_to(&real.url);
     let silence = json!({
@@ -145,7 +144,7 @@ async fn the_router_tells_what_alertmanager_tells() {
     at(16).await;
     let (of_ours, of_theirs) = (told(&ours), told(&theirs));
     for group in of_ours.keys().chain(of_theirs.keys()) {
-        assert_eq!(of_ours.get(group).map(pretty), of_theirs.get(group).map(pretty), "{group}");
+        assert_eq!(of_ours.get(group).map(|told| pretty(told)), of_theirs.get(group).map(|told| pretty(told)), "{group}");
     }
     let groups: Vec<String> = told(&ours).into_iter().map(|(group, told)| format!("{group} {}", told.len())).collect();
     assert!(groups.len() >= 9 && groups.contains(&r#"/team "{}:{alertname=\"A\"}" 4"#.to_owned()), "{groups:#?}");

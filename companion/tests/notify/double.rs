@@ -18,6 +18,7 @@ use hyper_util::rt::TokioIo;
 use proto::time::UnixNanos;
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 /// One request that came in.
 #[derive(Clone, Debug)]
@@ -52,14 +53,30 @@ impl Double {
     }
 
     pub(crate) fn on(listener: TcpListener) -> Self {
+        Self::with(listener, None)
+    }
+
+    /// Speaks TLS.
+    pub(crate) async fn secret(acceptor: TlsAcceptor) -> Self {
+        Self::with(TcpListener::bind("127.0.0.1:0").await.unwrap(), Some(acceptor))
+    }
+
+    fn with(listener: TcpListener, acceptor: Option<TlsAcceptor>) -> Self {
         let double = Self { address: listener.local_addr().unwrap(), state: Arc::default() };
         let state = Arc::clone(&double.state);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let state = Arc::clone(&state);
+                let (state, acceptor) = (Arc::clone(&state), acceptor.clone());
                 tokio::spawn(async move {
                     let service = service_fn(move |request| answer(Arc::clone(&state), request));
-                    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                    let http = hyper::server::conn::http1::Builder::new();
+                    match acceptor {
+                        None => drop(http.serve_connection(TokioIo::new(stream), service).await),
+                        Some(acceptor) => {
+                            let Ok(stream) = acceptor.accept(stream).await else { return };
+                            drop(http.serve_connection(TokioIo::new(stream), service).await);
+                        }
+                    }
                 });
             }
         });
@@ -98,7 +115,7 @@ impl Double {
 async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let path = request.uri().path().to_owned();
     let authorization = request.headers().get("authorization").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let mut state = state.lock().unwrap();
     state.asked.push(Asked { path, authorization, body: String::from_utf8_lossy(&body).into_owned() });
     let (status, body, retry_after) = state.answers.pop_front().unwrap_or((200, "ok".to_owned(), None));

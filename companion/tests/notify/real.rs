@@ -1,9 +1,10 @@
 //! Debian's Alertmanager, where it is installed.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+
+use crate::double::until;
 
 /// Says aloud that a test cannot run.
 pub(crate) fn skipped(test: &str, why: &str) {
@@ -22,6 +23,12 @@ pub(crate) fn installed(names: &[&str]) -> Option<PathBuf> {
     std::env::split_paths(&path).flat_map(|folder| names.iter().map(move |name| folder.join(name))).find(|path| path.is_file())
 }
 
+/// To run a program.
+#[expect(clippy::disallowed_methods, reason = "the tests run what is not ours")]
+pub(crate) fn program_of(path: &Path) -> Command {
+    Command::new(path)
+}
+
 /// A running Alertmanager, killed when it is dropped.
 pub(crate) struct Alertmanager {
     child: Child,
@@ -30,7 +37,7 @@ pub(crate) struct Alertmanager {
 
 impl Alertmanager {
     /// With a configuration; nothing where it is not installed.
-    pub(crate) fn start(test: &str, config: &str, dir: &Path) -> Option<Self> {
+    pub(crate) async fn start(test: &str, config: &str, dir: &Path) -> Option<Self> {
         let Some(program) = installed(&["prometheus-alertmanager", "alertmanager"]) else {
             skipped(test, "no alertmanager here (apt-get install prometheus-alertmanager)");
             return None;
@@ -40,7 +47,7 @@ impl Alertmanager {
         // The system picks a port that is free, a moment before it is taken.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let log = std::fs::File::create(dir.join("alertmanager.log")).unwrap();
-        let child = Command::new(program)
+        let child = program_of(&program)
             .arg(format!("--config.file={}", file.display()))
             .arg(format!("--storage.path={}", dir.join("data").display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
@@ -51,12 +58,7 @@ impl Alertmanager {
             .spawn()
             .unwrap();
         let this = Self { child, url: format!("http://127.0.0.1:{port}") };
-        let deadline = Instant::now() + Duration::from_mins(1);
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let log = std::fs::read_to_string(dir.join("alertmanager.log")).unwrap_or_default();
-            assert!(Instant::now() < deadline, "Alertmanager does not start: {log}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        until("Alertmanager takes connections", || TcpStream::connect(("127.0.0.1", port)).ok()).await;
         Some(this)
     }
 }

@@ -17,8 +17,8 @@ pub(crate) fn router(config: Config, state_dir: &Path) -> Notifier {
     spawn(Destination::Router(Box::new(config)), &options).unwrap()
 }
 
-fn alertmanagers(targets: Vec<Target>) -> Notifier {
-    let options = Options { state_dir: "/nonexistent".into(), external_url: String::new() };
+fn alertmanagers(targets: Vec<Target>, state_dir: &Path) -> Notifier {
+    let options = Options { state_dir: state_dir.to_owned(), external_url: String::new() };
     spawn(Destination::Alertmanagers(targets), &options).unwrap()
 }
 
@@ -175,7 +175,7 @@ async fn every_alertmanager_is_told_and_one_that_is_down_is_told_later() {
     std::fs::write(&token, "one").unwrap();
     with_token.auth =
         Auth::Scheme { scheme: "Bearer".to_owned(), secret: companion::notify::config::Secret::File(token.clone()) };
-    let notifier = alertmanagers(vec![with_token, at(&format!("http://user:s3cr3t@{second}"))]);
+    let notifier = alertmanagers(vec![with_token, at(&format!("http://user:s3cr3t@{second}"))], &dir.path().join("state"));
     let alert = firing("alertname=A");
     notifier.alerts(vec![alert.clone()]);
     let asked = first.wait_for(1).await;
@@ -192,6 +192,18 @@ async fn every_alertmanager_is_told_and_one_that_is_down_is_told_later() {
     })
     .await;
     assert!(status.pending <= 1 && status.last_error.is_some() && !format!("{status:?}").contains("s3cr3t"), "{status:?}");
+    // A restart forgets nothing of what waits.
+    let saved = || {
+        std::fs::read_dir(dir.path().join("state"))
+            .unwrap()
+            .filter(|entry| {
+                entry.as_ref().is_ok_and(|entry| entry.path().extension().is_some_and(|extension| extension == "state"))
+            })
+            .count()
+    };
+    until("it is saved", || (saved() == 1).then_some(())).await;
+    notifier.stop().await;
+    let notifier = alertmanagers(vec![at(&first.url()), at(&format!("http://user:s3cr3t@{second}"))], &dir.path().join("state"));
     // It comes up: the alert is over by then, but it is told as firing once.
     let second = Double::on(TcpListener::bind(second).await.unwrap());
     let asked = second.wait_for(1).await;
@@ -199,13 +211,15 @@ async fn every_alertmanager_is_told_and_one_that_is_down_is_told_later() {
     let ends_at = asked[0].json()[0]["endsAt"].as_str().unwrap().to_owned();
     let ends_at = record::time::parse_rfc3339(ends_at.as_bytes()).unwrap();
     assert!(ends_at.0 > companion::notify::clock::now().0 + Duration::from_mins(4).as_nanos() as i64);
+    until("nothing waits on disk", || (saved() == 0).then_some(())).await;
     notifier.stop().await;
 }
 
 #[tokio::test]
 async fn an_alert_that_is_refused_is_found_and_not_sent_again() {
     let double = Double::start().await;
-    let notifier = alertmanagers(vec![at(&double.url())]);
+    let dir = tempfile::tempdir().unwrap();
+    let notifier = alertmanagers(vec![at(&double.url())], dir.path());
     // All four, the first two, the first alone.
     double.will_answer(&[(400, "bad"), (400, "bad"), (400, "bad: label name")]);
     notifier.alerts((0..4).map(|n| firing(&format!("alertname=A n={n}"))).collect());

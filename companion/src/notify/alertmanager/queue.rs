@@ -10,6 +10,8 @@ use proto::time::UnixNanos;
 
 use crate::notify::alert::{Alert, Fingerprint};
 use crate::notify::decide::after;
+use crate::notify::state::SavedAlert;
+use crate::notify::state_file::Damage;
 
 /// The most alerts of one request.
 pub const BATCH_MAX: usize = 256;
@@ -109,12 +111,11 @@ impl Queue {
     /// A batch was not taken: it waits again, before all others, except where newer states wait already.
     pub fn put_back(&mut self, batch: Batch) {
         for (fingerprint, pending) in batch.entries.into_iter().rev() {
-            match self.pending.get_mut(&fingerprint) {
-                Some(newer) => newer.fired = newer.fired.take().or(pending.fired),
-                None => {
-                    self.order.push_front(fingerprint);
-                    self.pending.insert(fingerprint, pending);
-                }
+            if let Some(newer) = self.pending.get_mut(&fingerprint) {
+                newer.fired = newer.fired.take().or(pending.fired);
+            } else {
+                self.order.push_front(fingerprint);
+                self.pending.insert(fingerprint, pending);
             }
         }
         while self.pending.len() > PENDING_MAX {
@@ -123,6 +124,28 @@ impl Queue {
                 self.given_up = self.given_up.saturating_add(1);
             }
         }
+    }
+
+    /// What waits, to be saved.
+    pub fn encode(&self) -> Vec<u8> {
+        let waiting = self.order.iter().filter_map(|fingerprint| self.pending.get(fingerprint));
+        let saved = |alert: &Alert| SavedAlert::of(alert, UnixNanos(0), false);
+        let saved: Vec<(SavedAlert, Option<SavedAlert>)> =
+            waiting.map(|pending| (saved(&pending.newest), pending.fired.as_ref().map(saved))).collect();
+        // Text, numbers and lists have no form that JSON cannot write.
+        serde_json::to_vec(&saved).unwrap_or_default()
+    }
+
+    /// A queue as it was saved.
+    pub fn decode(body: &[u8]) -> Result<Self, Damage> {
+        let saved: Vec<(SavedAlert, Option<SavedAlert>)> =
+            serde_json::from_slice(body).map_err(|error| Damage::Content(error.to_string()))?;
+        let mut queue = Self::default();
+        for (newest, fired) in saved {
+            let newest = newest.known().alert;
+            queue.insert(newest.fingerprint(), Pending { newest, fired: fired.map(|fired| fired.known().alert) });
+        }
+        Ok(queue)
     }
 
     /// How many wait.
@@ -207,6 +230,13 @@ mod tests {
         assert!(queue.is_empty(), "its end, which is said again, does not end it sooner");
         queue.push([alert(1, 50)], UnixNanos(1_301 * SECOND));
         assert_eq!(queue.len(), 1);
+        // What waits is the same after a restart.
+        let mut queue = Queue::default();
+        queue.push([alert(1, 100), alert(3, 9_000)], UnixNanos(0));
+        queue.push([alert(1, 50)], UnixNanos(60 * SECOND));
+        let mut queue = Queue::decode(&queue.encode()).unwrap();
+        assert_eq!(said(&queue.next_batch(BATCH_MAX, later).unwrap()), [("1".to_owned(), 1_300), ("3".to_owned(), 9_000)]);
+        assert!(matches!(Queue::decode(b"{}"), Err(Damage::Content(_))));
         // A state that only ran out while nobody could be reached counts as well.
         let mut queue = Queue::default();
         queue.push([alert(2, 100)], UnixNanos(0));

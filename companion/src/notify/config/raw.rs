@@ -15,16 +15,12 @@ pub(super) struct Span(pub(super) Duration);
 impl Read for Span {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
         let text = String::read(name, node, problems)?;
-        match span(&text) {
-            Some(duration) => Some(Self(duration)),
-            None => {
-                problems.push(
-                    &node.at,
-                    format!("`{name}`: {} is not a duration; write numbers and y, w, d, h, m, s or ms, the longest first, for example 1h30m", quote(&text)),
-                );
-                None
-            }
+        let duration = span(&text);
+        if duration.is_none() {
+            let words = "is not a duration; write numbers and y, w, d, h, m, s or ms, the longest first, for example 1h30m";
+            problems.push(&node.at, format!("`{name}`: {} {words}", quote(&text)));
         }
+        duration.map(Self)
     }
 }
 
@@ -59,13 +55,11 @@ impl std::fmt::Debug for Hidden {
 
 impl Read for Hidden {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
-        match &node.value {
-            Value::Scalar { text, .. } => Some(Self(text.clone())),
-            _ => {
-                problems.push(&node.at, format!("`{name}` takes text"));
-                None
-            }
+        if let Value::Scalar { text, .. } = &node.value {
+            return Some(Self(text.clone()));
         }
+        problems.push(&node.at, format!("`{name}` takes text"));
+        None
     }
 }
 

@@ -67,7 +67,11 @@ impl Reader<'_> {
         for (place, webhook) in raw.webhook.iter().flat_map(|all| &all.value).enumerate() {
             let send_resolved = webhook.value.send_resolved.as_ref().is_none_or(|yes| yes.value);
             if let Some(config) = self.webhook(&webhook.value, &webhook.at) {
-                found.push(Integration { id: id("webhook", place), send_resolved, kind: IntegrationKind::Webhook(config) });
+                found.push(Integration {
+                    id: id("webhook", place),
+                    send_resolved,
+                    kind: IntegrationKind::Webhook(Box::new(config)),
+                });
             }
         }
         for (place, email) in raw.email.iter().flat_map(|all| &all.value).enumerate() {
@@ -80,15 +84,9 @@ impl Reader<'_> {
     }
 
     fn slack(&mut self, raw: &RawSlack, at: &At) -> Option<SlackConfig> {
+        let global = self.global;
         let own = self.secret("api_url", raw.api_url.as_ref(), raw.api_url_file.as_ref());
-        let global = || (self.global.slack_api_url.as_ref(), self.global.slack_api_url_file.as_ref());
-        let url = match own {
-            Some(url) => Some(url),
-            None => {
-                let (inline, file) = global();
-                self.secret("slack_api_url", inline, file)
-            }
-        };
+        let url = own.or_else(|| self.secret("slack_api_url", global.slack_api_url.as_ref(), global.slack_api_url_file.as_ref()));
         let Some(url) = url else {
             self.problems.push(at, "no webhook to send to: set `api_url_file` here, or `slack_api_url_file` in `global`");
             return None;

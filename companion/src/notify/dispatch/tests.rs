@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::notify::matcher::{self, Matchers};
 use crate::notify::silence::Silence;
@@ -67,7 +69,7 @@ impl Story {
                 words.push(format!(
                     "{sign}{}{}",
                     alert.name(),
-                    others.iter().map(|other| format!("/{other}")).collect::<String>()
+                    others.iter().flat_map(|other| ["/", *other]).collect::<String>()
                 ));
             }
             let passed = (self.now - START) / SECOND;
@@ -279,4 +281,73 @@ fn more_alerts_than_can_be_kept_are_counted() {
     let alerts = (0..ALERTS_MAX + 5).map(|n| Alert { labels: labels(&format!("alertname=A n={n}")), ..Alert::default() });
     story.dispatcher.take(alerts, UnixNanos(START));
     assert_eq!((story.dispatcher.refused(), story.dispatcher.alerts.len()), (5, ALERTS_MAX));
+}
+
+/// A step of a random story.
+#[derive(Clone, Debug)]
+enum Step {
+    Fires(usize),
+    IsOver(usize),
+    Passes(i64),
+    GoesDown(bool),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (0..4_usize).prop_map(Step::Fires),
+        3 => (0..4_usize).prop_map(Step::IsOver),
+        4 => (1..500_i64).prop_map(Step::Passes),
+        1 => any::<bool>().prop_map(Step::GoesDown),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Whatever fires for longer than a group waits is told, however long nobody could be reached; and in the end nothing is left.
+    #[test]
+    fn nothing_that_lasted_stays_untold_and_nothing_stays_behind(steps in proptest::collection::vec(step(), 0..60)) {
+        let names = ["alertname=A n=0", "alertname=A n=1", "alertname=B n=2", "alertname=C n=3 lane=quiet"];
+        let mut story = Story::simple(", routes: [{matchers: [lane=quiet], receiver: quiet}]");
+        let mut since: [Option<i64>; 4] = [None; 4];
+        // The seconds at which something fired that had lasted, by alert.
+        let mut lasted: Vec<(usize, i64)> = Vec::new();
+        let mut passed = 0;
+        let wind_up = [Step::GoesDown(false), Step::IsOver(0), Step::IsOver(1), Step::IsOver(2), Step::IsOver(3), Step::Passes(4_000)];
+        for step in steps.into_iter().chain(wind_up) {
+            match step {
+                Step::Fires(n) => {
+                    since[n].get_or_insert(passed);
+                    story.fires(names[n]);
+                }
+                Step::IsOver(n) => {
+                    if let Some(began) = since[n].take() {
+                        story.is_over(names[n]);
+                        // A look comes at least every five minutes, the first within thirty seconds.
+                        if passed - began > 301 {
+                            lasted.push((n, began));
+                        }
+                    }
+                }
+                Step::Passes(seconds) => {
+                    passed += seconds;
+                    story.at(&format!("0:{passed}"));
+                }
+                Step::GoesDown(down) => story.down = if down { vec!["team", "quiet"] } else { Vec::new() },
+            }
+        }
+        for (n, began) in lasted {
+            // Words about it that arrived: when, and whether it fires.
+            let words = story.told.iter().filter(|line| !line.contains("(failed)")).filter_map(|line| {
+                let word = line.split(' ').find(|word| word.contains(&format!("/{n}")))?;
+                Some((seconds(line.split(' ').next()?), word.starts_with('+')))
+            });
+            // One since then; or it was believed to fire anyway, having come again before its end was told.
+            let is_told = words.clone().any(|(at, fires)| at >= began && fires)
+                || words.clone().take_while(|(at, _)| *at < began).last().is_some_and(|(_, fires)| fires);
+            prop_assert!(is_told, "{n} since {began}: {:#?}", story.told);
+        }
+        prop_assert!(story.dispatcher.groups.is_empty(), "{:?}", story.dispatcher.groups);
+        prop_assert!(story.dispatcher.alerts.is_empty());
+    }
 }

@@ -1,5 +1,6 @@
 //! A notification as an e-mail: text and HTML side by side. Pure.
 
+use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lettre::address::Envelope;
@@ -30,10 +31,10 @@ pub fn mail(config: &EmailConfig, message: &Message<'_>, now: UnixNanos) -> Resu
     };
     let to = addresses("to", &config.to)?;
     let from = addresses("from", &config.from)?;
-    let sender = from.iter().next().ok_or("`from` has no address")?.clone();
-    let domain = sender.email.domain().to_owned();
-    let date = SystemTime::checked_add(&UNIX_EPOCH, Duration::from_nanos(now.0.max(0).unsigned_abs())).unwrap_or(UNIX_EPOCH);
-    let mut builder = lettre::Message::builder().date(date).message_id(Some(format!("<{}@{domain}>", identity(message, now))));
+    let author = from.iter().next().ok_or("`from` has no address")?.email.clone();
+    let sent_at = SystemTime::checked_add(&UNIX_EPOCH, Duration::from_nanos(now.0.max(0).unsigned_abs())).unwrap_or(UNIX_EPOCH);
+    let mut builder =
+        lettre::Message::builder().date(sent_at).message_id(Some(format!("<{}@{}>", identity(message, now), author.domain())));
 
     let named = |name: &str| config.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
     if named("From").is_none() {
@@ -54,7 +55,7 @@ pub fn mail(config: &EmailConfig, message: &Message<'_>, now: UnixNanos) -> Resu
     }
     builder = builder.raw_header(header("Auto-Submitted", "auto-generated")?);
 
-    let envelope = Envelope::new(Some(sender.email), to.iter().map(|mailbox| mailbox.email.clone()).collect())
+    let envelope = Envelope::new(Some(author), to.iter().map(|mailbox| mailbox.email.clone()).collect())
         .map_err(|error| format!("`to`: {error}"))?;
     let built = match (&config.text, &config.html) {
         (Some(text), Some(html)) => builder
@@ -80,7 +81,8 @@ fn header(name: &str, value: &str) -> Result<HeaderValue, String> {
 fn identity(message: &Message<'_>, now: UnixNanos) -> String {
     let mut text = format!("{}\n{}\n", message.receiver, message.group_key);
     for (alert, status) in message.alerts {
-        text.push_str(&format!("{} {}\n", alert.fingerprint(), status.as_str()));
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{} {}", alert.fingerprint(), status.as_str());
     }
     let hash = twox_hash::XxHash3_64::oneshot(text.as_bytes());
     format!("picket.{}.{hash:016x}", now.0)

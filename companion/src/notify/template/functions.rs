@@ -30,6 +30,7 @@ pub(super) fn set_now(now: UnixNanos) {
 }
 
 type Answer = Result<Value, TemplateError>;
+type Function = fn(&[Value]) -> Answer;
 
 /// Go's own.
 const BUILTIN: [&str; 19] = [
@@ -49,7 +50,7 @@ pub(super) fn with_functions(template: Template) -> Template {
 }
 
 /// Alertmanager's, and what `rewrite` puts in.
-const FUNCTIONS: [(&str, fn(&[Value]) -> Answer); 25] = [
+const FUNCTIONS: [(&str, Function); 25] = [
     (FIELD, field),
     (UNMENTION, |args| Ok(text(one(args)?.to_string().replace("<!", "&lt;!").replace("<@", "&lt;@").replace("<#", "&lt;#")))),
     ("index", index),
@@ -205,9 +206,9 @@ fn title(words: &str) -> String {
     let mut inside = false;
     for c in words.chars() {
         if inside {
-            out.extend(c.to_lowercase())
+            out.extend(c.to_lowercase());
         } else {
-            out.extend(c.to_uppercase())
+            out.extend(c.to_uppercase());
         }
         inside = c.is_alphanumeric() || (inside && matches!(c, '\'' | '_'));
     }
@@ -338,6 +339,7 @@ fn humanize_duration(seconds: f64) -> String {
     }
     if seconds.abs() >= 1.0 {
         let sign = if seconds < 0.0 { "-" } else { "" };
+        #[expect(clippy::cast_sign_loss, reason = "it is positive")]
         let whole = seconds.abs() as u64;
         let (days, hours, minutes, rest) = (whole / 86_400, whole / 3_600 % 24, whole / 60 % 60, whole % 60);
         return match (days, hours, minutes) {
@@ -365,6 +367,7 @@ fn four_digits(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
     }
+    #[expect(clippy::cast_sign_loss, reason = "the logarithm of what is above 1 is positive")]
     let before = if value.abs() < 1.0 { 1 } else { value.abs().log10() as usize + 1 };
     let mut shown = String::new();
     // Writing to a String cannot fail.

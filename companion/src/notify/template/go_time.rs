@@ -1,7 +1,7 @@
 //! Times as Go's templates know them: printed as Go prints a `time.Time`, formatted and read by Go's layouts
 //! (`Mon Jan 2 15:04:05 2006`).
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
@@ -137,6 +137,7 @@ impl GoTime {
 
     /// By a layout of Go's.
     pub(super) fn format(&self, layout: &str) -> String {
+        // Writing to a String cannot fail.
         let mut out = String::new();
         let here = self.civil();
         let hour12 = if here.hour() % 12 == 0 { 12 } else { here.hour() % 12 };
@@ -159,9 +160,15 @@ impl GoTime {
                 Piece::DayName => out.push_str(DAYS[day]),
                 Piece::DayShort => out.push_str(&DAYS[day][..3]),
                 Piece::Zone => out.push_str(&self.zone),
-                Piece::Year => out.push_str(&format!("{:04}", here.year())),
-                Piece::YearShort => out.push_str(&format!("{:02}", here.year().rem_euclid(100))),
-                Piece::YearDay => out.push_str(&format!("{:03}", here.day_of_year())),
+                Piece::Year => {
+                    let _ = write!(out, "{:04}", here.year());
+                }
+                Piece::YearShort => {
+                    let _ = write!(out, "{:02}", here.year().rem_euclid(100));
+                }
+                Piece::YearDay => {
+                    let _ = write!(out, "{:03}", here.day_of_year());
+                }
                 Piece::Month { wide } => out.push_str(&number(here.month(), wide)),
                 Piece::Day { pad } => {
                     if here.day() < 10 {
@@ -184,9 +191,9 @@ impl GoTime {
                     let seconds = self.offset.seconds();
                     let (hours, rest) = (seconds.abs() / 3600, seconds.abs() / 60 % 60);
                     out.push(if seconds < 0 { '-' } else { '+' });
-                    out.push_str(&format!("{hours:02}"));
+                    let _ = write!(out, "{hours:02}");
                     if minutes {
-                        out.push_str(&format!("{}{rest:02}", if colon { ":" } else { "" }));
+                        let _ = write!(out, "{}{rest:02}", if colon { ":" } else { "" });
                     }
                 }
                 Piece::Fraction { keep } => {

@@ -69,13 +69,13 @@ fn data_and_functions_are_those_of_alertmanager() {
 
 #[test]
 fn the_default_texts_say_what_happened() {
-    expect_test::expect![[r#"
+    expect_test::expect![[r"
         [FIRING:1] K4 (critical)
         • alice opened a shell <in> a pod
         • over: bob opened a shell <in> a pod
-    "#]]
+    "]]
     .assert_eq(&render("{{ template \"slack.default.title\" . }}\n{{ template \"slack.default.text\" . }}"));
-    expect_test::expect![[r#"
+    expect_test::expect![[r"
         [FIRING:1] K4 (critical)
 
         Firing: alice opened a shell <in> a pod
@@ -92,7 +92,7 @@ fn the_default_texts_say_what_happened() {
           user = bob
           http://picket.example.org/rule?a=1&b=2
 
-    "#]]
+    "]]
     .assert_eq(&render(r#"{{ template "email.default.text" . }}"#));
 }
 
