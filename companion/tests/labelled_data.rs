@@ -4,6 +4,8 @@
 //! An event counts once, and a rule's count of a file is the number of events behind its alerts; for bursts, flows and states it is
 //! the number of alerts. The further rules have no labels in the data: what they find there stands in [`FURTHER`].
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Cursor, Write as _};
