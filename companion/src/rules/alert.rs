@@ -259,44 +259,61 @@ impl Alerts {
         Ok(())
     }
 
-    /// Takes in an alert that a late event caused, in a time that was evaluated before. True if it is news.
-    pub fn adopt(&mut self, mut alert: Alert, moment: &Moment) -> bool {
+    /// Takes in an alert that was found when a time that had been evaluated before was looked at again, because of a late event.
+    /// `ended` says when it ended, if it did. True if it is news.
+    pub fn adopt(&mut self, mut alert: Alert, ended: Option<UnixNanos>, moment: &Moment) -> bool {
         let Some(fired_at) = alert.fired_at else {
-            return self.adopt_pending(alert);
-        };
-        let known = self.alerts.get(&alert.labels);
-        let fires = known.is_some_and(|known| known.phase == Phase::Firing);
-        let told = self.episodes.iter().any(|episode| {
-            episode.labels == alert.labels && episode.from <= alert.seen_at && fired_at <= episode.until
-        });
-        if fires || told {
+            self.adopt_pending(alert);
             return false;
+        };
+        let until = ended.unwrap_or(alert.seen_at);
+        let own = self.episodes.iter().filter(|episode| episode.labels == alert.labels);
+        let told: Vec<&Episode> = own.filter(|episode| episode.from <= until && fired_at <= episode.until).collect();
+        let known = self.alerts.get(&alert.labels).filter(|known| known.phase == Phase::Firing);
+        if known.is_none() && told.is_empty() {
+            alert.phase = Phase::Firing;
+            alert.resolved_at = None;
+            alert.last_sent = None;
+            mark_late(&mut alert, moment);
+            self.changed.insert(alert.labels.clone());
+            self.alerts.insert(alert.labels.clone(), alert);
+            return true;
         }
-        alert.phase = Phase::Firing;
-        alert.resolved_at = None;
-        alert.last_sent = None;
-        mark_late(&mut alert, moment);
+        // It lasted longer than was known: what is found in that time later is no news either.
+        let is_covered = told.iter().any(|episode| episode.from <= fired_at && until <= episode.until)
+            || known.is_some_and(|known| known.fired_at.is_some_and(|fired| fired <= fired_at) && until <= known.seen_at);
+        if !is_covered {
+            self.episodes.push_back(Episode { labels: alert.labels.clone(), from: fired_at, until, noted: moment.now });
+            self.unsaved_episodes += 1;
+        }
+        if ended.is_none() {
+            self.revive(&alert, moment);
+        }
+        false
+    }
+
+    /// An alert of which people were told that it is over, and still holds: it goes on as the one that it was.
+    fn revive(&mut self, alert: &Alert, moment: &Moment) {
+        let Some(known) = self.alerts.get_mut(&alert.labels) else { return };
+        if known.phase != Phase::Inactive || alert.seen_at < moment.at {
+            return;
+        }
+        // Those of whom it was said that it is over hear that it is not.
+        let fired_at = known.fired_at;
+        *known = Alert { fired_at, active_at: known.active_at, last_sent: None, resolved_at: None, ..alert.clone() };
+        known.phase = Phase::Firing;
         self.changed.insert(alert.labels.clone());
-        self.alerts.insert(alert.labels.clone(), alert);
-        true
     }
 
     /// The condition has held for longer than was known.
-    fn adopt_pending(&mut self, alert: Alert) -> bool {
-        match self.alerts.get_mut(&alert.labels) {
-            Some(known) if known.phase == Phase::Firing => return false,
-            Some(known) if known.phase == Phase::Pending => {
-                if known.active_at <= alert.active_at {
-                    return false;
-                }
-                known.active_at = alert.active_at;
-            }
-            _ => {
-                self.alerts.insert(alert.labels.clone(), alert.clone());
-            }
+    fn adopt_pending(&mut self, alert: Alert) {
+        let labels = alert.labels.clone();
+        match self.alerts.get_mut(&labels) {
+            Some(known) if known.phase == Phase::Pending => known.active_at = known.active_at.min(alert.active_at),
+            Some(known) if known.phase == Phase::Firing => return,
+            _ => drop(self.alerts.insert(labels.clone(), alert)),
         }
-        self.changed.insert(alert.labels);
-        false
+        self.changed.insert(labels);
     }
 
     /// What to tell at this time; it is taken for told.
@@ -324,8 +341,13 @@ impl Alerts {
 
     /// When something has to be told again.
     pub fn next_due(&self, resend_delay: i64) -> Option<UnixNanos> {
-        let told = self.alerts.values().filter(|alert| alert.phase == Phase::Firing);
-        told.map(|alert| alert.last_sent.map_or(UnixNanos(i64::MIN), |sent| UnixNanos(sent.0.saturating_add(resend_delay)))).min()
+        let fires = self.alerts.values().filter(|alert| alert.phase == Phase::Firing);
+        let due = fires.map(|alert| match alert.last_sent {
+            // Only when more than the delay has passed.
+            Some(sent) => UnixNanos(sent.0.saturating_add(resend_delay).saturating_add(1)),
+            None => UnixNanos(i64::MIN),
+        });
+        due.min()
     }
 
     /// Pending and firing ones, and those that ended lately, by labels.

@@ -17,6 +17,7 @@ use crate::logql::Sample;
 
 mod functions;
 pub mod humanize;
+mod print;
 #[cfg(test)]
 mod tests;
 
@@ -101,10 +102,8 @@ impl Template {
         let names = Arc::new(std::sync::OnceLock::new());
         let functions = functions::all(&Arc::clone(environment), &now, &names);
         let known: BTreeSet<String> = functions.keys().cloned().chain(BUILTINS.map(str::to_owned)).collect();
-        let template = gotmpl::Template::new(NAME)
-            .missing_key(MissingKey::ZeroValue)
-            .max_range_iters(ROUNDS_MAX)
-            .funcs(functions)
+        let empty = gotmpl::Template::new(NAME).missing_key(MissingKey::ZeroValue).max_range_iters(ROUNDS_MAX).funcs(functions);
+        let template = empty
             .parse(&format!("{VARIABLES}{text}"))
             .map_err(|error| bad(&error))?;
         let mut walk = Walk::default();
@@ -126,6 +125,12 @@ impl Template {
             return Err(BadTemplate { line: *line, message: format!("there is no variable `{name}`{hint}") });
         }
         let _ = names.set(walk.names.clone());
+        let trees = template.templates().into_iter().filter_map(|name| Some((name.to_owned(), template.lookup(name)?.clone())));
+        let trees: Vec<(String, ListNode)> = trees.collect();
+        let template = trees.into_iter().fold(template, |template, (name, mut tree)| {
+            print::as_go_does(&mut tree);
+            template.add_parse_tree(&name, tree)
+        });
         Ok(Self(Kind::Parsed(Arc::new(Parsed {
             text: text.into(),
             template,
@@ -158,7 +163,7 @@ impl Template {
             ("Value".into(), Value::Float(value)),
         ]);
         let mut out = Bounded { text: String::new() };
-        match parsed.template.execute_fmt(&mut out, &Value::Map(Arc::new(data))) {
+        match parsed.template.execute_template_fmt(&mut out, NAME, &Value::Map(Arc::new(data))) {
             Ok(()) => out.text,
             Err(_) if out.text.len() >= OUTPUT_BYTES_MAX => {
                 format!("<error expanding template: more than {OUTPUT_BYTES_MAX} bytes>")

@@ -22,18 +22,19 @@ pub(super) fn evaluate(rule: &mut RuleState, times: &BTreeSet<UnixNanos>, last: 
     let from = UnixNanos(first.0.saturating_sub(wait.min(context.options.late)));
     // Their windows end there, and a condition that they began may need as long again to fire.
     let to = UnixNanos(newest.0.saturating_add(rule.range()).saturating_add(wait)).min(last);
+    let is_to_the_end = to == last;
     let run = match Run::over(rule, from, to, context) {
         Ok(run) => run,
         Err(error) => return rule.failed(error),
     };
     let moment = rule.moment(last, context);
-    for alert in run.fired {
-        rule.adopt(alert, &moment);
+    for Fired { alert, ended } in run.fired {
+        rule.adopt(alert, ended, &moment);
     }
-    if to == last {
+    if is_to_the_end {
         let pending: Vec<Alert> = run.alerts.iter().filter(|alert| alert.phase == Phase::Pending).cloned().collect();
         for alert in pending {
-            rule.adopt(alert, &moment);
+            rule.adopt(alert, None, &moment);
         }
     }
 }
@@ -41,16 +42,22 @@ pub(super) fn evaluate(rule: &mut RuleState, times: &BTreeSet<UnixNanos>, last: 
 /// A run over a stretch of the timeline.
 struct Run {
     alerts: Alerts,
-    /// Everything that fired, in the order in which it began, as it was seen last.
-    fired: Vec<Alert>,
+    /// Everything that fired, in the order in which it began.
+    fired: Vec<Fired>,
+}
+
+/// An alert as it was seen last, and when it ended.
+struct Fired {
+    alert: Alert,
+    ended: Option<UnixNanos>,
 }
 
 impl Run {
     fn over(rule: &RuleState, from: UnixNanos, to: UnixNanos, context: &Context<'_>) -> Result<Self, String> {
         let mut events = rule.event_times(from, to, context.query_offset);
+        // How it stands at the end says what goes on.
+        events.insert(to);
         let (wait, _) = rule.waits();
-        // Without a wait a monotone rule can begin to fire at events only.
-        let has_ticks = !(rule.is_monotone() && wait == 0);
         let stride = (to.0.saturating_sub(from.0) / context.ticks.interval() / TICKS_MAX).max(0) + 1;
         let mut run = Self { alerts: Alerts::default(), fired: Vec::new() };
         let mut places: BTreeMap<(LabelSet, UnixNanos), usize> = BTreeMap::new();
@@ -58,7 +65,7 @@ impl Run {
         let mut last = from;
         loop {
             let tick = UnixNanos(context.ticks.after(last).0.saturating_add((stride - 1).saturating_mul(context.ticks.interval())));
-            let tick = (has_ticks && !is_quiet && tick <= to).then_some(tick);
+            let tick = (!is_quiet && tick <= to).then_some(tick);
             let Some(at) = events.first().copied().into_iter().chain(tick).min() else { return Ok(run) };
             events.remove(&at);
             last = at;
@@ -72,13 +79,16 @@ impl Run {
             run.alerts.observe(&moment, rule.found(samples, at)).map_err(|error| error.to_string())?;
             // On this copy everybody is told of everything, so that alerts end when they would have ended.
             run.alerts.notifications(at, 0, i64::MAX, "");
-            for alert in run.alerts.iter().filter(|alert| alert.phase == Phase::Firing) {
+            is_quiet &= run.alerts.phase() == Phase::Inactive;
+            for alert in run.alerts.iter().filter(|alert| alert.phase != Phase::Pending) {
                 let Some(fired_at) = alert.fired_at else { continue };
                 let place = *places.entry((alert.labels.clone(), fired_at)).or_insert_with(|| {
-                    run.fired.push(alert.clone());
+                    run.fired.push(Fired { alert: alert.clone(), ended: None });
                     run.fired.len() - 1
                 });
-                run.fired[place].seen_at = alert.seen_at;
+                let fired = &mut run.fired[place];
+                fired.ended = alert.resolved_at;
+                fired.alert.seen_at = alert.seen_at;
             }
         }
     }

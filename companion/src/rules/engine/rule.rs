@@ -478,10 +478,10 @@ impl RuleState {
         times.collect()
     }
 
-    pub(super) fn adopt(&mut self, alert: Alert, moment: &Moment) {
+    pub(super) fn adopt(&mut self, alert: Alert, ended: Option<UnixNanos>, moment: &Moment) {
         self.is_quiet = false;
         self.is_dirty = true;
-        self.counts.fired += u64::from(self.alerts.adopt(alert, moment));
+        self.counts.fired += u64::from(self.alerts.adopt(alert, ended, moment));
     }
 
     pub(super) fn failed(&mut self, error: String) {

@@ -11,7 +11,7 @@ use gotmpl::{FuncMap, TemplateError, Value};
 use proto::time::UnixNanos;
 use regex::Regex;
 
-use super::{Environment, humanize, label_map};
+use super::{Environment, humanize, label_map, print};
 use crate::rules::duration;
 
 /// Names that label maps must have, once they are known.
@@ -89,6 +89,7 @@ pub(super) fn all(environment: &Arc<Environment>, now: &Arc<AtomicI64>, names: &
     add("pathPrefix", 0, Arc::new(move |_| Ok(string(&path))));
     let external_url = environment.external_url.clone();
     add("externalURL", 0, Arc::new(move |_| Ok(string(&external_url))));
+    add(print::NAME, 1, Arc::new(print::text));
     functions
 }
 

@@ -119,7 +119,7 @@ pub fn general(value: f64, digits: Option<usize>) -> String {
     let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
     let exponent: i32 = exponent.parse().unwrap_or(0);
     let mantissa = if mantissa.contains('.') { mantissa.trim_end_matches('0').trim_end_matches('.') } else { mantissa };
-    let precision = digits.map_or(21, |digits| digits as i32);
+    let precision = digits.map_or(6, |digits| digits as i32).max(1);
     if exponent < -4 || exponent >= precision {
         return with_exponent(mantissa, exponent);
     }
@@ -182,6 +182,9 @@ mod tests {
 
     #[test]
     fn general_and_scientific_numbers_are_those_of_go() {
+        for (value, text) in [(1.0, "1"), (123_456.0, "123456"), (1_234_567.0, "1.234567e+06"), (1e21, "1e+21"), (0.1, "0.1")] {
+            assert_eq!(general(value, None), text);
+        }
         for (value, text) in [
             (0.0, "0"), (1000.0, "1000"), (10_000.0, "1e+04"), (99_990.0, "9.999e+04"), (0.0001, "0.0001"), (0.000_01, "1e-05"),
             (123.456, "123.5"), (0.5, "0.5"),

@@ -25,6 +25,7 @@ fn render(text: &str) -> String {
 fn texts_come_out_as_prometheus_makes_them() {
     for (text, expected) in [
         ("no action", "no action"),
+        ("{{ if gt $value 1000.0 }}{{ $value }}{{ end }} {{ $x := now }}{{ $x }} {{ with now }}{{ . }}{{ end }}", "1234.5 1.6431142035e+09 1.6431142035e+09"),
         ("{{ $labels.user }} from {{ .Labels.ip }}: {{ $value }}", "alice from 203.0.113.9: 1234.5"),
         ("[{{ $labels.missing }}]", "[]"),
         ("[{{ index $labels \"absent\" }}]", "[]"),
@@ -33,7 +34,7 @@ fn texts_come_out_as_prometheus_makes_them() {
         ("{{ humanize 1048576 }} {{ humanize1024 1048576 }} {{ humanizeDuration 135.3563 }} {{ humanizePercentage 0.959 }}", "1.049M 1Mi 2m 15s 95.9%"),
         ("{{ humanizeTimestamp 1643114203 }}", "2022-01-25 12:36:43 +0000 UTC"),
         ("{{ humanize \"0.5\" }}", "500m"),
-        ("{{ $value | printf \"%.0f|%.1f\" }}", "1234|%!f(BADINDEX)"),
+        ("{{ $value | printf \"%.0f|%.1f\" }}", "1234|%!f(MISSING)"),
         ("{{ printf \"%.1f\" $value }} {{ $value | humanizeDuration }}", "1234.5 20m 34s"),
         ("{{ stripPort \"[::1]:6006\" }} {{ stripPort \"host:80\" }} {{ stripPort \"host\" }}", "::1 host host"),
         ("{{ stripDomain \"a.example.org:80\" }} {{ stripDomain \"192.0.2.1:80\" }}", "a:80 192.0.2.1:80"),
@@ -60,7 +61,7 @@ fn a_broken_template_says_where() {
     for (text, expected) in [
         ("a\n{{ $label.user }}", "2: there is no variable `$label`, did you mean `$labels`?"),
         ("{{ humanise 1 }}", "1: there is no function `humanise`, did you mean `humanize`?"),
-        ("x\n\n{{ if }}", "3: missing value for if"),
+        ("x\n\n{{ if }}", "3: empty command"),
     ] {
         assert_eq!(render(text), expected, "{text}");
     }

@@ -51,7 +51,9 @@ fn rules(wanted: Wanted) -> String {
 }
 
 /// Runs the events through an engine and gives who was told of, and how often with which start.
-fn run(events: &[Event], wanted: Wanted, crashes: bool) -> (BTreeSet<String>, Vec<(String, UnixNanos)>) {
+///
+/// With `steps` the engine is advanced whenever it wants to be, else only when something arrives.
+fn run(events: &[Event], wanted: Wanted, crashes: bool, steps: bool) -> (BTreeSet<String>, Vec<(String, UnixNanos)>) {
     let options = || Options { is_journaled: true, ..Options::default() };
     let mut engine = engine(&rules(wanted), options());
     let mut saved: Vec<Record> = engine.take_journal();
@@ -66,7 +68,7 @@ fn run(events: &[Event], wanted: Wanted, crashes: bool) -> (BTreeSet<String>, Ve
         let now = at((event.happened + event.delay) as f64);
         // Whoever had no answer sends again.
         for attempt in 0..2 {
-            while let Some(due) = engine.next_due().map(|due| due.max(engine.now())).filter(|due| *due < now) {
+            while let Some(due) = engine.next_due().map(|due| due.max(engine.now())).filter(|due| steps && *due < now) {
                 engine.advance(due);
                 saved.extend(engine.take_journal());
                 tell(&mut engine);
@@ -100,11 +102,12 @@ proptest! {
         events in prop::collection::vec(event(), 1..60),
         threshold in 0_usize..4,
         window in prop::sample::select(vec![5_i64, 60, 300]),
+        steps: bool,
     ) {
         let wanted = Wanted { threshold, window };
         let expected = oracle(&events, wanted);
-        prop_assert_eq!(&run(&events, wanted, false).0, &expected, "without crashes");
-        let (users, told) = run(&events, wanted, true);
+        prop_assert_eq!(&run(&events, wanted, false, steps).0, &expected, "without crashes");
+        let (users, told) = run(&events, wanted, true, steps);
         prop_assert_eq!(&users, &expected, "with crashes");
         // Told again each minute, perhaps, and after a crash; but an episode begins once.
         let starts: BTreeSet<_> = told.iter().collect();
