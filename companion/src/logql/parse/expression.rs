@@ -206,8 +206,11 @@ impl Parser {
             .chain(VectorFunction::ALL.iter().map(|function| function.name()))
             .chain(["label_replace", "vector"])
             .collect();
-        let hint = nearest(&word.to_lowercase(), &functions).map(|known| format!("did you mean `{known}`?"));
-        let hint = hint.or_else(|| self.sign_at(1, "=").then(|| format!("a selector stands in braces: `{{{word}=…}}`")));
+        let hint = if self.sign_at(1, "=") {
+            Some(format!("a selector stands in braces: `{{{word}=…}}`"))
+        } else {
+            nearest(&word.to_lowercase(), &functions).map(|known| format!("did you mean `{known}`?"))
+        };
         Err(self.error(at, format!("there is no function `{word}`"), hint))
     }
 
