@@ -40,7 +40,7 @@ fn every_test_of_the_shipped_rules_passes_and_every_rule_and_filter_is_met() {
 #[test]
 fn a_rule_at_the_end_of_a_very_long_event_is_found() {
     let rule = |verb: &str, resource: &str| json!({"verbs": [verb], "apiGroups": ["*"], "resources": [resource]});
-    let mut rules: Vec<Value> = (0..5000).map(|number| rule("get", &format!("widgets{number}"))).collect();
+    let mut rules: Vec<Value> = (0..6000).map(|number| rule("get", &format!("widgets{number}"))).collect();
     rules.push(rule("*", "*"));
     let event = json!({
         "kind": "Event", "apiVersion": "audit.k8s.io/v1", "level": "Request", "auditID": "long", "stage": "ResponseComplete",
