@@ -35,7 +35,7 @@ fn every_test_of_the_shipped_rules_passes_and_every_rule_and_filter_is_met() {
     assert!(gaps.is_empty(), "{}", gaps.join("\n"));
 }
 
-/// A ClusterRole of several hundred kilobytes, with the one rule that matters at its end: Loki refuses such a line, an engine that reads
+/// A `ClusterRole` of several hundred kilobytes, with the one rule that matters at its end: Loki refuses such a line, an engine that reads
 /// the stream must not.
 #[test]
 fn a_rule_at_the_end_of_a_very_long_event_is_found() {
