@@ -1,8 +1,11 @@
 //! Recorded events with the alerts that they must cause: every file of the data sets over every shipped rule, each expected alert and
 //! no other.
 //!
+//! Twice: with the structured metadata that the agent sends beside the lines, which wins over what a rule reads out of them, and without.
 //! An event counts once, and a rule's count of a file is the number of events behind its alerts; for bursts, flows and states it is
 //! the number of alerts. The further rules have no labels in the data: what they find there stands in [`FURTHER`].
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -46,9 +49,12 @@ fn every_labelled_file_gives_its_alerts_and_no_other() {
     assert!(logs.len() > 70, "{} files", logs.len());
     let mut wrong = Vec::new();
     for log in &logs {
-        let (expected, found) = (expected(log), found(log, groups.clone()));
-        if expected != found {
-            wrong.push(format!("{}: expected {expected:?}, found {found:?}", log.display()));
+        let expected = expected(log);
+        for (way, source) in [("", source(log)), (" without metadata", bare_source(log))] {
+            let found = found(log, source, groups.clone());
+            if expected != found {
+                wrong.push(format!("{}{way}: expected {expected:?}, found {found:?}", log.display()));
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -102,7 +108,7 @@ fn expected(log: &Path) -> BTreeMap<String, u64> {
 }
 
 /// What the rules make of a log.
-fn found(log: &Path, groups: Vec<Group>) -> BTreeMap<String, u64> {
+fn found(log: &Path, source: Source, groups: Vec<Group>) -> BTreeMap<String, u64> {
     let mut events: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut alerts: BTreeMap<String, u64> = BTreeMap::new();
     let mut note = |report: AlertReport| {
@@ -114,7 +120,7 @@ fn found(log: &Path, groups: Vec<Group>) -> BTreeMap<String, u64> {
         events.entry(rule).or_default().extend(ids);
         Ok(())
     };
-    let summary = replay::run(groups, vec![source(log)], &mut note).unwrap();
+    let summary = replay::run(groups, vec![source], &mut note).unwrap();
     assert_eq!((summary.too_long, summary.failed_lines), (0, 0), "{}", log.display());
     let count = |(rule, alerts): (String, u64)| {
         let counted = if COUNT_ALERTS.contains(&rule.as_str()) { alerts } else { events[&rule].len() as u64 };
@@ -143,6 +149,25 @@ fn source(log: &Path) -> Source {
         "vault-server" => Source::open(log, stream, Format::Json).unwrap(),
         job => Source::open(log, stream, Format::of_job(job)).unwrap(),
     }
+}
+
+/// The same lines at the same times as an agent ships them that knows nothing of their format: what a container wrote.
+fn bare_source(log: &Path) -> Source {
+    let job = json(&log.with_extension("expect.json"))["job"].as_str().unwrap_or("sshd-pve").to_owned();
+    if Format::of_job(&job) == Format::Raw {
+        return source(log);
+    }
+    let text = fs::read_to_string(log).unwrap();
+    let (mut written, mut time) = (String::new(), "2000-01-01T00:00:00Z".to_owned());
+    for line in text.lines() {
+        let event: Value = serde_json::from_str(line).unwrap_or_default();
+        if let Some(own) = event["stageTimestamp"].as_str().or_else(|| event["time"].as_str()) {
+            own.clone_into(&mut time);
+        }
+        written.extend([&time, " stdout F ", line, "\n"]);
+    }
+    let stream: LabelSet = [("job", job.as_str()), ("node", "n1")].into_iter().collect();
+    Source::new(Box::new(Cursor::new(written.into_bytes())), stream, Format::Cri)
 }
 
 /// What the agent's preset takes for sshd's own: by what the journal knows of the process, not by what it says of itself.

@@ -1,7 +1,8 @@
 //! Rules that nobody has to write: a source that goes quiet is an alert, and one alert always fires, so that its absence says that
 //! the whole is dead.
 //!
-//! For each stream selector that a rule reads there is one `SourceSilent`. They are made as a rule file like any other, so what
+//! For each stream selector that a rule reads there is one `SourceSilent`, unless a rule somebody wrote watches it already, who knows
+//! better how long it may be silent; the same goes for the alert that always fires. They are made as a rule file like any other, so what
 //! runs can be printed, and put before another ruler.
 
 use std::collections::BTreeSet;
@@ -13,7 +14,7 @@ use settings::problem::Problems;
 use super::duration::RuleDuration;
 use super::file::{self, Group};
 use super::template::Environment;
-use crate::logql::ast::{Expression, ExpressionKind, RangeAggregation};
+use crate::logql::ast::{Expression, ExpressionKind, RangeAggregation, RangeFunction};
 
 /// The file that generated rules say they stand in.
 pub const FILE: &str = "generated";
@@ -35,10 +36,18 @@ pub fn selectors(groups: &[Group]) -> BTreeSet<String> {
     rules.flat_map(|rule| range_aggregations(rule.query.expression())).map(|leaf| leaf.selector.to_string()).collect()
 }
 
+/// Those whose absence a rule asks for.
+fn watched(groups: &[Group]) -> BTreeSet<String> {
+    let rules = groups.iter().flat_map(|group| &group.rules);
+    let leaves = rules.flat_map(|rule| range_aggregations(rule.query.expression()));
+    leaves.filter(|leaf| leaf.function == RangeFunction::Absent).map(|leaf| leaf.selector.to_string()).collect()
+}
+
 /// The text of a rule file with the generated rules: JSON, which is YAML.
 pub fn rule_file(groups: &[Group], sources: &Sources) -> String {
     let mut rules: Vec<Value> = Vec::new();
-    for selector in selectors(groups) {
+    let watched = watched(groups);
+    for selector in selectors(groups).into_iter().filter(|selector| !watched.contains(selector)) {
         let own = sources.except.iter().find(|(known, _)| *known == selector).map(|(_, after)| *after);
         let Some(after) = own.unwrap_or(Some(sources.silent_after)) else { continue };
         rules.push(json!({
@@ -51,7 +60,8 @@ pub fn rule_file(groups: &[Group], sources: &Sources) -> String {
             },
         }));
     }
-    if sources.has_watchdog {
+    let has_own_watchdog = groups.iter().flat_map(|group| &group.rules).any(|rule| rule.name == "Watchdog");
+    if sources.has_watchdog && !has_own_watchdog {
         rules.push(json!({
             "alert": "Watchdog",
             "expr": "vector(1)",
@@ -98,6 +108,7 @@ groups:
   - {alert: A, expr: 'sum(count_over_time({job="x"} |= "a" [5m])) > 1 and sum(count_over_time({job="y", node=~".+"}[1m])) > 2'}
   - {alert: B, expr: 'count_over_time({job="x"} | json [1h]) > 0'}
   - {alert: C, expr: 'count_over_time({job="quiet"} [1h]) > 0'}
+  - {alert: D, expr: 'count_over_time({job="watched"} [1h]) > 0 or absent_over_time({job="watched"} [2h])'}
 "#;
         let read = file::load(&"a.yaml".into(), text.as_bytes(), &Arc::default()).unwrap();
         let sources = Sources {

@@ -85,7 +85,7 @@ fn a_policy_without_reads_blinds_what_asks_for_reads_and_bodies() {
     let check = |policy: &str, expected: Expect| expected.assert_eq(&blind(policy));
     check(
         NO_READS,
-        expect![[r#"
+        expect![[r"
             K8sSensitiveSecretRefused: blind: does not see get, list, watch of secrets in vault, sealed-secrets, external-secrets: policy.yaml:5:5 logs at level None, and Metadata is needed
             K8sTunnelIntoSensitiveNamespace: partly blind: does not see get of pods/portforward, pods/proxy, services/proxy in vault, kube-system, dbaas, cnpg-system: policy.yaml:5:5 logs at level None, and Metadata is needed
             K8sOwnerImpersonated: partly blind: does not see get, list of pods, secrets by kubernetes-admin: policy.yaml:5:5 logs at level None, and Metadata is needed
@@ -99,9 +99,9 @@ fn a_policy_without_reads_blinds_what_asks_for_reads_and_bodies() {
             K8sClusterRoleWildcardCreated: blind: does not see patch of clusterroles.rbac.authorization.k8s.io: policy.yaml:13:5 logs at level Metadata, and RequestResponse is needed
             K8sAnonymousBindingGranted: blind: does not see create, update, patch of rolebindings.rbac.authorization.k8s.io, clusterrolebindings.rbac.authorization.k8s.io: policy.yaml:13:5 logs at level Metadata, and Request is needed
             K8sOwnerFromUnexpectedIP: partly blind: does not see get, list, watch of pods, secrets, configmaps, nodes, deployments.apps by me@example.org: policy.yaml:5:5 logs at level None, and Metadata is needed
-        "#]],
+        "]],
     );
-    check(BODIES_OF_WRITES, expect![[r#""#]]);
+    check(BODIES_OF_WRITES, expect![[""]]);
 }
 
 /// A policy whose one rule is that, and an alert with that need.
@@ -159,18 +159,18 @@ fn what_a_need_leaves_open_is_seen_in_part() {
 #[test]
 fn what_is_no_policy_and_no_need_is_said() {
     let wrong = "apiVersion: audit.k8s.io/v1beta1\nkind: Policy\nrules:\n- {level: Metdata, verb: [get]}\n- {level: None, namespaces: [x], nonResourceURLs: ['/']}\n";
-    expect![[r#"
+    expect![[r"
         p:1:13: `apiVersion` is `audit.k8s.io/v1`, not `audit.k8s.io/v1beta1`: API servers read no other
         p:4:11: unknown level `Metdata`, did you mean `Metadata`?
         p:4:20: unknown key `verb`, did you mean `verbs`?
-        p:5:3: a rule is about resources or about `nonResourceURLs`, not both; make two of it"#]]
+        p:5:3: a rule is about resources or about `nonResourceURLs`, not both; make two of it"]]
     .assert_eq(&Policy::read(&"p".into(), wrong.as_bytes()).unwrap_err().to_string());
     let wrong =
         "# needs: Metadta get pods\n# needs: Metadata get\n# needs: Metadata get pods at x\n- alert: A\n# needs: None get pods\n";
-    expect![[r#"
+    expect![[r"
         r:1:1: unknown level `Metadta`; is Metadata meant?
         r:2:1: a need is `LEVEL VERBS RESOURCES`, then perhaps `in NAMESPACES` and `by USERS`, each list with commas
         r:3:1: a need is `LEVEL VERBS RESOURCES`, then perhaps `in NAMESPACES` and `by USERS`, each list with commas
-        r:5:1: no alert follows that would need it"#]]
+        r:5:1: no alert follows that would need it"]]
     .assert_eq(&needs::read(&"r".into(), wrong).unwrap_err().to_string());
 }

@@ -1,6 +1,7 @@
 //! The value of the field that a rule names by `event_id`: a label of the stream, metadata, or a field of the line.
 //!
 //! A line is read as JSON, and as logfmt if it is none. A name is as `json` flattens it (`request_id`), or a path (`request.id`).
+//! Several, with commas, are paths that only together make an id: where a client may choose the first, the server gives the second.
 
 use twox_hash::XxHash3_64;
 
@@ -16,12 +17,19 @@ pub(super) struct EventId {
 }
 
 impl EventId {
-    /// Of a field; nothing if the field cannot be asked for, which `file` has refused.
+    /// Of a field, or of several; nothing if they cannot be asked for.
     pub(super) fn new(field: &str) -> Self {
-        let label = if field.contains('.') { "event_id" } else { field };
-        let json = if field.contains('.') { format!("json event_id=\"{field}\"") } else { "json".to_owned() };
-        let ways = [json.as_str(), "logfmt"].into_iter().filter_map(|parser| {
-            let text = format!("sum by ({label}) (count_over_time({{event=\"id\"}} | {parser} [1s]))");
+        let fields: Vec<&str> = field.split(',').map(str::trim).collect();
+        let (labels, parsers) = match fields[..] {
+            [name] if !name.contains('.') => (name.to_owned(), vec!["json".to_owned(), "logfmt".to_owned()]),
+            _ => {
+                let labels: Vec<String> = (0..fields.len()).map(|place| format!("event_id_{place}")).collect();
+                let paths: Vec<String> = labels.iter().zip(&fields).map(|(label, path)| format!("{label}=\"{path}\"")).collect();
+                (labels.join(", "), vec![format!("json {}", paths.join(", "))])
+            }
+        };
+        let ways = parsers.into_iter().filter_map(|parser| {
+            let text = format!("sum by ({labels}) (count_over_time({{event=\"id\"}} | {parser} [1s]))");
             match logql::parse(&text) {
                 Ok(Query::Metric(query)) => Some(Extractor::new(&query, 0)),
                 _ => None,
@@ -34,8 +42,9 @@ impl EventId {
     pub(super) fn hash(&self, stream: &LabelSet, entry: Entry<'_>, cache: &mut LineCache) -> Option<u64> {
         self.ways.iter().find_map(|way| match way.extract(stream, entry, cache) {
             Extracted::Point(labels, _) => {
-                let (_, value) = labels.iter().next().filter(|(_, value)| !value.is_empty())?;
-                Some(XxHash3_64::oneshot(value.as_bytes()))
+                labels.iter().next().filter(|(_, value)| !value.is_empty())?;
+                let values: Vec<&str> = labels.iter().map(|(_, value)| value).collect();
+                Some(XxHash3_64::oneshot(values.join("\0").as_bytes()))
             }
             _ => None,
         })

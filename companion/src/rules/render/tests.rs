@@ -94,14 +94,14 @@ fn what_is_wrong_is_said_with_its_place_and_the_nearest_name() {
     let check = |source: &str, expected: Expect| expected.assert_eq(&rendered(source));
     check(
         "a: ${limt}\nb: x ${reegx:readers} ${regex:nobody}\nc: ${readers}\nd: ${inside:inside}\ne: ${inside:limit:a-b}\nf: ${open",
-        expect![[r#"
+        expect![[r"
             rules.yaml:1:4: unknown value `limt`, did you mean `limit`?
             rules.yaml:2:6: unknown expansion `reegx`, did you mean `regex`?
             values.yaml:3:1: `nobody` is empty, and a rule that needs it could never fire
             rules.yaml:3:4: `readers` is a list; write `${regex:readers}`
             rules.yaml:4:4: `inside:inside` has too few or too many parts for `inside`
             rules.yaml:5:4: `a-b` is no name of a label
-            rules.yaml:6:4: `${` without `}`; write `$${` for the characters themselves"#]],
+            rules.yaml:6:4: `${` without `}`; write `$${` for the characters themselves"]],
     );
     check(
         "a: ${inside:readers:x}",
@@ -126,11 +126,11 @@ fn a_value_that_would_end_its_string_is_refused() {
         let quoted = format!("x: '{text}'");
         assert!(values(&quoted).unwrap_err().to_string().contains("would end the string"), "{text}");
     }
-    expect![[r#"
+    expect![[r"
         v:1:1: `a-b` is no name of a value; write small letters, digits and `_`
         v:2:1: `x` has no value; write one, or `[]` for an empty list
         v:4:3: `y` takes texts, not a list
-        v:6:1: `z` stands twice"#]]
+        v:6:1: `z` stands twice"]]
     .assert_eq(&Values::read(&"v".into(), b"a-b: 1\nx:\ny:\n- [1]\nz: 1\nz: 2\n").unwrap_err().to_string());
 }
 
