@@ -172,7 +172,8 @@ impl FromStr for Log {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (left, file) = text.split_once('=').ok_or("write JOB=FILE, for example kubernetes-audit=/var/log/kubernetes/audit.log")?;
+        let (left, file) =
+            text.split_once('=').ok_or("write JOB=FILE, for example kubernetes-audit=/var/log/kubernetes/audit.log")?;
         let (job, format) = left.split_once(':').map_or((left, None), |(job, format)| (job, Some(format.to_owned())));
         if job.is_empty() || file.is_empty() {
             return Err("the job or the file is missing; write JOB=FILE".to_owned());

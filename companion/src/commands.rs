@@ -20,11 +20,15 @@ use crate::rules::{render, replay, unit_test};
 /// Does what is asked; says what is wrong on `err`.
 pub fn run(command: &Command, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
     let done = match command {
-        Command::Check { rules, sample, audit_policy, values } => checks(rules, sample, audit_policy.as_deref(), values.as_deref(), out),
+        Command::Check { rules, sample, audit_policy, values } => {
+            checks(rules, sample, audit_policy.as_deref(), values.as_deref(), out)
+        }
         Command::Render { rules, values, out: folder } => renders(rules, values, folder, out, err),
         Command::Test { tests } => tests_of(tests, out),
         Command::Replay { log, rules, values, output } => replays(log, rules, values.clone(), *output, out, err),
-        Command::Drill { rule, url, token, ca, tests } => drill::run(rule.as_deref(), url, token.as_deref(), ca.as_deref(), tests, out),
+        Command::Drill { rule, url, token, ca, tests } => {
+            drill::run(rule.as_deref(), url, token.as_deref(), ca.as_deref(), tests, out)
+        }
     };
     match done {
         Ok(exit) => exit,
@@ -143,7 +147,9 @@ fn test_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Problems> {
     }
     if files.is_empty() {
         let at = At::outside(&paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "));
-        return Err(Problem::new(&at, "there is no test file; tests stand in folders `tests`, or their names end in _test.yaml").into());
+        return Err(
+            Problem::new(&at, "there is no test file; tests stand in folders `tests`, or their names end in _test.yaml").into()
+        );
     }
     Ok(files)
 }

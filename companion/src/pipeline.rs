@@ -7,7 +7,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -70,14 +69,6 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
-    /// The router's file.
-    #[error("{path}: {source}", path = path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
     /// The system refuses something that everything needs.
     #[error("{0}")]
     System(#[from] io::Error),
@@ -95,8 +86,11 @@ struct Signals {
 
 /// Runs until a signal. `announce` says to people what begins.
 pub fn run(loaded: &Loaded, arguments: &Arguments, announce: impl FnOnce(&Rulebook, SocketAddr)) -> Result<(), StartError> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(READERS + 2).thread_name("reader").build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(READERS + 2)
+        .thread_name("reader")
+        .build()?;
     let ended = runtime.block_on(begin(loaded, arguments, announce));
     // Whoever still reads the window does so for nobody.
     runtime.shutdown_background();
@@ -113,7 +107,7 @@ async fn begin(loaded: &Loaded, arguments: &Arguments, announce: impl FnOnce(&Ru
     let book = rulebook::load(&config.rules, &environment(config))?;
     let door = Arc::new(Door::default());
     set_door(&door, config)?;
-    let notifier = spawn_notifier(config)?;
+    let notifier = spawn_notifier(config, destination(config)?)?;
     let (engine, state) = open_engine(config, book.groups.clone())?;
     let window = Arc::new(RwLock::new(Window::new(config.engine.logs, config.engine.memory)));
     let told: Told = Arc::new(RwLock::new(notifier));
@@ -151,7 +145,7 @@ async fn begin(loaded: &Loaded, arguments: &Arguments, announce: impl FnOnce(&Ru
             _ = signals.interrupt.recv() => break,
             _ = signals.hangup.recv() => {
                 let running = Running { door: &door, intake: &intake, window: &window, desk: &desk, told: &told };
-                match running.reload(arguments, &current) {
+                match running.reload(arguments, &current).await {
                     Ok(config) => current = config,
                     Err(why) => error!(%why, "nothing was changed"),
                 }
@@ -190,20 +184,29 @@ struct Running<'a> {
 
 impl Running<'_> {
     /// Reads everything anew; only when all of it is right does any of it count.
-    fn reload(&self, arguments: &Arguments, before: &Config) -> Result<Config, StartError> {
+    async fn reload(&self, arguments: &Arguments, before: &Config) -> Result<Config, StartError> {
         let config = config::load(arguments)?.config;
         let book = rulebook::load(&config.rules, &environment(&config))?;
         let access = access(&config)?;
         let tls = config.tls.as_ref().map(server_config).transpose()?;
-        let notifier = if is_same_notify(&config, before) { None } else { Some(spawn_notifier(&config)?) };
-        if config.listen != before.listen || config.state_dir != before.state_dir || config.limits.connections != before.limits.connections {
+        let destination = destination(&config)?;
+        if config.listen != before.listen
+            || config.state_dir != before.state_dir
+            || config.limits.connections != before.limits.connections
+        {
             warn!("`listen`, `state_dir` and `limits.connections` change with a restart only");
         }
         *self.door.access.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(access);
         *self.door.tls.write().unwrap_or_else(PoisonError::into_inner) = tls;
         self.intake.set_limits(config.limits);
         self.window.write().unwrap_or_else(PoisonError::into_inner).set_bounds(config.engine.logs, config.engine.memory);
-        if let Some(notifier) = notifier {
+        if !is_same_notify(&config, before) {
+            // The old one saves what it knows before the new one reads it. What is told between them is told again within a minute.
+            let old = self.told.read().unwrap_or_else(PoisonError::into_inner).clone();
+            if let Some(old) = old {
+                old.stop().await;
+            }
+            let notifier = spawn_notifier(&config, destination)?;
             *self.told.write().unwrap_or_else(PoisonError::into_inner) = notifier;
             test_receivers(self.told);
         }
@@ -216,7 +219,9 @@ impl Running<'_> {
             *engine = next;
         });
         if replaced.is_err() {
-            return Err(io::Error::other("the rules are behind: everything else was changed, they were not; send SIGHUP again").into());
+            return Err(
+                io::Error::other("the rules are behind: everything else was changed, they were not; send SIGHUP again").into()
+            );
         }
         info!(rules, "read anew");
         Ok(config)
@@ -261,15 +266,21 @@ fn set_door(door: &Door, config: &Config) -> Result<(), StartError> {
 
 /// A router's file may have changed under its old name.
 fn is_same_notify(config: &Config, before: &Config) -> bool {
-    config.notify == before.notify && config.external_url == before.external_url && !matches!(config.notify, checked::Notify::Router(_))
+    config.notify == before.notify
+        && config.external_url == before.external_url
+        && !matches!(config.notify, checked::Notify::Router(_))
 }
 
-fn spawn_notifier(config: &Config) -> Result<Option<Notifier>, StartError> {
-    let destination = match &config.notify {
-        checked::Notify::Nobody => return Ok(None),
-        checked::Notify::Alertmanagers(urls) => Destination::Alertmanagers(urls.iter().cloned().map(Target::at).collect()),
-        checked::Notify::Router(path) => Destination::Router(Box::new(router::load(path)?)),
-    };
+fn destination(config: &Config) -> Result<Option<Destination>, StartError> {
+    Ok(match &config.notify {
+        checked::Notify::Nobody => None,
+        checked::Notify::Alertmanagers(urls) => Some(Destination::Alertmanagers(urls.iter().cloned().map(Target::at).collect())),
+        checked::Notify::Router(path) => Some(Destination::Router(Box::new(router::load(path)?))),
+    })
+}
+
+fn spawn_notifier(config: &Config, destination: Option<Destination>) -> Result<Option<Notifier>, StartError> {
+    let Some(destination) = destination else { return Ok(None) };
     let options = notifier::Options { state_dir: config.state_dir.clone(), external_url: url_of(config) };
     Ok(Some(notifier::spawn(destination, &options)?))
 }

@@ -89,9 +89,11 @@ pub fn sources(rules: &checked::Rules) -> Result<Vec<Source>, Problems> {
     for source in sources {
         let text = match &values {
             Some(values) => render::render(&source.name, &source.text, values, &mut used),
-            None if render::is_source(&source.text) => {
-                Err(Problem::new(&At::outside(&source.name), "values are missing that this file names as ${…}; set `rules.values`, or --values").into())
-            }
+            None if render::is_source(&source.text) => Err(Problem::new(
+                &At::outside(&source.name),
+                "values are missing that this file names as ${…}; set `rules.values`, or --values",
+            )
+            .into()),
             None => Ok(source.text.clone()),
         };
         match text {
@@ -125,7 +127,9 @@ pub fn files_at(paths: &[PathBuf]) -> Result<Vec<Source>, Problems> {
         }
         let mut files = Vec::new();
         walk(path, 0, &mut files).map_err(|error| refused(&error))?;
-        files.retain(|file| is_yaml(file) && !is_test(file) && !file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("values")));
+        files.retain(|file| {
+            is_yaml(file) && !is_test(file) && !file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("values"))
+        });
         files.sort();
         for file in files {
             sources.push(read_source(&file)?);
@@ -138,7 +142,8 @@ pub fn files_at(paths: &[PathBuf]) -> Result<Vec<Source>, Problems> {
 fn unwritten(groups: &[Group], environment: &Arc<Environment>) -> Result<Vec<Group>, Problems> {
     let rules = || groups.iter().flat_map(|group| &group.rules);
     let watches = rules().any(|rule| rule.query.leaves().iter().any(|leaf| leaf.is_absence));
-    let except = if watches { generated::selectors(groups).into_iter().map(|selector| (selector, None)).collect() } else { Vec::new() };
+    let except =
+        if watches { generated::selectors(groups).into_iter().map(|selector| (selector, None)).collect() } else { Vec::new() };
     let has_watchdog = !rules().any(|rule| rule.name == "Watchdog");
     generated::groups(groups, &Sources { silent_after: SILENT_AFTER, except, has_watchdog }, environment)
 }
@@ -171,7 +176,10 @@ fn files_of(glob: &str) -> Result<Vec<Source>, Problem> {
         .build()
         .map_err(|error| refused(&error.kind()))?
         .compile_matcher();
-    let fixed: PathBuf = Path::new(glob).components().take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{'])).collect();
+    let fixed: PathBuf = Path::new(glob)
+        .components()
+        .take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']))
+        .collect();
     let mut files = Vec::new();
     match fs::metadata(&fixed) {
         Ok(meta) if meta.is_dir() => walk(&fixed, 0, &mut files).map_err(|error| refused(&error))?,
@@ -216,7 +224,8 @@ pub fn tests_in(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
 
 /// In a folder `tests`, or called so.
 pub fn is_test(path: &Path) -> bool {
-    path.components().any(|part| part.as_os_str() == "tests") || path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("_test"))
+    path.components().any(|part| part.as_os_str() == "tests")
+        || path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("_test"))
 }
 
 fn merged(problems: Problems, more: Problems) -> Problems {
@@ -257,7 +266,10 @@ mod tests {
             fs::write(dir.path().join(name), text).expect("written");
         }
         let book = |glob: &str| {
-            load(&checked::Rules { logs: vec![dir.path().join(glob).to_string_lossy().into_owned()], values: None }, &Arc::default())
+            load(
+                &checked::Rules { logs: vec![dir.path().join(glob).to_string_lossy().into_owned()], values: None },
+                &Arc::default(),
+            )
         };
         assert_eq!(book("*.yaml").expect("valid").files, 1);
         assert_eq!(book("**/*.{yaml,yml}").expect("valid").files, 3);

@@ -4,5 +4,5 @@
 pub mod problem;
 pub mod quantity;
 pub mod read;
-pub mod yaml;
 pub mod section;
+pub mod yaml;

@@ -44,7 +44,8 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> Result<Exit, Failed> {
     let example = example(rule, tests)?;
-    let auth = token.map_or(Auth::None, |path| Auth::Scheme { scheme: "Bearer".to_owned(), secret: Secret::File(path.to_owned()) });
+    let auth =
+        token.map_or(Auth::None, |path| Auth::Scheme { scheme: "Bearer".to_owned(), secret: Secret::File(path.to_owned()) });
     let tls = Tls { ca_file: ca.map(Path::to_owned), ..Tls::default() };
     let url = Secret::Inline(url.trim_end_matches('/').to_owned());
     let http = Http::new(HttpConfig { url, auth, tls, timeout: REQUEST_MAX });
@@ -71,7 +72,11 @@ fn example(rule: Option<&str>, tests: &[PathBuf]) -> Result<Example, Failed> {
     found.ok_or_else(|| {
         let mut names: Vec<&str> = all.iter().map(|example| example.rule.as_deref().unwrap_or(&example.alert)).collect();
         names.dedup();
-        Failed::Drill(format!("no test makes the rule {} fire; those with an example are {}", rule.unwrap_or_default(), names.join(", ")))
+        Failed::Drill(format!(
+            "no test makes the rule {} fire; those with an example are {}",
+            rule.unwrap_or_default(),
+            names.join(", ")
+        ))
     })
 }
 
@@ -92,8 +97,17 @@ impl Drill {
             Ok(reply) => return failed(out, "pushed", &format!("refused: {} {}", reply.status, reply.body.trim())),
             Err(why) => return failed(out, "pushed", &format!("{why}; is the companion running there? --url names it")),
         }
-        let Some(after) = self.wait(begin, ALERT_MAX, async || self.alerts().await.is_some_and(|alerts| alerts.iter().any(|alert| !known.contains(alert)))).await else {
-            let words = if known.is_empty() { "no alert came; does the companion have this rule, and do its values fit the example's?" } else { "no new alert came: the same fires already" };
+        let Some(after) = self
+            .wait(begin, ALERT_MAX, async || {
+                self.alerts().await.is_some_and(|alerts| alerts.iter().any(|alert| !known.contains(alert)))
+            })
+            .await
+        else {
+            let words = if known.is_empty() {
+                "no alert came; does the companion have this rule, and do its values fit the example's?"
+            } else {
+                "no new alert came: the same fires already"
+            };
             return failed(out, "fires", words);
         };
         writeln!(out, "fires    after {} ms", after.as_millis())?;
@@ -120,9 +134,14 @@ impl Drill {
             .map(|entry| {
                 let labels = entry.stream.with([("drill", "true")]);
                 // What is counted once an identity was perhaps counted in the drill before.
-                let own = |text: &str| text.replace("\"auditID\":\"", &format!("\"auditID\":\"drill-{now}-")).replace("\"request\":{\"id\":\"", &format!("\"request\":{{\"id\":\"drill-{now}-"));
-                let metadata: serde_json::Map<String, Value> = entry.metadata.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-                let labels: serde_json::Map<String, Value> = labels.iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+                let own = |text: &str| {
+                    text.replace("\"auditID\":\"", &format!("\"auditID\":\"drill-{now}-"))
+                        .replace("\"request\":{\"id\":\"", &format!("\"request\":{{\"id\":\"drill-{now}-"))
+                };
+                let metadata: serde_json::Map<String, Value> =
+                    entry.metadata.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+                let labels: serde_json::Map<String, Value> =
+                    labels.iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
                 json!({"stream": labels, "values": [[(entry.time.0 - last + now).to_string(), own(&entry.line), metadata]]})
             })
             .collect();

@@ -163,7 +163,10 @@ impl Check {
         }
         if limits.line > limits.body {
             let at = raw.line.as_ref().or(raw.body.as_ref()).map_or(at, |setting| &setting.at);
-            self.0.push(at, format!("a line of `line` bytes does not fit into a request of `body: {}`", show_bytes(limits.body as u64)));
+            self.0.push(
+                at,
+                format!("a line of `line` bytes does not fit into a request of `body: {}`", show_bytes(limits.body as u64)),
+            );
         }
         limits
     }

@@ -95,14 +95,20 @@ impl Access {
             _ => host,
         };
         let address = name.trim_start_matches('[').trim_end_matches(']');
-        name.is_empty() || name == "localhost" || address.parse::<std::net::IpAddr>().is_ok() || self.host.as_deref() == Some(name)
+        name.is_empty()
+            || name == "localhost"
+            || address.parse::<std::net::IpAddr>().is_ok()
+            || self.host.as_deref() == Some(name)
     }
 }
 
 /// Never shows a token.
 impl std::fmt::Debug for Access {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Access").field("tokens", &self.tokens.len()).field("certificates", &self.certificates).finish_non_exhaustive()
+        f.debug_struct("Access")
+            .field("tokens", &self.tokens.len())
+            .field("certificates", &self.certificates)
+            .finish_non_exhaustive()
     }
 }
 

@@ -80,7 +80,10 @@ impl Gate {
         for stream in push.streams {
             match Labels::parse(&stream.labels) {
                 Ok(labels) if labels.is_empty() => {
-                    return Judged::refused(400, format!("error at least one label pair is required per stream: {}", stream.labels));
+                    return Judged::refused(
+                        400,
+                        format!("error at least one label pair is required per stream: {}", stream.labels),
+                    );
                 }
                 Ok(labels) => streams.push((labels, stream.entries)),
                 Err(error) => return Judged::refused(400, format!("couldn't parse labels: {error}: {}", stream.labels)),
@@ -174,8 +177,9 @@ impl Refused {
             ("too_far_in_future", format!("entry for stream '{stream}' has timestamp too new: {time}"))
         } else if entry.line.len() > limits.line {
             let (max, len) = (limits.line, entry.line.len());
-            let message =
-                format!("max entry size '{max}' bytes exceeded for stream '{stream}' while adding an entry with length '{len}' bytes");
+            let message = format!(
+                "max entry size '{max}' bytes exceeded for stream '{stream}' while adding an entry with length '{len}' bytes"
+            );
             ("line_too_long", message)
         } else if metadata > METADATA_BYTES {
             let message = format!(
@@ -264,7 +268,8 @@ mod tests {
     }
 
     fn push(streams: &[(&str, Vec<PushEntry>)]) -> Push {
-        let streams = streams.iter().map(|(labels, entries)| PushStream { labels: (*labels).to_owned(), entries: entries.clone() });
+        let streams =
+            streams.iter().map(|(labels, entries)| PushStream { labels: (*labels).to_owned(), entries: entries.clone() });
         Push { streams: streams.collect() }
     }
 
@@ -287,7 +292,8 @@ mod tests {
         let Answer::Partly { rejected } = answer(&judged) else { panic!("{judged:?}") };
         let attribution = attribute(&rejected, &sent);
         assert!(attribution.complete);
-        let refused: Vec<_> = attribution.refused.iter().map(|r| (r.stream, r.reason.clone(), r.count, r.entries.clone())).collect();
+        let refused: Vec<_> =
+            attribution.refused.iter().map(|r| (r.stream, r.reason.clone(), r.count, r.entries.clone())).collect();
         assert_eq!(refused.len(), 2, "{refused:?}");
         assert!(refused.contains(&(0, Reason::LineTooLong, Count::Exact(1), vec![1])), "{refused:?}");
         assert_eq!(judged.refusal.expect("refused").counts, [("line_too_long", 1), ("too_far_in_future", 1)]);
@@ -296,7 +302,8 @@ mod tests {
     #[test]
     fn labels_that_cannot_be_read_refuse_the_whole_request() {
         for labels in ["{job=}", "{job", "{}", "job=\"a\""] {
-            let judged = Gate::new(LIMITS).judge(push(&[(r#"{job="a"}"#, vec![entry(0, "x")]), (labels, vec![entry(0, "x")])]), NOW);
+            let judged =
+                Gate::new(LIMITS).judge(push(&[(r#"{job="a"}"#, vec![entry(0, "x")]), (labels, vec![entry(0, "x")])]), NOW);
             assert!(judged.streams.is_empty());
             let status = judged.refusal.expect(labels).status;
             assert_eq!(status, 400, "{labels}");

@@ -138,12 +138,7 @@ impl Intake {
         Ok(refusal.unwrap_or_else(|| Answer::new(204, String::new())))
     }
 
-    async fn deliver(
-        &self,
-        streams: Vec<(LabelSet, Vec<PushEntry>)>,
-        arrived: UnixNanos,
-        held: Held,
-    ) -> Result<(), Answer> {
+    async fn deliver(&self, streams: Vec<(LabelSet, Vec<PushEntry>)>, arrived: UnixNanos, held: Held) -> Result<(), Answer> {
         let (done, said) = oneshot::channel();
         match (self.outlet)(Delivery { streams, arrived, done, held }) {
             Ok(()) => {}

@@ -151,7 +151,11 @@ impl Check<'_> {
                     for field in fields {
                         let path = field.expression.as_deref().unwrap_or(&field.name);
                         if let Some(false) = known.map(|known| known.has_path(path)) {
-                            let message = format!("no line has anything at the path {}{}", quote(path), known.map(|known| known.near_path(path)).unwrap_or_default());
+                            let message = format!(
+                                "no line has anything at the path {}{}",
+                                quote(path),
+                                known.map(|known| known.near_path(path)).unwrap_or_default()
+                            );
                             self.say(&message);
                         }
                         if let Some(labels) = &mut labels {
@@ -193,7 +197,11 @@ impl Check<'_> {
                         self.label(label, labels, known);
                     }
                 }
-                StageKind::LineFilter { .. } | StageKind::LineFormat(_) | StageKind::Keep(_) | StageKind::Drop(_) | StageKind::Decolorize => {}
+                StageKind::LineFilter { .. }
+                | StageKind::LineFormat(_)
+                | StageKind::Keep(_)
+                | StageKind::Drop(_)
+                | StageKind::Decolorize => {}
             }
         }
         labels
@@ -265,7 +273,8 @@ impl Check<'_> {
             .filter(|label| !labels.contains(*label) && !fields::is_stream_label(label))
             .collect();
         for label in missing {
-            let message = format!("`by ({label})`: no line has that label, so everything is one series; parse it first, or remove it");
+            let message =
+                format!("`by ({label})`: no line has that label, so everything is one series; parse it first, or remove it");
             self.say(&message);
         }
     }
@@ -324,7 +333,8 @@ fn enclosing<'a>(expression: &'a Expression, leaf: &RangeAggregation, groupings:
 
 /// The literal of an expression that Loki simplifies: text with `.*` before or after it, and no anchor.
 fn contained_elsewhere(pattern: &str) -> Option<String> {
-    let is_literal = |text: &str| !text.is_empty() && !text.contains(['^', '$', '[', ']', '(', ')', '{', '}', '|', '?', '+', '*', '.']);
+    let is_literal =
+        |text: &str| !text.is_empty() && !text.contains(['^', '$', '[', ']', '(', ')', '{', '}', '|', '?', '+', '*', '.']);
     let plain = |text: &str| text.replace('\\', "");
     // One branch is enough, and the group around all branches changes nothing.
     let body = pattern.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(pattern);
@@ -333,7 +343,8 @@ fn contained_elsewhere(pattern: &str) -> Option<String> {
         let literal = unescaped.strip_suffix(".*").or_else(|| unescaped.strip_prefix(".*"))?;
         // With both it says itself that it means "contains".
         let both = branch.starts_with(".*") && branch.ends_with(".*");
-        (is_literal(&literal.replace('\\', "")) && !both).then(|| quote(&plain(branch.trim_start_matches(".*").trim_end_matches(".*"))))
+        (is_literal(&literal.replace('\\', "")) && !both)
+            .then(|| quote(&plain(branch.trim_start_matches(".*").trim_end_matches(".*"))))
     })
 }
 

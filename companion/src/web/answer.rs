@@ -45,8 +45,11 @@ pub fn nothing() -> Answer {
 
 /// 401, in a way that makes a browser ask for the token.
 pub fn unauthorized() -> Answer {
-    let mut answer = plain(StatusCode::UNAUTHORIZED, "a token is needed: `Authorization: Bearer TOKEN`, or as the password of any user\n");
-    answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"picket companion\", charset=\"UTF-8\""));
+    let mut answer =
+        plain(StatusCode::UNAUTHORIZED, "a token is needed: `Authorization: Bearer TOKEN`, or as the password of any user\n");
+    answer
+        .headers_mut()
+        .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"picket companion\", charset=\"UTF-8\""));
     answer
 }
 

@@ -30,7 +30,10 @@ pub type Wrong = String;
 pub fn instant(parameters: &Parameters, window: &RwLock<Window>) -> Result<Answer, Wrong> {
     let at = parameters.time("time", clock::now())?;
     let value = match parse(parameters.needed("query")?)? {
-        Query::Log(_) => return Err("log queries are not supported as an instant query type, please change your query to a range query type".to_owned()),
+        Query::Log(_) => {
+            return Err("log queries are not supported as an instant query type, please change your query to a range query type"
+                .to_owned());
+        }
         Query::Metric(query) => query.instant(&Shared(window), at).map_err(|error| error.to_string())?,
     };
     Ok(success(&value_json(&value, at)))

@@ -182,7 +182,12 @@ impl Page<'_> {
                 _ => "warning",
             };
             let summary = if alert.summary.is_empty() { &alert.name } else { &alert.summary };
-            write!(self.html, "<li class=\"{kind}\"><p class=\"summary\">{}</p><p class=\"about\"><b>{}</b>", Text(summary), Text(&alert.name))?;
+            write!(
+                self.html,
+                "<li class=\"{kind}\"><p class=\"summary\">{}</p><p class=\"about\"><b>{}</b>",
+                Text(summary),
+                Text(&alert.name)
+            )?;
             if !alert.severity.is_empty() {
                 write!(self.html, " · {}", Text(&alert.severity))?;
             }
@@ -256,7 +261,8 @@ impl Page<'_> {
                  <code>--alertmanager URL</code>.</p>\n",
             )?;
         } else {
-            self.html.write_str("<table><thead><tr><th>To</th><th>Last</th><th>Waiting</th><th>Failed</th></tr></thead><tbody>\n")?;
+            self.html
+                .write_str("<table><thead><tr><th>To</th><th>Last</th><th>Waiting</th><th>Failed</th></tr></thead><tbody>\n")?;
             for receiver in &self.view.receivers {
                 write!(self.html, "<tr><td>{}", Text(&receiver.name))?;
                 if let Some(error) = &receiver.error {
@@ -278,7 +284,13 @@ impl Page<'_> {
         let count = self.view.groups.iter().map(|group| group.rules.len()).sum();
         self.open("Rules", Some(count))?;
         for group in &self.view.groups {
-            write!(self.html, "<details><summary>{} <small>{} rules · {}</small></summary><ul>", Text(&group.name), group.rules.len(), Text(&group.file))?;
+            write!(
+                self.html,
+                "<details><summary>{} <small>{} rules · {}</small></summary><ul>",
+                Text(&group.name),
+                group.rules.len(),
+                Text(&group.file)
+            )?;
             for rule in &group.rules {
                 let word = match rule.state {
                     RuleState::Unhealthy => "unhealthy",
@@ -336,7 +348,8 @@ fn lede(view: &View) -> String {
     let mut text = format!("{} over {}", many(rules, "rule"), many(sources, "source"));
     if let Some(newest) = view.sources.iter().map(|source| source.newest).max() {
         let since = view.now.0 - newest.0;
-        let _ = if since < SECOND { write!(text, "; an event just now") } else { write!(text, "; last event {} ago", span(since)) };
+        let _ =
+            if since < SECOND { write!(text, "; an event just now") } else { write!(text, "; last event {} ago", span(since)) };
     }
     text.push('.');
     text
@@ -423,7 +436,11 @@ mod tests {
                     rule("VaultRootToken", RuleState::Blind, "no stream matches {job=\"vault-audit\"}"),
                 ],
             }],
-            sources: vec![SourceView { name: "kubernetes-audit".to_owned(), labels: "node-1".to_owned(), newest: UnixNanos(now.0 - 3 * SECOND) }],
+            sources: vec![SourceView {
+                name: "kubernetes-audit".to_owned(),
+                labels: "node-1".to_owned(),
+                newest: UnixNanos(now.0 - 3 * SECOND),
+            }],
             receivers: Vec::new(),
             entries: 1_234_567,
             bytes: 42 << 20,

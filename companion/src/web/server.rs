@@ -44,7 +44,13 @@ pub struct Door {
 }
 
 /// Takes connections until `stop` says so; then it lets those end that are being answered. `connections` at a time.
-pub async fn serve<H: Handler>(listener: TcpListener, door: Arc<Door>, handler: Arc<H>, connections: usize, stop: watch::Receiver<bool>) {
+pub async fn serve<H: Handler>(
+    listener: TcpListener,
+    door: Arc<Door>,
+    handler: Arc<H>,
+    connections: usize,
+    stop: watch::Receiver<bool>,
+) {
     let places = Arc::new(Semaphore::new(connections));
     let mut stopping = stop.clone();
     loop {

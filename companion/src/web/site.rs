@@ -63,10 +63,14 @@ impl Site {
             })),
             (_, Some(Status::Alertmanagers(instances))) => {
                 let urls: Vec<&str> = instances.iter().map(|instance| instance.url.as_str()).collect();
-                let words = format!("silences and notifications are those of the Alertmanager that tells people: {}", urls.join(", "));
+                let words =
+                    format!("silences and notifications are those of the Alertmanager that tells people: {}", urls.join(", "));
                 answer::json_with(StatusCode::NOT_FOUND, &json!(words))
             }
-            (_, None) => answer::json_with(StatusCode::NOT_FOUND, &json!("nobody is told of alerts, so nothing can be silenced; set `notify`")),
+            (_, None) => answer::json_with(
+                StatusCode::NOT_FOUND,
+                &json!("nobody is told of alerts, so nothing can be silenced; set `notify`"),
+            ),
             _ => answer::json_with(StatusCode::NOT_FOUND, &json!("there are silences, silence/ID, alerts and status")),
         }
     }
@@ -78,7 +82,10 @@ impl Site {
             (view::alerts(engine), view::groups(engine, &window), view::sources(&window), window.measure())
         });
         let Some((alerts, groups, sources, measure)) = rules.await else {
-            return answer::after(answer::plain(StatusCode::SERVICE_UNAVAILABLE, "the rules are behind; ask again\n"), Some(std::time::Duration::from_secs(1)));
+            return answer::after(
+                answer::plain(StatusCode::SERVICE_UNAVAILABLE, "the rules are behind; ask again\n"),
+                Some(std::time::Duration::from_secs(1)),
+            );
         };
         let view = View {
             now: clock::now(),
@@ -103,7 +110,13 @@ impl Site {
             out.sample("pushes_total", "counter", "Pushes by the status of their answer.", &[("status", &status)], count as f64);
         }
         for (reason, count) in counters.refused.rows() {
-            out.sample("refused_entries_total", "counter", "Entries that were refused, by reason.", &[("reason", &reason)], count as f64);
+            out.sample(
+                "refused_entries_total",
+                "counter",
+                "Entries that were refused, by reason.",
+                &[("reason", &reason)],
+                count as f64,
+            );
         }
         out.counter("entries_total", "Entries that were taken.", counters.entries.value() as f64);
         out.counter("entry_bytes_total", "Bytes of their lines and metadata.", counters.bytes.value() as f64);
@@ -115,10 +128,18 @@ impl Site {
         out.gauge("window_entries", "Entries that are kept.", measure.entries as f64);
         out.gauge("window_bytes", "Memory that they take.", measure.bytes as f64);
         out.gauge("window_line_bytes", "Bytes of their lines.", measure.line_bytes as f64);
-        out.counter("window_given_up_total", "Entries that went before their time because the window was full.", measure.given_up as f64);
+        out.counter(
+            "window_given_up_total",
+            "Entries that went before their time because the window was full.",
+            measure.given_up as f64,
+        );
         out.counter("window_too_old_total", "Entries that were older than the window when they came.", measure.too_old as f64);
         out.counter("window_known_total", "Entries that were there already.", measure.known as f64);
-        out.gauge("state_failing", "1 while state cannot be saved, and pushes are not acknowledged.", f64::from(u8::from(self.desk.trouble().is_some())));
+        out.gauge(
+            "state_failing",
+            "1 while state cannot be saved, and pushes are not acknowledged.",
+            f64::from(u8::from(self.desk.trouble().is_some())),
+        );
         if let Some(bytes) = resident() {
             out.gauge("resident_memory_bytes", "Resident memory.", bytes as f64);
         }
@@ -182,7 +203,9 @@ impl Site {
             "/api/v1/rules" | "/prometheus/api/v1/rules" | "/loki/prometheus/api/v1/rules" => {
                 self.rules(move |engine| prometheus::rules(engine, &parameters)).await
             }
-            "/api/v1/alerts" | "/prometheus/api/v1/alerts" | "/loki/prometheus/api/v1/alerts" => self.rules(prometheus::alerts).await,
+            "/api/v1/alerts" | "/prometheus/api/v1/alerts" | "/loki/prometheus/api/v1/alerts" => {
+                self.rules(prometheus::alerts).await
+            }
             "/api/v1/query" | "/prometheus/api/v1/query" => numbers(prometheus::query(&parameters, false)),
             "/api/v1/query_range" | "/prometheus/api/v1/query_range" => numbers(prometheus::query(&parameters, true)),
             "/api/v1/labels" => self.rules(prometheus::alert_label_names).await,
@@ -194,7 +217,10 @@ impl Site {
                     let name = name.to_owned();
                     self.logql(parameters, move |parameters, window| loki::values(&name, parameters, window)).await
                 }
-                None => answer::plain(StatusCode::NOT_FOUND, "there is no such page; the page is at /, the APIs are those of Loki, Prometheus and Alertmanager\n"),
+                None => answer::plain(
+                    StatusCode::NOT_FOUND,
+                    "there is no such page; the page is at /, the APIs are those of Loki, Prometheus and Alertmanager\n",
+                ),
             },
         }
     }
@@ -226,7 +252,8 @@ impl Handler for Site {
             ("/readyz" | "/ready", true) => return self.ready(),
             _ => {}
         }
-        let body = match tokio::time::timeout(std::time::Duration::from_secs(30), Limited::new(body, BODY_BYTES).collect()).await {
+        let body = match tokio::time::timeout(std::time::Duration::from_secs(30), Limited::new(body, BODY_BYTES).collect()).await
+        {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(error)) => return answer::plain(StatusCode::BAD_REQUEST, format!("the body cannot be read: {error}\n")),
             Err(_) => return answer::plain(StatusCode::REQUEST_TIMEOUT, "the body did not come in time\n"),

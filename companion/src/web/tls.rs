@@ -31,7 +31,8 @@ pub enum TlsError {
 pub fn server_config(tls: &Tls) -> Result<Arc<ServerConfig>, TlsError> {
     let refused = |error: rustls::Error| TlsError::Refused(error.to_string());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().map_err(refused)?;
+    let builder =
+        ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().map_err(refused)?;
     let builder = match &tls.client_ca {
         None => builder.with_no_client_auth(),
         Some(path) => {
@@ -43,7 +44,8 @@ pub fn server_config(tls: &Tls) -> Result<Arc<ServerConfig>, TlsError> {
             builder.with_client_cert_verifier(verifier.map_err(|error| TlsError::Refused(error.to_string()))?)
         }
     };
-    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|why| TlsError::Pem { path: tls.key.clone(), why: why.to_string() })?;
+    let key =
+        PrivateKeyDer::from_pem_file(&tls.key).map_err(|why| TlsError::Pem { path: tls.key.clone(), why: why.to_string() })?;
     let mut config = builder.with_single_cert(certificates(&tls.certificate)?, key).map_err(refused)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))

@@ -97,7 +97,7 @@ pub fn groups(engine: &Engine, window: &Window) -> Vec<GroupView> {
                     (Health::Err(why), _) => (RuleState::Unhealthy, why.clone()),
                     (_, Phase::Firing) => (RuleState::Firing, String::new()),
                     (_, Phase::Pending) => (RuleState::Pending, String::new()),
-                    _ if !sees => (RuleState::Blind, "nothing has arrived from any source that it reads".to_owned()),
+                    _ if !sees => (RuleState::Blind, "no line of a source that it reads has come within the window".to_owned()),
                     _ => (RuleState::Watching, String::new()),
                 };
                 RuleView { name: rule.rule().name.clone(), state, note }
@@ -146,5 +146,9 @@ pub fn rule_metrics(engine: &Engine, out: &mut Exposition) {
     for (word, phase) in [("firing", Phase::Firing), ("pending", Phase::Pending)] {
         out.sample("alerts", "gauge", "Alerts by state.", &[("state", word)], phases(phase) as f64);
     }
-    out.gauge("catching_up", "1 while sources send what happened while the companion did not run.", f64::from(u8::from(engine.is_catching_up())));
+    out.gauge(
+        "catching_up",
+        "1 while sources send what happened while the companion did not run.",
+        f64::from(u8::from(engine.is_catching_up())),
+    );
 }

@@ -129,7 +129,8 @@ fn an_hour_of_audit_events_takes_a_fraction_of_its_lines() {
         eprintln!("SKIPPED an_hour_of_audit_events_takes_a_fraction_of_its_lines: no {}", data.display());
         return;
     };
-    let logs = folder.filter_map(|file| Some(file.ok()?.path())).filter(|path| path.extension().is_some_and(|kind| kind == "log"));
+    let logs =
+        folder.filter_map(|file| Some(file.ok()?.path())).filter(|path| path.extension().is_some_and(|kind| kind == "log"));
     let text: String = logs.map(|path| std::fs::read_to_string(path).expect("UTF-8")).collect();
     let events: Vec<&str> = text.lines().filter(|line| line.len() > 400).collect();
     let mut window = Window::new(HOUR, 512 << 20);

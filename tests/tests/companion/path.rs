@@ -30,7 +30,8 @@ fn an_event_in_a_watched_file_is_an_alert_at_a_real_alertmanager_within_two_seco
         let begin = Instant::now();
         writeln!(file, "{}", exec_event(user, now())).unwrap();
         wait::for_condition("the alert at Alertmanager", PATIENCE, || {
-            ask(&address, "GET", "/api/v2/alerts", &[], b"").is_ok_and(|answer| answer.body.contains(EXEC_ALERT) && answer.body.contains(user))
+            ask(&address, "GET", "/api/v2/alerts", &[], b"")
+                .is_ok_and(|answer| answer.body.contains(EXEC_ALERT) && answer.body.contains(user))
         });
         let took = begin.elapsed();
         assert!(took <= ALERT_MAX, "{took:?} from the file to Alertmanager");
@@ -64,7 +65,9 @@ fn killed_while_attacks_are_written_every_alert_comes_once_and_late() {
         let alerts = stage.webhook.named(EXEC_ALERT).into_iter();
         alerts.map(|(_, alert)| (alert["labels"]["user"].as_str().unwrap().to_owned(), alert)).collect::<Vec<_>>()
     };
-    wait::for_condition("ten alerts", PATIENCE, || (0..10).all(|n| users().iter().any(|(user, _)| *user == format!("attacker-{n}"))));
+    wait::for_condition("ten alerts", PATIENCE, || {
+        (0..10).all(|n| users().iter().any(|(user, _)| *user == format!("attacker-{n}")))
+    });
     for minute in 0..10 {
         let user = format!("attacker-{minute}");
         let all = users();
@@ -119,7 +122,10 @@ fn what_grafana_asks_of_a_source_is_answered() {
         ("/loki/api/v1/label/job/values", "\"kubernetes-audit\""),
         ("/loki/api/v1/series", "\"kubernetes-audit\""),
         ("/loki/api/v1/query_range?query=%7Bjob%3D%22kubernetes-audit%22%7D", "mallory"),
-        ("/loki/api/v1/query?query=sum%20by%20(verb)%20(count_over_time(%7Bjob%3D%22kubernetes-audit%22%7D%20%7C%20json%20%5B5m%5D))", "\"get\""),
+        (
+            "/loki/api/v1/query?query=sum%20by%20(verb)%20(count_over_time(%7Bjob%3D%22kubernetes-audit%22%7D%20%7C%20json%20%5B5m%5D))",
+            "\"get\"",
+        ),
         ("/loki/api/v1/rules", EXEC_ALERT),
         ("/api/v1/query?query=1%2B1", "\"scalar\""),
         ("/api/v1/rules", "\"alerting\""),

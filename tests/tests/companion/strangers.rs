@@ -59,8 +59,12 @@ fn with_certificates_only_those_of_the_authority_are_let_in() {
     let (certificate, key) = identity("server", &server);
     let ca = stage.file("clients-ca.pem", &clients.certificate());
     let servers_ca = stage.file("servers-ca.pem", &servers.certificate());
-    let companion =
-        stage.start(&format!("tls: {{certificate: {}, key: {}, client_ca: {}}}\n", certificate.display(), key.display(), ca.display()));
+    let companion = stage.start(&format!(
+        "tls: {{certificate: {}, key: {}, client_ca: {}}}\n",
+        certificate.display(),
+        key.display(),
+        ca.display()
+    ));
     let port = companion.address().unwrap().rsplit(':').next().unwrap().to_owned();
     let status = |client: Option<&tests::authority::Identity>| {
         let mut args: Vec<String> = ["-s", "-o", "/dev/null", "-w", "%{http_code}", "--cacert"].map(str::to_owned).to_vec();
@@ -99,10 +103,16 @@ fn what_is_above_the_limits_is_answered_in_lokis_words() {
     let much: Vec<(i64, String)> = (0..50).map(|n| (time + n, "y".repeat(1000))).collect();
     let fast = std::iter::repeat_with(|| push(&address, "a", &much, &[]).unwrap()).take(20).find(|answer| answer.status == 429);
     let fast = fast.expect("one of twenty is too fast");
-    assert!(fast.body.contains("ingestion rate limit exceeded") && fast.head.to_ascii_lowercase().contains("retry-after: "), "{fast:?}");
+    assert!(
+        fast.body.contains("ingestion rate limit exceeded") && fast.head.to_ascii_lowercase().contains("retry-after: "),
+        "{fast:?}"
+    );
     let metrics = ask(&address, "GET", "/metrics", &[], b"").unwrap().body;
     for reason in ["line_too_long", "too_far_in_future", "stream_limit", "rate_limited"] {
-        assert!(metrics.contains(&format!("picket_companion_refused_entries_total{{reason=\"{reason}\"}}")), "{reason}: {metrics}");
+        assert!(
+            metrics.contains(&format!("picket_companion_refused_entries_total{{reason=\"{reason}\"}}")),
+            "{reason}: {metrics}"
+        );
     }
     companion.terminate();
 }
@@ -128,7 +138,8 @@ fn garbage_is_refused_and_harms_nobody() {
         let answer = ask(&address, "POST", "/loki/api/v1/push", &headers, body).unwrap();
         assert!(matches!(answer.status, 400 | 422), "{headers:?} {answer:?}");
     }
-    for path in ["/loki/api/v1/query?query=%7B", "/loki/api/v1/query_range?query=%7Ba%3D%22b%22%7D&start=x", "/loki/api/v1/query"] {
+    for path in ["/loki/api/v1/query?query=%7B", "/loki/api/v1/query_range?query=%7Ba%3D%22b%22%7D&start=x", "/loki/api/v1/query"]
+    {
         assert_eq!(ask(&address, "GET", path, &[], b"").unwrap().status, 400, "{path}");
     }
     assert_eq!(ask(&address, "GET", "/nothing", &[], b"").unwrap().status, 404);

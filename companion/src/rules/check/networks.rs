@@ -30,7 +30,8 @@ impl fmt::Display for Network {
 /// What an expression over addresses allows beyond a network; nothing for one that is over something else, or exact.
 pub(super) fn excess(pattern: &str) -> Option<Excess> {
     // Whoever means addresses writes dots, escaped or not, and digits.
-    let mentions_addresses = pattern.bytes().filter(|byte| *byte == b'.').count() >= 2 && pattern.contains(|c: char| c.is_ascii_digit());
+    let mentions_addresses =
+        pattern.bytes().filter(|byte| *byte == b'.').count() >= 2 && pattern.contains(|c: char| c.is_ascii_digit());
     if !mentions_addresses {
         return None;
     }
@@ -72,7 +73,9 @@ fn below(prefix: &[u8], is_allowed: &dyn Fn([u8; 4]) -> bool) -> Option<Excess> 
     // The largest aligned block that begins at the first and is allowed as a whole.
     let bits = (0..8).rev().find(|bits| {
         let size = 1_usize << bits;
-        usize::from(first).is_multiple_of(size) && (usize::from(first)..usize::from(first) + size).all(|octet| allowed.iter().any(|known| usize::from(*known) == octet))
+        usize::from(first).is_multiple_of(size)
+            && (usize::from(first)..usize::from(first) + size)
+                .all(|octet| allowed.iter().any(|known| usize::from(*known) == octet))
     })?;
     let end = usize::from(first) + (1 << bits);
     let beyond = allowed.iter().copied().find(|octet| usize::from(*octet) >= end)?;
@@ -85,7 +88,12 @@ fn below(prefix: &[u8], is_allowed: &dyn Fn([u8; 4]) -> bool) -> Option<Excess> 
 
 /// Whether what begins there is a network by itself, up to the end of what is allowed without a gap.
 fn is_block(allowed: &[u8], begin: u8) -> bool {
-    let run = allowed.iter().skip_while(|octet| **octet < begin).zip(usize::from(begin)..).take_while(|(octet, expected)| usize::from(**octet) == *expected).count();
+    let run = allowed
+        .iter()
+        .skip_while(|octet| **octet < begin)
+        .zip(usize::from(begin)..)
+        .take_while(|(octet, expected)| usize::from(**octet) == *expected)
+        .count();
     run.is_power_of_two() && usize::from(begin).is_multiple_of(run)
 }
 

@@ -18,7 +18,9 @@ fn rule(expr: &str) -> String {
 #[test]
 fn a_field_that_no_line_has_is_reported_with_what_was_meant() {
     said(
-        &rule(r#"sum by (user_username) (count_over_time({job="vault-audit"} | json | operation="update" | __error__="" [5m])) > 0"#),
+        &rule(
+            r#"sum by (user_username) (count_over_time({job="vault-audit"} | json | operation="update" | __error__="" [5m])) > 0"#,
+        ),
         &expect![[r#"
             r.yaml:5:11: A: no line has a label `operation`, did you mean `request_operation`?
             r.yaml:5:11: A: `by (user_username)`: no line has that label, so everything is one series; parse it first, or remove it
@@ -55,7 +57,9 @@ fn what_is_there_is_not_reported() {
 #[test]
 fn expressions_that_allow_more_than_they_seem_to() {
     said(
-        &rule(r#"sum(count_over_time({job="kubernetes-audit"} | json u="user.username", ip="sourceIPs[0]" | u!~"system:.*" | ip!~"10\\.(9[6-9]|1[01][0-9])\\..*" | ip!="" [5m])) > 0"#),
+        &rule(
+            r#"sum(count_over_time({job="kubernetes-audit"} | json u="user.username", ip="sourceIPs[0]" | u!~"system:.*" | ip!~"10\\.(9[6-9]|1[01][0-9])\\..*" | ip!="" [5m])) > 0"#,
+        ),
         &expect![[r#"
             r.yaml:5:11: A: Loki's own ruler takes `u!~"system:.*"` for "contains `system:`", not "begins or ends with": whoever can choose the name can pass; write `^system:.*` there, which both take alike
             r.yaml:5:11: A: `10\.(9[6-9]|1[01][0-9])\..*` allows 10.112.1.1 too, which is beyond 10.96.0.0/12; write ip=ip("10.96.0.0/12")
@@ -95,7 +99,8 @@ fn samples_say_which_fields_and_streams_there_are() {
 
 #[test]
 fn what_does_not_parse_is_said_with_its_place() {
-    let source = Source { name: "r.yaml".into(), text: "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: sum(\n".to_owned() };
+    let source =
+        Source { name: "r.yaml".into(), text: "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: sum(\n".to_owned() };
     let findings = files(&[source], &[]);
     assert_eq!(findings.len(), 1);
     assert_eq!(findings[0].at.line, 5, "{}", findings[0]);

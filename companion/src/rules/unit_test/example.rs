@@ -26,7 +26,8 @@ pub fn examples(name: &Arc<str>, bytes: &[u8], directory: &Path) -> Result<Vec<E
     let file = raw::read(name, bytes)?;
     let mut examples = Vec::new();
     for test in &file.tests {
-        let Some((expected, alert)) = test.alert_tests.iter().find_map(|expected| Some((expected, expected.alerts.first()?))) else {
+        let Some((expected, alert)) = test.alert_tests.iter().find_map(|expected| Some((expected, expected.alerts.first()?)))
+        else {
             continue;
         };
         let mut entries = streams::entries(directory, test)?;
