@@ -4,6 +4,7 @@ use crate::json;
 use crate::json::JsonFields;
 use crate::metadata::Metadata;
 use crate::time;
+use proto::loki::metadata::Name;
 use proto::time::UnixNanos;
 
 /// What a line gave, beside its metadata.
@@ -100,11 +101,12 @@ pub(crate) fn select(
     table: &'static [Field],
     known: &'static [&'static str],
     wanted: &[String],
-) -> Result<Vec<Field>, UnknownField> {
+) -> Result<Vec<(Name, &'static str)>, UnknownField> {
     if let Some(name) = wanted.iter().find(|name| !known.contains(&name.as_str())) {
         return Err(UnknownField { name: name.clone(), known });
     }
-    Ok(table.iter().filter(|(name, _)| wanted.iter().any(|wanted| wanted == name)).copied().collect())
+    let selected = table.iter().filter(|(name, _)| wanted.iter().any(|wanted| wanted == name));
+    Ok(selected.map(|(name, path)| (Name::new(name), *path)).collect())
 }
 
 /// Paths that stand in the source of this crate, compiled.
@@ -120,9 +122,9 @@ pub(crate) fn rfc3339(value: json::Raw<'_>) -> Option<UnixNanos> {
 }
 
 /// Adds `value`, if there is one, under `name`.
-pub(crate) fn push(metadata: &mut Metadata, name: &str, value: Option<json::Raw<'_>>) {
+pub(crate) fn push(metadata: &mut Metadata, name: &Name, value: Option<json::Raw<'_>>) {
     let Some(value) = value.filter(json::Raw::is_scalar) else { return };
     if !metadata.push_plain(name, value.string().unwrap_or(value.bytes())) {
-        metadata.push_with(name, |out| value.push_to(out));
+        metadata.push_with(name.as_str(), |out| value.push_to(out));
     }
 }

@@ -5,8 +5,11 @@
 //! ones; [`validate`] is the strict check, for where the output must be valid. Nesting is bounded by [`MAX_DEPTH`].
 //! The grammar is RFC 8259.
 
+mod block;
 mod fields;
 mod marks;
+mod names;
+mod skip;
 mod string;
 mod validate;
 
@@ -75,6 +78,8 @@ impl<'a> Scanner<'a> {
     }
 
     /// Walks the object that comes next. `each` is given every key and must consume its value.
+    #[expect(clippy::inline_always, reason = "so that the scanner stays in registers, where the caller owns it")]
+    #[inline(always)]
     pub fn object(&mut self, mut each: impl FnMut(&mut Self, Key<'a>) -> Result<(), Error>) -> Result<(), Error> {
         self.expect(b'{')?;
         if self.next_is(b'}') {
@@ -104,28 +109,39 @@ impl<'a> Scanner<'a> {
     }
 
     /// Consumes the value that comes next.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "as above")]
+    #[inline(always)]
     pub fn value(&mut self) -> Result<Raw<'a>, Error> {
         if self.text.get(self.at) != Some(&b'"') {
-            return self.other_value();
+            self.peek();
         }
         let start = self.at;
-        self.at = self.string_end(start + 1)?.at + 1;
+        self.skip()?;
         Ok(Raw(&self.text[start..self.at]))
     }
 
-    /// The same for what may be no string, kept apart so that the path of strings is short.
-    #[inline(never)]
-    fn other_value(&mut self) -> Result<Raw<'a>, Error> {
-        self.blank();
-        let start = self.at;
-        self.at = match self.text.get(start) {
-            Some(b'"') => self.string_end(start + 1)?.at + 1,
-            Some(b'{' | b'[') => self.container_end(start)?,
-            Some(_) => validate::scalar_end(self.text, start)?,
+    /// Consumes the value that comes next, unread.
+    #[expect(clippy::inline_always, reason = "as above")]
+    #[inline(always)]
+    pub fn skip(&mut self) -> Result<(), Error> {
+        if self.text.get(self.at) != Some(&b'"') {
+            self.peek();
+        }
+        let stop = match self.text.get(self.at) {
+            Some(b'"') => {
+                self.at = self.string_end(self.at + 1)?.at + 1;
+                return Ok(());
+            }
+            Some(b'{' | b'[') => skip::container(self.text, self.at, self.marks),
+            Some(_) => scalar(self.text, self.at, self.marks),
             None => return Err(self.incomplete()),
         };
-        Ok(Raw(&self.text[start..self.at]))
+        self.at = stop.at;
+        self.marks = stop.marks;
+        match stop.wrong {
+            None => Ok(()),
+            Some(reason) => Err(Error { reason, at: stop.at }),
+        }
     }
 
     /// The next token of a text that [`validate`] has passed; commas and colons are left out. `None` at its end.
@@ -145,7 +161,9 @@ impl<'a> Scanner<'a> {
         }
         let value = self.value().ok()?;
         match value.string() {
-            Some(raw) if self.next_is(b':') => Some(Token::Key(Key { raw, escaped: true, start })),
+            Some(raw) if self.next_is(b':') => {
+                Some(Token::Key(Key { text: self.text, start: start + 1, end: start + 1 + raw.len(), escaped: true }))
+            }
             _ => Some(Token::Scalar(value)),
         }
     }
@@ -162,7 +180,7 @@ impl<'a> Scanner<'a> {
         if self.at == self.text.len() { Ok(()) } else { Err(self.unexpected()) }
     }
 
-    #[expect(clippy::inline_always, reason = "called, its result goes through memory: 8 % more instructions a line")]
+    #[expect(clippy::inline_always, reason = "as above")]
     #[inline(always)]
     fn key(&mut self) -> Result<Key<'a>, Error> {
         self.expect(b'"')?;
@@ -170,16 +188,19 @@ impl<'a> Scanner<'a> {
         let end = self.string_end(start)?;
         self.at = end.at + 1;
         self.expect(b':')?;
-        Ok(Key { raw: &self.text[start..end.at], escaped: end.escaped, start: start - 1 })
+        Ok(Key { text: self.text, start, end: end.at, escaped: end.escaped })
     }
 
     /// After a value: whether another one follows, or the container ends.
     #[inline]
     fn another(&mut self, close: u8) -> Result<bool, Error> {
-        self.blank();
-        let another = match self.text.get(self.at) {
+        if self.text.get(self.at) == Some(&b',') {
+            self.at += 1;
+            return Ok(true);
+        }
+        let another = match self.peek() {
             Some(b',') => true,
-            Some(&byte) if byte == close => false,
+            Some(byte) if byte == close => false,
             Some(_) => return Err(self.unexpected()),
             None => return Err(self.incomplete()),
         };
@@ -201,57 +222,34 @@ impl<'a> Scanner<'a> {
     /// Consumes `byte` if it comes next.
     #[inline]
     fn next_is(&mut self, byte: u8) -> bool {
-        if self.text.get(self.at) != Some(&byte) {
-            self.blank();
+        let found = self.text.get(self.at) == Some(&byte) || self.peek() == Some(byte);
+        if found {
+            // Where it is found must not be computed from what was found: the processor would wait for it.
+            self.at += 1;
         }
-        let found = self.text.get(self.at) == Some(&byte);
-        self.at += usize::from(found);
         found
+    }
+
+    /// The byte that comes next, behind blanks.
+    #[inline]
+    fn peek(&mut self) -> Option<u8> {
+        match self.text.get(self.at) {
+            // Log lines hold no blanks between tokens.
+            Some(&byte) if byte > b' ' => Some(byte),
+            _ => {
+                self.at = blank_end(self.text, self.at);
+                self.text.get(self.at).copied()
+            }
+        }
     }
 
     #[inline]
     fn blank(&mut self) {
-        // Log lines hold no blanks between tokens: one comparison in nearly every case.
-        while self.text.get(self.at).is_some_and(|byte| *byte <= b' ' && is_blank(*byte)) {
-            self.at += 1;
-        }
+        self.peek();
     }
 
-    /// The end of the container that begins at `start`. Braces and brackets count alike.
-    fn container_end(&mut self, start: usize) -> Result<usize, Error> {
-        let mut at = start;
-        let mut depth = 0_usize;
-        while let Some(&byte) = self.text.get(at) {
-            at += 1;
-            // An opening brace and bracket differ in one bit, and so do the closing ones.
-            match byte | 0x20 {
-                b'"' if byte == b'"' => at = self.strings_end(at)?,
-                b'{' if depth == MAX_DEPTH => {
-                    return Err(Error { reason: Reason::TooDeep, at: at - 1 });
-                }
-                b'{' => depth += 1,
-                b'}' if depth == 1 => return Ok(at),
-                b'}' => depth -= 1,
-                _ => {}
-            }
-        }
-        Err(self.incomplete())
-    }
-
-    /// Just past the string whose content begins at `at`, and past those that follow it with nothing but a colon or a
-    /// comma between, as most do: names and texts of one object.
-    #[inline]
-    fn strings_end(&mut self, mut at: usize) -> Result<usize, Error> {
-        loop {
-            at = self.string_end(at)?.at + 1;
-            match self.text.get(at..at + 2) {
-                Some([b':' | b',', b'"']) => at += 2,
-                _ => return Ok(at),
-            }
-        }
-    }
-
-    #[inline]
+    #[expect(clippy::inline_always, reason = "as above")]
+    #[inline(always)]
     fn string_end(&mut self, at: usize) -> Result<End, Error> {
         match self.marks.string_end(self.text, at) {
             Some(end) => Ok(end),
@@ -259,45 +257,84 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    #[cold]
+    #[inline]
     fn incomplete(&self) -> Error {
         Error { reason: Reason::Incomplete, at: self.text.len() }
     }
 
-    #[cold]
+    #[inline]
     fn unexpected(&self) -> Error {
         Error { reason: Reason::Unexpected, at: self.at }
     }
 }
 
+/// Where a value ends, or what is wrong there. No `Result`, in which one place means two things: where it is must be there at
+/// once for what comes next.
+struct Stop {
+    at: usize,
+    marks: Marks,
+    wrong: Option<Reason>,
+}
+
+impl Stop {
+    fn end(at: usize, marks: Marks) -> Self {
+        Self { at, marks, wrong: None }
+    }
+
+    fn wrong(reason: Reason, at: usize) -> Self {
+        Self { at, marks: Marks::known(at, 0), wrong: Some(reason) }
+    }
+}
+
+/// The end of the number, `true`, `false` or `null` at `start`.
+#[inline(never)]
+fn scalar(text: &[u8], start: usize, marks: Marks) -> Stop {
+    match validate::scalar_end(text, start) {
+        Ok(end) => Stop::end(end, marks),
+        Err(error) => Stop::wrong(error.reason, error.at),
+    }
+}
+
+/// Past the blanks at `at`.
+#[inline(never)]
+fn blank_end(text: &[u8], mut at: usize) -> usize {
+    while text.get(at).copied().is_some_and(is_blank) {
+        at += 1;
+    }
+    at
+}
+
 /// The name of a member, as it stands in the text.
 #[derive(Clone, Copy, Debug)]
 pub struct Key<'a> {
-    raw: &'a [u8],
-    escaped: bool,
+    text: &'a [u8],
+    /// Where in the text it begins and ends, without the quotes.
     start: usize,
+    end: usize,
+    escaped: bool,
 }
 
 impl<'a> Key<'a> {
     /// Whether the name is `name`, however it is escaped.
     #[inline]
     pub fn is(&self, name: &str) -> bool {
-        if self.escaped { string::means(self.raw, name.as_bytes()) } else { self.raw == name.as_bytes() }
+        if self.escaped { string::means(self.raw(), name.as_bytes()) } else { self.raw() == name.as_bytes() }
     }
 
     /// Whether the name begins with `prefix`, however it is escaped.
     pub fn starts_with(&self, prefix: &str) -> bool {
-        string::begins_with(self.raw, prefix.as_bytes())
+        string::begins_with(self.raw(), prefix.as_bytes())
     }
 
     /// What stands between the quotes, escapes and all.
+    #[inline]
     pub fn raw(&self) -> &'a [u8] {
-        self.raw
+        &self.text[self.start..self.end]
     }
 
     /// The offset of its opening quote in the text.
     pub fn start(&self) -> usize {
-        self.start
+        self.start - 1
     }
 }
 

@@ -8,6 +8,7 @@ use crate::event;
 use crate::json::{InvalidPath, JsonFields, Raw};
 use crate::metadata::Metadata;
 use crate::time;
+use proto::loki::metadata::Name;
 use proto::time::UnixNanos;
 
 pub use crate::event::{Malformed, MalformedReason, Scanned, Text};
@@ -23,7 +24,7 @@ pub const MAX_PATHS: usize = 64;
 pub struct JsonLine {
     fields: JsonFields,
     n_times: usize,
-    names: Vec<String>,
+    names: Vec<Name>,
 }
 
 /// Why a reader cannot be made.
@@ -55,7 +56,7 @@ impl JsonLine {
             return Err(InvalidPaths::TooMany(n_paths));
         }
         let fields = JsonFields::new(timestamp.iter().chain(metadata)).map_err(InvalidPaths::Path)?;
-        let names = metadata.iter().map(|path| label_name(path)).collect();
+        let names = metadata.iter().map(|path| Name::new(&label_name(path))).collect();
         Ok(Self { fields, n_times: timestamp.len(), names })
     }
 
@@ -66,8 +67,9 @@ impl JsonLine {
     pub fn scan(&self, line: &[u8], metadata: &mut Metadata, rewritten: &mut Vec<u8>) -> Result<Scanned, Malformed> {
         metadata.clear();
         rewritten.clear();
-        let mut found = [None; MAX_PATHS];
-        self.fields.scalars(line, &mut found)?;
+        let mut room = [None; MAX_PATHS];
+        let found = &mut room[..self.n_times + self.names.len()];
+        self.fields.scalars(line, found)?;
         let (times, values) = found.split_at(self.n_times);
         for (name, value) in self.names.iter().zip(values) {
             event::push(metadata, name, *value);

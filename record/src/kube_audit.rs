@@ -12,6 +12,7 @@
 use crate::event::{self, Field};
 use crate::json::{self, JsonFields, Raw, Scanner};
 use crate::metadata::Metadata;
+use proto::loki::metadata::Name;
 
 pub use crate::event::{Malformed, MalformedReason, Scanned, Text, UnknownField};
 
@@ -81,7 +82,8 @@ const PATCH_ANNOTATION: &str = "patch.webhook.admission.k8s.io/";
 pub struct KubeAudit {
     fields: JsonFields,
     redact: bool,
-    metadata: Vec<Field>,
+    /// The name and the path of each.
+    metadata: Vec<(Name, &'static str)>,
 }
 
 impl KubeAudit {

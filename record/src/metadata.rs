@@ -4,7 +4,7 @@
 //! is never empty, since Loki leaves empty ones out, and never longer than [`MAX_VALUE_BYTES`]: longer ones are cut at a
 //! character, and counted.
 
-use proto::loki::metadata::StructuredMetadata;
+use proto::loki::metadata::{Name, StructuredMetadata};
 
 use crate::json::Sink;
 
@@ -45,7 +45,7 @@ impl Metadata {
     /// Adds a pair whose value is nothing but printable ASCII as it stands, as nearly all are. Adds nothing and says so if
     /// it may be another.
     #[inline]
-    pub(crate) fn push_plain(&mut self, name: &str, value: &[u8]) -> bool {
+    pub(crate) fn push_plain(&mut self, name: &Name, value: &[u8]) -> bool {
         value.is_empty() || value.len() <= MAX_VALUE_BYTES && self.pairs.push_plain(name, value)
     }
 

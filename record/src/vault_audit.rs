@@ -7,6 +7,7 @@
 use crate::event::{self, Field};
 use crate::json::{JsonFields, Kind};
 use crate::metadata::Metadata;
+use proto::loki::metadata::Name;
 
 pub use crate::event::{Malformed, MalformedReason, Scanned, Text, UnknownField};
 
@@ -44,7 +45,8 @@ const FIRST_METADATA: usize = 1;
 pub struct VaultAudit {
     prefix: String,
     fields: JsonFields,
-    metadata: Vec<Field>,
+    /// The name and the path of each.
+    metadata: Vec<(Name, &'static str)>,
 }
 
 impl VaultAudit {

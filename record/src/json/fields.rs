@@ -3,8 +3,8 @@
 //! The paths are compiled once into a tree of names; a line is then walked along that tree, and whatever is not on it
 //! is skipped unread. Names are compared exactly, as the programs that write these logs do.
 
-use super::{Error, Key, Raw, Scanner};
-use std::ops::Range;
+use super::names::Names;
+use super::{Error, Raw, Scanner};
 
 /// How many names a path may have.
 const MAX_NAMES: usize = 16;
@@ -41,18 +41,15 @@ impl JsonFields {
             }
             let mut node = 0;
             for name in names {
-                node = if let Some(child) = nodes[node].children.iter().find(|child| *child.name == *name.as_bytes()) {
-                    child.node
-                } else {
+                node = nodes[node].children.get(&name).unwrap_or_else(|| {
                     nodes.push(Node::new());
                     let child = nodes.len() - 1;
-                    nodes[node].children.push(Child { name: name.into_bytes().into(), node: child });
+                    nodes[node].children.add(&name, child);
                     child
-                };
+                });
             }
             nodes[node].fields.push(field);
         }
-        nodes.iter_mut().for_each(Node::index);
         Ok(Self { nodes })
     }
 
@@ -60,8 +57,51 @@ impl JsonFields {
     /// member that occurs twice is visited twice. An error may come after fields were visited.
     pub fn visit<'a>(&self, text: &'a [u8], mut visit: impl FnMut(usize, Raw<'a>)) -> Result<(), Error> {
         let mut scanner = Scanner::new(text);
-        self.object(&self.nodes[0], &mut scanner, &mut visit)?;
-        scanner.finish()
+        scanner.expect(b'{')?;
+        if scanner.next_is(b'}') {
+            return scanner.finish();
+        }
+        let mut node = ROOT;
+        // Of each object around the one that is walked: its node, and where the next one inside of it begins.
+        let mut around = [(ROOT, 0); MAX_NAMES];
+        let mut depth = 0;
+        loop {
+            let key = scanner.key()?;
+            match self.nodes[node].children.find(key) {
+                None => scanner.skip()?,
+                Some(child) => {
+                    let Node { children, fields } = &self.nodes[child];
+                    let value = if children.is_empty() || scanner.peek() != Some(b'{') {
+                        scanner.value()?
+                    } else {
+                        let start = scanner.at;
+                        scanner.at += 1;
+                        if !scanner.next_is(b'}') {
+                            around[depth] = (node, start);
+                            depth += 1;
+                            node = child;
+                            continue;
+                        }
+                        Raw(&text[start..scanner.at])
+                    };
+                    for field in fields {
+                        visit(*field, value);
+                    }
+                }
+            }
+            // A value has ended, and perhaps the objects around it.
+            while !scanner.another(b'}')? {
+                if depth == 0 {
+                    return scanner.finish();
+                }
+                depth -= 1;
+                let (outer, start) = around[depth];
+                for field in &self.nodes[node].fields {
+                    visit(*field, Raw(&text[start..scanner.at]));
+                }
+                node = outer;
+            }
+        }
     }
 
     /// Fills `found` with the field of each index, of those that fit in it. Of a member that occurs twice the last
@@ -75,92 +115,22 @@ impl JsonFields {
             }
         })
     }
-
-    // As deep as the longest path, so at most 16 calls.
-    fn object<'a, V: FnMut(usize, Raw<'a>)>(&self, node: &Node, scanner: &mut Scanner<'a>, visit: &mut V) -> Result<(), Error> {
-        scanner.object(|scanner, key| {
-            let Some(child) = node.child(&key).map(|index| &self.nodes[index]) else {
-                return scanner.value().map(drop);
-            };
-            if child.children.is_empty() || !scanner.at_object() {
-                let value = scanner.value()?;
-                child.fields.iter().for_each(|field| visit(*field, value));
-                return Ok(());
-            }
-            let start = scanner.position();
-            self.object(child, scanner, visit)?;
-            let value = Raw(&scanner.text[start..scanner.position()]);
-            child.fields.iter().for_each(|field| visit(*field, value));
-            Ok(())
-        })
-    }
 }
 
 /// A name of a path: what is below it, and the fields that end at it.
 #[derive(Clone, Debug)]
 struct Node {
-    /// Sorted by shape.
-    children: Vec<Child>,
-    /// Of every shape of name, the children that have it: rarely more than one.
-    by_shape: [Range<u16>; SHAPES],
+    /// The names below it, each with the index of its node.
+    children: Names,
     fields: Vec<usize>,
 }
 
-#[derive(Clone, Debug)]
-struct Child {
-    name: Box<[u8]>,
-    node: usize,
-}
-
-const SHAPES: usize = 64;
-
-/// A number that most names of one object differ in, for two instructions.
-#[inline]
-fn shape(name: &[u8]) -> usize {
-    let first = name.first().copied().unwrap_or_default();
-    (name.len() ^ usize::from(first)) % SHAPES
-}
-
-/// Whether two names are equal. Most are shorter than 16 bytes: two overlapping words each, and no call.
-#[inline]
-fn equal(left: &[u8], right: &[u8]) -> bool {
-    if left.len() != right.len() {
-        return false;
-    }
-    if let (Some(left_first), Some(right_first), Some(left_last), Some(right_last)) =
-        (left.first_chunk::<8>(), right.first_chunk::<8>(), left.last_chunk::<8>(), right.last_chunk::<8>())
-    {
-        left_first == right_first && left_last == right_last && (left.len() <= 16 || left == right)
-    } else {
-        left.iter().zip(right).all(|(left, right)| left == right)
-    }
-}
+/// The index of the node of the text itself.
+const ROOT: usize = 0;
 
 impl Node {
     fn new() -> Self {
-        Self { children: Vec::new(), by_shape: [const { 0..0 }; SHAPES], fields: Vec::new() }
-    }
-
-    fn index(&mut self) {
-        self.children.sort_by_key(|child| shape(&child.name));
-        for (wanted, range) in self.by_shape.iter_mut().enumerate() {
-            let start = self.children.partition_point(|child| shape(&child.name) < wanted);
-            let end = self.children.partition_point(|child| shape(&child.name) <= wanted);
-            *range = start as u16..end as u16;
-        }
-    }
-
-    /// The node below this one that `key` leads to.
-    #[inline]
-    fn child(&self, key: &Key<'_>) -> Option<usize> {
-        let child = if key.escaped {
-            self.children.iter().find(|child| super::string::means(key.raw, &child.name))
-        } else {
-            let range = &self.by_shape[shape(key.raw)];
-            let candidates = &self.children[usize::from(range.start)..usize::from(range.end)];
-            candidates.iter().find(|child| equal(&child.name, key.raw))
-        };
-        child.map(|child| child.node)
+        Self { children: Names::new(), fields: Vec::new() }
     }
 }
 

@@ -1,15 +1,14 @@
 //! Where the quotes and backslashes of a text stand, sixty-four bytes at a time: so strings end without a loop over their bytes.
 //!
-//! A block's marks are one word, a bit for each byte, the first byte lowest; they are kept until a place beyond the
+//! The marks of a block are one word, a bit for each byte, the first byte lowest; they are kept until a place beyond the
 //! block is asked for. Most strings of a log line end in the block that the last one ended in.
+//!
+//! What is called takes and returns [`Marks`] by value, two words: so a loop over members keeps them in registers.
 
-use wide::u8x16;
-
-/// How many bytes are looked at at once.
-const BLOCK_BYTES: usize = 64;
+use super::block::{self, BLOCK_BYTES, equal};
 
 /// The marks of one block of a text.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Marks {
     /// Where the block begins.
     base: usize,
@@ -27,7 +26,16 @@ pub(super) struct End {
 impl Marks {
     /// The marks of the first bytes of `text`, which is to be given with every call.
     pub(super) fn of(text: &[u8]) -> Self {
-        Self { base: 0, bits: marks(text) }
+        if text.is_empty() { Self { base: 0, bits: 0 } } else { Self::at(text, 0) }
+    }
+
+    /// The marks of the block that begins at `base`, where they are known.
+    pub(super) fn known(base: usize, bits: u64) -> Self {
+        Self { base, bits }
+    }
+
+    fn at(text: &[u8], base: usize) -> Self {
+        Self { base, bits: block::look(text, base, |block| block.bits(|bytes| equal(bytes, b'"') | equal(bytes, b'\\'))) }
     }
 
     /// The end of the string whose first byte (after its quote) is at `at`, if it has one.
@@ -35,67 +43,58 @@ impl Marks {
     #[inline(always)]
     pub(super) fn string_end(&mut self, text: &[u8], at: usize) -> Option<End> {
         let at = self.next(text, at)?;
-        if text[at] == b'"' { Some(End { at, escaped: false }) } else { self.escaped_end(text, at) }
+        if text[at] == b'"' {
+            return Some(End { at, escaped: false });
+        }
+        *self = self.after_escapes(text, at);
+        self.first().map(|at| End { at, escaped: true })
     }
 
-    /// The same from a backslash on.
+    /// From the backslash at `at` on, the marks of a block that begins with the closing quote; without any if there is none.
     #[inline(never)]
-    fn escaped_end(&mut self, text: &[u8], mut at: usize) -> Option<End> {
+    fn after_escapes(mut self, text: &[u8], mut at: usize) -> Self {
         while text[at] != b'"' {
-            at = self.next(text, at + 2)?;
+            match self.next(text, at + 2) {
+                Some(next) => at = next,
+                None => return self,
+            }
         }
-        Some(End { at, escaped: true })
+        Self::at(text, at)
     }
 
     /// The first quote or backslash at `at` or behind it.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "as above")]
+    #[inline(always)]
     fn next(&mut self, text: &[u8], at: usize) -> Option<usize> {
         // Before the block the difference wraps: also that is not in the block.
         let within = at.wrapping_sub(self.base);
-        if within < BLOCK_BYTES {
-            let bits = self.bits >> within;
-            if bits != 0 {
-                return Some(at + bits.trailing_zeros() as usize);
-            }
-            return self.search(text, self.base + BLOCK_BYTES);
+        let bits = if within < BLOCK_BYTES { self.bits >> within } else { 0 };
+        if bits != 0 {
+            return Some(at + bits.trailing_zeros() as usize);
         }
-        self.search(text, at)
+        let from = if within < BLOCK_BYTES { self.base + BLOCK_BYTES } else { at };
+        *self = Self::search(text, from);
+        self.first()
     }
 
-    /// The same from a new block on.
-    fn search(&mut self, text: &[u8], mut at: usize) -> Option<usize> {
-        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-            (self.base, self.bits) = (at, marks(rest));
-            if self.bits != 0 {
-                return Some(at + self.bits.trailing_zeros() as usize);
+    /// The marks of the first block at `from` or behind it that has any; without any if no block has.
+    #[inline(never)]
+    fn search(text: &[u8], from: usize) -> Self {
+        let mut marks = Self { base: from, bits: 0 };
+        while marks.base < text.len() {
+            marks = Self::at(text, marks.base);
+            if marks.bits != 0 {
+                break;
             }
-            at += BLOCK_BYTES;
+            marks.base += BLOCK_BYTES;
         }
-        None
+        marks
     }
-}
 
-/// The marks of the first bytes of `text`.
-#[inline]
-fn marks(text: &[u8]) -> u64 {
-    if let Some(block) = text.first_chunk() {
-        return marks_of(block);
+    /// Where the first of them is.
+    fn first(self) -> Option<usize> {
+        (self.bits != 0).then(|| self.base + self.bits.trailing_zeros() as usize)
     }
-    let mut block = [0; BLOCK_BYTES];
-    block[..text.len()].copy_from_slice(text);
-    marks_of(&block)
-}
-
-#[inline]
-fn marks_of(block: &[u8; BLOCK_BYTES]) -> u64 {
-    let (parts, _) = block.as_chunks::<16>();
-    let mut bits = 0;
-    for (place, part) in parts.iter().enumerate() {
-        let bytes = u8x16::new(*part);
-        let found = bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\'));
-        bits |= u64::from(found.to_bitmask()) << (16 * place);
-    }
-    bits
 }
 
 #[cfg(test)]
@@ -118,13 +117,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn marks_are_where_quotes_and_backslashes_are(text in prop::collection::vec(prop::sample::select(&b"\"\\a\xA2\xDC\x00#]!["[..]), BLOCK_BYTES)) {
-            let block = text.first_chunk().unwrap();
-            let expected = block.iter().enumerate().map(|(i, b)| u64::from(matches!(b, b'"' | b'\\')) << i).sum::<u64>();
-            prop_assert_eq!(marks_of(block), expected);
-        }
-
         #[test]
         fn a_string_ends_where_a_look_at_each_byte_ends_it(text in prop::collection::vec(prop::sample::select(&b"\"\\abc"[..]), 0..300), starts in prop::collection::vec(0_usize..310, 1..20)) {
             let mut marks = Marks::of(&text);

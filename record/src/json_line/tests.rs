@@ -42,7 +42,8 @@ fn the_first_path_that_holds_a_time_counts() {
 
 #[test]
 fn names_are_those_of_the_json_stage() {
-    assert_eq!(reader().names, ["level", "http_status", "log_level", "k8s_pod_name", "_0_id"]);
+    let names: Vec<_> = reader().names.iter().map(|name| name.as_str().to_owned()).collect();
+    assert_eq!(names, ["level", "http_status", "log_level", "k8s_pod_name", "_0_id"]);
 }
 
 #[test]
