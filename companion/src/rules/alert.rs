@@ -135,6 +135,8 @@ impl Alert {
 /// A sample that became an alert's labels and texts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
+    /// The labels of the sample.
+    pub series: LabelSet,
     /// With those of the rule and `alertname`.
     pub labels: LabelSet,
     /// Expanded.
@@ -330,7 +332,13 @@ impl Alerts {
     }
 
     /// What to tell at this time; it is taken for told.
-    pub fn notifications(&mut self, now: UnixNanos, interval: i64, resend_delay: i64, generator_url: &str) -> Vec<Notification> {
+    pub fn notifications(
+        &mut self,
+        now: UnixNanos,
+        interval: i64,
+        resend_delay: i64,
+        generator_url: &dyn Fn() -> String,
+    ) -> Vec<Notification> {
         let mut due = Vec::new();
         for (labels, alert) in &mut self.by_labels {
             if !alert.is_due(now, resend_delay) {
@@ -344,7 +352,7 @@ impl Alerts {
                 starts_at: alert.fired_at.unwrap_or(alert.active_at),
                 ends_at: alert.resolved_at.unwrap_or(UnixNanos(now.0.saturating_add(validity))),
                 is_resolved,
-                generator_url: generator_url.to_owned(),
+                generator_url: generator_url(),
             });
             alert.last_sent = Some(alert.resolved_at.map_or(now, |resolved| resolved.max(now)));
             self.changed.insert(labels.clone());
