@@ -166,9 +166,9 @@ impl Check<'_> {
         labels.retain(|(group_label, _)| own_labels.iter().all(|(own, _)| own != group_label));
         labels.extend(own_labels);
         let event_id = annotations.iter().position(|(name, _)| name == EVENT_ID).map(|place| annotations.remove(place).1);
-        if let Some(field) = event_id.as_ref().filter(|field| !is_path(field.text())) {
+        if let Some(field) = event_id.as_ref().filter(|field| !field.text().split(',').all(|path| is_path(path.trim()))) {
             let message = format!(
-                "`{EVENT_ID}` takes the name of a field (auditID, request_id) or its path (request.id), not {}",
+                "`{EVENT_ID}` takes the name of a field (auditID, request_id) or its path (request.id), or several with commas, not {}",
                 quote(field.text())
             );
             self.problems.push(raw.annotations.as_ref().map_or(&at, |annotations| &annotations.at), message);

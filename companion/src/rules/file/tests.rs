@@ -123,7 +123,7 @@ groups:
             rules.yaml:18:10: `for`: `5 minutes` is not a duration; write numbers with y, w, d, h, m, s or ms, the longest first, for example 1h30m
             rules.yaml:20:5: the rule has neither `alert` nor `record`
             rules.yaml:21:5: the rule has no `expr`
-            rules.yaml:24:18: `event_id` takes the name of a field (auditID, request_id) or its path (request.id), not `{{ $labels.id }}`
+            rules.yaml:24:18: `event_id` takes the name of a field (auditID, request_id) or its path (request.id), or several with commas, not `{{ $labels.id }}`
             rules.yaml:25:3: there are two groups `one`, the first in line 3; give each its own name
             rules.yaml:26:3: the group has no `name`
             rules.yaml:27:10: `limit` takes a whole number, not `many`"]],
