@@ -54,7 +54,7 @@ pub enum StartError {
     State(#[from] StateError),
     /// That of the router.
     #[error(transparent)]
-    Router(#[from] crate::notify::router::StateError),
+    Router(#[from] crate::notify::state_file::StateError),
     /// Tokens.
     #[error(transparent)]
     Tokens(#[from] TokenError),
