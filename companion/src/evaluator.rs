@@ -106,7 +106,7 @@ impl Evaluator {
     /// Works until it is told to end, or nobody is left who could.
     pub fn run(mut self) {
         loop {
-            let wait = self.engine.next_due().map_or(BEAT, |due| until(due)).min(BEAT);
+            let wait = self.engine.next_due().map_or(BEAT, until).min(BEAT);
             let first = match self.inbox.recv_timeout(wait) {
                 Ok(errand) => Some(errand),
                 Err(RecvTimeoutError::Timeout) => None,

@@ -71,7 +71,7 @@ fn announce(loaded: &Loaded, book: &Rulebook, address: SocketAddr) {
     };
     let told = match &config.notify {
         checked::Notify::Nobody => "nobody: alerts are on the page alone; --alertmanager URL, or `notify`".to_owned(),
-        checked::Notify::Alertmanagers(urls) => urls.iter().map(|url| shown(url)).collect::<Vec<_>>().join(", "),
+        checked::Notify::Alertmanagers(urls) => urls.iter().map(shown).collect::<Vec<_>>().join(", "),
         checked::Notify::Router(file) => format!("whom {} names", file.display()),
     };
     let mut out = io::stdout().lock();

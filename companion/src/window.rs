@@ -111,13 +111,10 @@ impl Window {
             return Kept::TooOld;
         }
         let mark = self.hasher.hash_one((entry.time, entry.line, entry.metadata));
-        let stream = match self.streams.get_mut(labels) {
-            Some(stream) => stream,
-            None => {
-                self.bytes += STREAM_BYTES;
-                self.streams.entry(labels.clone()).or_default()
-            }
-        };
+        if !self.streams.contains_key(labels) {
+            self.bytes += STREAM_BYTES;
+        }
+        let stream = self.streams.entry(labels.clone()).or_default();
         if stream.has(entry.time.0, mark) {
             self.measure.known += 1;
             return Kept::Known;

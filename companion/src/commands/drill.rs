@@ -30,7 +30,7 @@ const BUILT_IN: [(&str, &str); 6] = [
 /// An alert that takes longer was not caused by the event; one with a `for` waits as long as that says.
 const ALERT_MAX: Duration = Duration::from_secs(30);
 /// A group of alerts waits for others, mostly 30 s.
-const TOLD_MAX: Duration = Duration::from_secs(60);
+const TOLD_MAX: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const REQUEST_MAX: Duration = Duration::from_secs(10);
 

@@ -41,7 +41,7 @@ fn the_reference_mentions_every_key() {
 
 #[test]
 fn what_is_wrong_is_said_with_its_place_and_what_to_do() {
-    expect![[r#"
+    expect![[r"
         companion.yaml:1:9: `listen`: `:9095` is not an IP address and port; write 0.0.0.0:9095 for all addresses, 127.0.0.1:9095 for this host alone
         companion.yaml:2:9: `metrics`: rules over metrics come in a later version; keep them in Prometheus, and remove the key
         companion.yaml:3:27: `logs` is too small; at least 1m
@@ -50,7 +50,7 @@ fn what_is_wrong_is_said_with_its_place_and_what_to_do() {
         companion.yaml:5:28: a line of `line` bytes does not fit into a request of `body: 1MiB`
         companion.yaml:6:6: `key` is missing
         companion.yaml:7:1: unknown key `memory` at the top; it belongs in `engine.embedded`
-        companion.yaml:8:1: `probes`: probes come in a later version; remove the key"#]]
+        companion.yaml:8:1: `probes`: probes come in a later version; remove the key"]]
     .assert_eq(&refusal(
         "listen: ':9095'
 rules: {metrics: [a.yaml]}

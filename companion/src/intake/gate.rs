@@ -292,8 +292,7 @@ mod tests {
         let Answer::Partly { rejected } = answer(&judged) else { panic!("{judged:?}") };
         let attribution = attribute(&rejected, &sent);
         assert!(attribution.complete);
-        let refused: Vec<_> =
-            attribution.refused.iter().map(|r| (r.stream, r.reason.clone(), r.count, r.entries.clone())).collect();
+        let refused: Vec<_> = attribution.refused.iter().map(|r| (r.stream, r.reason, r.count, r.entries.clone())).collect();
         assert_eq!(refused.len(), 2, "{refused:?}");
         assert!(refused.contains(&(0, Reason::LineTooLong, Count::Exact(1), vec![1])), "{refused:?}");
         assert_eq!(judged.refusal.expect("refused").counts, [("line_too_long", 1), ("too_far_in_future", 1)]);

@@ -2,7 +2,7 @@
 //! would answer otherwise. Pure but for reading samples.
 //!
 //! `fields` knows what the lines of a job have, from samples or from the formats themselves; `networks` what an expression over
-//! addresses really allows. Each finding is one line: file:line:column: message.
+//! addresses really allows. Each finding is one line: `file:line:column: message`.
 
 mod fields;
 mod networks;
@@ -92,7 +92,9 @@ impl Check<'_> {
     }
 
     fn durations(&mut self, interval: i64) {
-        let shown = |nanos: i64| settings::quantity::show_duration(std::time::Duration::from_nanos(nanos.max(0) as u64));
+        let shown = |nanos: i64| {
+            settings::quantity::show_duration(std::time::Duration::from_nanos(u64::try_from(nanos).unwrap_or_default()))
+        };
         if let Kind::Alerting(alerting) = &self.rule.kind {
             let wait = alerting.wait.nanos();
             if wait > 0 && wait < interval {
@@ -210,7 +212,9 @@ impl Check<'_> {
     fn filter(&mut self, filter: &LabelFilter, labels: Option<&BTreeSet<String>>, known: Option<&Known>) {
         let label = match filter {
             LabelFilter::And(filters) | LabelFilter::Or(filters) => {
-                filters.iter().for_each(|filter| self.filter(filter, labels, known));
+                for filter in filters {
+                    self.filter(filter, labels, known);
+                }
                 return;
             }
             LabelFilter::Text(matcher) => {

@@ -45,7 +45,7 @@ pub fn range(parameters: &Parameters, window: &RwLock<Window>) -> Result<Answer,
     match parse(parameters.needed("query")?)? {
         Query::Metric(query) => {
             // As Loki: about 250 points.
-            let default = Duration::from_secs(((end.0 - start.0).max(0) as u64 / 250_000_000_000).max(1));
+            let default = Duration::from_secs((u64::try_from(end.0 - start.0).unwrap_or_default() / 250_000_000_000).max(1));
             let step = parameters.span("step")?.unwrap_or(default);
             let step = i64::try_from(step.as_nanos()).unwrap_or(i64::MAX);
             let matrix = query.range(&Shared(window), start, end, step).map_err(|error| error.to_string())?;

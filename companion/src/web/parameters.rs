@@ -66,7 +66,7 @@ fn time(text: &str) -> Option<UnixNanos> {
         return Some(UnixNanos(nanos));
     }
     if let Ok(seconds) = text.parse::<f64>() {
-        return seconds.is_finite().then(|| UnixNanos((seconds * SECOND) as i64));
+        return seconds.is_finite().then_some(UnixNanos((seconds * SECOND) as i64));
     }
     clock::parse_rfc3339(text)
 }

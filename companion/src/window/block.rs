@@ -77,7 +77,7 @@ impl Open {
         let mut raw = Vec::with_capacity(self.bytes.len() + 4 * self.slots.len());
         let mut before = first;
         for slot in &self.slots {
-            put_varint(&mut raw, slot.time.wrapping_sub(before) as u64);
+            put_varint(&mut raw, slot.time.wrapping_sub(before).cast_unsigned());
             before = slot.time;
             raw.extend_from_slice(self.bytes.get(slot.begin..slot.end)?);
         }
@@ -119,7 +119,7 @@ impl Block {
         let mut places = Vec::with_capacity(self.marks.len());
         let (mut reader, mut time) = (Reader { bytes: &bytes, at: 0 }, self.first);
         while let Some(difference) = reader.varint() {
-            time = time.wrapping_add(difference as i64);
+            time = time.wrapping_add(difference.cast_signed());
             places.push((time, reader.at));
             if reader.skip_entry().is_none() {
                 places.pop();

@@ -81,12 +81,10 @@ fn above_the_limit_the_oldest_go_first_and_are_counted() {
     let mut state = 1_u64;
     for second in 0..4000 {
         // What does not compress.
-        let line: String = (0..32)
-            .map(|_| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                format!("{:016x}", state ^ (state >> 29))
-            })
-            .collect();
+        let line = (0..32).fold(String::new(), |line, _| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            line + &format!("{:016x}", state ^ (state >> 29))
+        });
         push(&mut window, if second % 2 == 0 { "even" } else { "odd" }, second * SECOND, &line);
         assert!(window.measure().bytes <= limit, "{:?}", window.measure());
     }
@@ -136,9 +134,9 @@ fn an_hour_of_audit_events_takes_a_fraction_of_its_lines() {
     let mut window = Window::new(HOUR, 512 << 20);
     let count: i64 = 20_000;
     for number in 0..count {
-        let event = events[number as usize % events.len()];
+        let event = events[usize::try_from(number).expect("a count") % events.len()];
         // No two events have the same identity.
-        let id = format!("\"auditID\":\"{:08x}-{:04x}", number * 0x9e37_79b9 & 0xffff_ffff, number & 0xffff);
+        let id = format!("\"auditID\":\"{:08x}-{:04x}", (number * 0x9e37_79b9) & 0xffff_ffff, number & 0xffff);
         let line = event.replacen("\"auditID\":\"", &id, 1);
         assert_eq!(push(&mut window, "kubernetes-audit", number * SECOND / 50, &line), Kept::New);
     }

@@ -299,7 +299,9 @@ fn gather(value: &Value, path: &mut String, paths: &mut BTreeSet<String>) {
         Value::Array(items) => {
             path.push_str("[]");
             paths.insert(path.clone());
-            items.iter().for_each(|item| gather(item, path, paths));
+            for item in items {
+                gather(item, path, paths);
+            }
             path.truncate(len);
         }
         Value::Null => {}

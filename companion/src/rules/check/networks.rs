@@ -22,8 +22,7 @@ pub(super) struct Network {
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d] = self.octets;
-        write!(f, "{a}.{b}.{c}.{d}/{}", self.length)
+        write!(f, "{}/{}", dotted(self.octets), self.length)
     }
 }
 
@@ -36,12 +35,16 @@ pub(super) fn excess(pattern: &str) -> Option<Excess> {
         return None;
     }
     let regex = Regex::new(&format!("^(?:{pattern})$")).ok()?;
-    let is_allowed = |octets: [u8; 4]| regex.is_match(&octets.map(|octet| octet.to_string()).join("."));
+    let is_allowed = |octets: [u8; 4]| regex.is_match(&dotted(octets));
     // Everything, or nothing that looks like an address.
     if is_allowed([203, 0, 113, 1]) && is_allowed([8, 8, 8, 8]) {
         return None;
     }
     (0..=255).find_map(|first| below(&[first], &is_allowed))
+}
+
+fn dotted(octets: [u8; 4]) -> String {
+    octets.map(|octet| octet.to_string()).join(".")
 }
 
 /// Looks at the octet after a prefix.
@@ -80,10 +83,10 @@ fn below(prefix: &[u8], is_allowed: &dyn Fn([u8; 4]) -> bool) -> Option<Excess> 
     let end = usize::from(first) + (1 << bits);
     let beyond = allowed.iter().copied().find(|octet| usize::from(*octet) >= end)?;
     let network = Network { octets: address(first, 0)?, length: 8 * place + 8 - bits };
-    let [a, b, c, d] = [1, 20, 200].iter().filter_map(|rest| address(beyond, *rest)).find(|octets| is_allowed(*octets))?;
+    let example = [1, 20, 200].iter().filter_map(|rest| address(beyond, *rest)).find(|octets| is_allowed(*octets))?;
     // Several networks side by side are meant as they are.
     let is_list = bits == 0 || (beyond as usize > end && is_block(&allowed, beyond));
-    (!is_list).then(|| Excess { address: format!("{a}.{b}.{c}.{d}"), network })
+    (!is_list).then(|| Excess { address: dotted(example), network })
 }
 
 /// Whether what begins there is a network by itself, up to the end of what is allowed without a gap.

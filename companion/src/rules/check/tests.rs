@@ -7,7 +7,7 @@ use super::*;
 fn said(rules: &str, expected: &Expect) {
     let text = format!("groups:\n- name: g\n  rules:\n{rules}");
     let source = Source { name: "r.yaml".into(), text };
-    let findings: String = files(&[source], &[]).iter().map(|finding| format!("{finding}\n")).collect();
+    let findings = files(&[source], &[]).iter().fold(String::new(), |text, finding| text + &finding.to_string() + "\n");
     expected.assert_eq(&findings);
 }
 
@@ -21,10 +21,10 @@ fn a_field_that_no_line_has_is_reported_with_what_was_meant() {
         &rule(
             r#"sum by (user_username) (count_over_time({job="vault-audit"} | json | operation="update" | __error__="" [5m])) > 0"#,
         ),
-        &expect![[r#"
+        &expect![[r"
             r.yaml:5:11: A: no line has a label `operation`, did you mean `request_operation`?
             r.yaml:5:11: A: `by (user_username)`: no line has that label, so everything is one series; parse it first, or remove it
-        "#]],
+        "]],
     );
     said(
         &rule(r#"sum(count_over_time({job="kubernetes-audit"} | json | sourceIPs_0!~"10.*" | verb="get" [5m])) > 0"#),
@@ -34,9 +34,9 @@ fn a_field_that_no_line_has_is_reported_with_what_was_meant() {
     );
     said(
         &rule(r#"sum(count_over_time({job="kubernetes-audit"} | json u="user.name" | u="x" [5m])) > 0"#),
-        &expect![[r#"
+        &expect![[r"
             r.yaml:5:11: A: no line has anything at the path `user.name`, did you mean `objectRef.name`?
-        "#]],
+        "]],
     );
 }
 
