@@ -86,8 +86,9 @@ pub(super) fn token(text: &[u8], at: usize) -> Option<usize> {
 /// So many bytes of a text are looked at one by one.
 const SHORT: usize = 16;
 
-/// The closing quote of a text whose opening one is right before `at`.
-pub(super) fn text_end(text: &[u8], mut at: usize) -> Option<usize> {
+/// The closing quote of a text whose opening one is right before `at`, and whether there are escapes before it.
+fn text_end(text: &[u8], mut at: usize) -> Option<(usize, bool)> {
+    let mut has_escapes = false;
     loop {
         let rest = text.get(at..)?;
         // Most texts are short, and a call costs more than they do.
@@ -98,8 +99,9 @@ pub(super) fn text_end(text: &[u8], mut at: usize) -> Option<usize> {
             None => at + SHORT + memchr::memchr2(b'"', b'\\', rest.get(SHORT..)?)?,
         };
         if text.get(found) == Some(&b'"') {
-            return Some(found);
+            return Some((found, has_escapes));
         }
+        has_escapes = true;
         at = found + 2;
     }
 }
@@ -111,7 +113,7 @@ fn container_end(text: &[u8], start: usize, open: u8, close: u8) -> Option<usize
     loop {
         let byte = *text.get(at)?;
         if byte == b'"' {
-            at = text_end(text, at + 1)?;
+            at = text_end(text, at + 1)?.0;
         } else if byte == open {
             depth += 1;
         } else if byte == close {
@@ -130,7 +132,7 @@ pub(super) fn value(text: &[u8], at: usize) -> Result<(Value, usize), (Fault, us
     let made = |kind, start: usize, end: usize| Value { kind, start: start as u32, end: end as u32 };
     match text.get(start) {
         Some(b'"') => {
-            let end = text_end(text, start + 1).ok_or((Fault::Text, start))?;
+            let (end, _) = text_end(text, start + 1).ok_or((Fault::Text, start))?;
             Ok((made(Kind::Text, start + 1, end), end + 1))
         }
         Some(b'{') => {
@@ -160,6 +162,7 @@ pub(super) fn value(text: &[u8], at: usize) -> Result<(Value, usize), (Fault, us
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Member {
     pub(super) key: (u32, u32),
+    pub(super) key_has_escapes: bool,
     pub(super) value: Value,
 }
 
@@ -185,7 +188,7 @@ pub(super) fn members(text: &[u8], at: usize, mut each: impl FnMut(Member) -> Go
             Some(b'}') => return Ok(()),
             _ => return Err(fault(Fault::Object)),
         }
-        let key_end = text_end(text, at + 1).ok_or(fault(Fault::Malformed))?;
+        let (key_end, key_has_escapes) = text_end(text, at + 1).ok_or(fault(Fault::Malformed))?;
         let key = ((at + 1) as u32, key_end as u32);
         let colon = token(text, key_end + 1).filter(|colon| text.get(*colon) == Some(&b':'));
         let colon = colon.ok_or(fault(Fault::Malformed))?;
@@ -195,9 +198,9 @@ pub(super) fn members(text: &[u8], at: usize, mut each: impl FnMut(Member) -> Go
                 Some(b'[') => Kind::Array,
                 _ => Kind::Null,
             };
-            (fault, Some(Member { key, value: Value { kind, start: start as u32, end: text.len() as u32 } }))
+            (fault, Some(Member { key, key_has_escapes, value: Value { kind, start: start as u32, end: text.len() as u32 } }))
         })?;
-        if each(Member { key, value }) == Go::Stop {
+        if each(Member { key, key_has_escapes, value }) == Go::Stop {
             return Ok(());
         }
         let next = token(text, end).ok_or(fault(Fault::Array))?;

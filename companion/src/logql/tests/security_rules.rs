@@ -131,7 +131,7 @@ fn what_a_line_costs() {
                 assert_eq!(extractor.extract(&stream, entry, &mut cache), Extracted::Nothing);
             }
         }
-        let each = (processor_time() - start) / ROUNDS;
+        let each = processor_time().saturating_sub(start) / ROUNDS;
         println!(
             "{} leaves ({about}), a line of {} bytes: {each:?} of the processor for all together",
             extractors.len(),
