@@ -62,7 +62,7 @@ pub struct Alert {
     pub fired_at: Option<UnixNanos>,
     /// When it ended.
     pub resolved_at: Option<UnixNanos>,
-    /// The first evaluation without it, while `keep_firing_for` keeps it.
+    /// The first evaluation without it, while it is kept.
     pub missing_since: Option<UnixNanos>,
     /// When it was last handed to the notifiers.
     pub last_sent: Option<UnixNanos>,
@@ -301,8 +301,20 @@ impl Alerts {
             self.episodes.push_back(Episode { labels: alert.labels.clone(), from: fired_at, until, noted: moment.now });
             self.unsaved_episodes += 1;
         }
-        if ended.is_none() {
-            self.revive(&alert, moment);
+        match self.by_labels.get_mut(&alert.labels) {
+            // It fires without its condition, and that held again meanwhile: it is not about to end.
+            Some(known) if known.phase == Phase::Firing && known.missing_since.is_some_and(|since| since <= until) => {
+                known.seen_at = known.seen_at.max(alert.seen_at);
+                if ended.is_none() {
+                    known.missing_since = None;
+                } else {
+                    let hold = UnixNanos(moment.now.0.saturating_add(moment.hold));
+                    known.held_until = Some(known.held_until.map_or(hold, |until| until.max(hold)));
+                }
+                self.changed.insert(alert.labels);
+            }
+            _ if ended.is_none() => self.revive(&alert, moment),
+            _ => {}
         }
         false
     }
@@ -448,21 +460,19 @@ impl Alerts {
 
 /// A firing alert that an evaluation did not have.
 fn end_or_keep(alert: &mut Alert, moment: &Moment) -> Option<Episode> {
+    let since = *alert.missing_since.get_or_insert(moment.at);
     if alert.held_until.is_some_and(|until| moment.at < until) {
         return None;
     }
-    if moment.keep_firing > 0 {
-        let since = *alert.missing_since.get_or_insert(moment.at);
-        if moment.at.0.saturating_sub(since.0) < moment.keep_firing {
-            return None;
-        }
+    if moment.at.0.saturating_sub(since.0) < moment.keep_firing {
+        return None;
     }
     if alert.last_sent.is_none() {
         alert.held_until = Some(UnixNanos(moment.now.0.saturating_add(moment.hold)));
         return None;
     }
-    // While it was held, the condition no longer held.
-    let until = if alert.held_until.is_some() { alert.seen_at } else { moment.at };
+    // While it was held, the condition no longer held: what happened then is another alert.
+    let until = if alert.held_until.is_some() { since } else { moment.at };
     alert.phase = Phase::Inactive;
     alert.resolved_at = Some(moment.at);
     alert.missing_since = None;
