@@ -62,7 +62,7 @@ pub struct Alert {
     pub fired_at: Option<UnixNanos>,
     /// When it ended.
     pub resolved_at: Option<UnixNanos>,
-    /// The first evaluation without it, while `keep_firing_for` keeps it.
+    /// The first evaluation without it, while it is kept.
     pub missing_since: Option<UnixNanos>,
     /// When it was last handed to the notifiers.
     pub last_sent: Option<UnixNanos>,
@@ -135,6 +135,8 @@ impl Alert {
 /// A sample that became an alert's labels and texts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
+    /// The labels of the sample.
+    pub series: LabelSet,
     /// With those of the rule and `alertname`.
     pub labels: LabelSet,
     /// Expanded.
@@ -330,7 +332,13 @@ impl Alerts {
     }
 
     /// What to tell at this time; it is taken for told.
-    pub fn notifications(&mut self, now: UnixNanos, interval: i64, resend_delay: i64, generator_url: &str) -> Vec<Notification> {
+    pub fn notifications(
+        &mut self,
+        now: UnixNanos,
+        interval: i64,
+        resend_delay: i64,
+        generator_url: &dyn Fn() -> String,
+    ) -> Vec<Notification> {
         let mut due = Vec::new();
         for (labels, alert) in &mut self.by_labels {
             if !alert.is_due(now, resend_delay) {
@@ -344,7 +352,7 @@ impl Alerts {
                 starts_at: alert.fired_at.unwrap_or(alert.active_at),
                 ends_at: alert.resolved_at.unwrap_or(UnixNanos(now.0.saturating_add(validity))),
                 is_resolved,
-                generator_url: generator_url.to_owned(),
+                generator_url: generator_url(),
             });
             alert.last_sent = Some(alert.resolved_at.map_or(now, |resolved| resolved.max(now)));
             self.changed.insert(labels.clone());
@@ -440,21 +448,19 @@ impl Alerts {
 
 /// A firing alert that an evaluation did not have.
 fn end_or_keep(alert: &mut Alert, moment: &Moment) -> Option<Episode> {
+    let since = *alert.missing_since.get_or_insert(moment.at);
     if alert.held_until.is_some_and(|until| moment.at < until) {
         return None;
     }
-    if moment.keep_firing > 0 {
-        let since = *alert.missing_since.get_or_insert(moment.at);
-        if moment.at.0.saturating_sub(since.0) < moment.keep_firing {
-            return None;
-        }
+    if moment.at.0.saturating_sub(since.0) < moment.keep_firing {
+        return None;
     }
     if alert.last_sent.is_none() {
         alert.held_until = Some(UnixNanos(moment.now.0.saturating_add(moment.hold)));
         return None;
     }
-    // While it was held, the condition no longer held.
-    let until = if alert.held_until.is_some() { alert.seen_at } else { moment.at };
+    // While it was held, the condition no longer held: what happened then is another alert.
+    let until = if alert.held_until.is_some() { since } else { moment.at };
     alert.phase = Phase::Inactive;
     alert.resolved_at = Some(moment.at);
     alert.missing_since = None;

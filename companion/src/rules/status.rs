@@ -104,7 +104,7 @@ pub struct AlertStatus {
     pub state: Phase,
     /// RFC 3339.
     pub active_at: String,
-    /// RFC 3339, while `keep_firing_for` keeps it.
+    /// RFC 3339, while it fires without its condition.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keep_firing_since: Option<String>,
     /// As Prometheus writes it: `1e+00`.

@@ -65,6 +65,17 @@ pub struct BadTemplate {
     pub message: String,
 }
 
+/// What the text of a template depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Needs {
+    /// Nothing but the labels.
+    Labels,
+    /// The value too.
+    Value,
+    /// The time, or the answer to a query.
+    Moment,
+}
+
 /// A template that was parsed.
 #[derive(Clone)]
 pub struct Template(Kind);
@@ -84,6 +95,7 @@ struct Parsed {
     now: Arc<AtomicI64>,
     /// Names that the text asks label maps for.
     names: Arc<BTreeSet<Arc<str>>>,
+    needs: Needs,
 }
 
 impl fmt::Debug for Template {
@@ -136,6 +148,7 @@ impl Template {
             template,
             environment: Arc::clone(environment),
             now,
+            needs: walk.needs(),
             names: Arc::new(walk.names),
         }))))
     }
@@ -145,6 +158,14 @@ impl Template {
         match &self.0 {
             Kind::Plain(text) => text,
             Kind::Parsed(parsed) => &parsed.text,
+        }
+    }
+
+    /// What its text depends on: with the same it comes out the same.
+    pub fn needs(&self) -> Needs {
+        match &self.0 {
+            Kind::Plain(_) => Needs::Labels,
+            Kind::Parsed(parsed) => parsed.needs,
         }
     }
 
@@ -227,9 +248,24 @@ struct Walk {
     variables: BTreeMap<String, usize>,
     /// Variables that are given a value somewhere. Where they can be seen is left to the run.
     declared: BTreeSet<String>,
+    /// The whole of what is given is handed on.
+    has_dot: bool,
+    /// How often `.Value` stands there, once before the text.
+    values: usize,
 }
 
 impl Walk {
+    fn needs(&self) -> Needs {
+        let calls = |name: &str| self.functions.contains_key(name);
+        if calls("now") || calls("query") {
+            Needs::Moment
+        } else if self.has_dot || self.variables.contains_key("$value") || self.variables.contains_key("$") || self.values > 1 {
+            Needs::Value
+        } else {
+            Needs::Labels
+        }
+    }
+
     fn list(&mut self, list: &ListNode) {
         for node in &list.nodes {
             self.node(node);
@@ -260,7 +296,10 @@ impl Walk {
 
     fn expr(&mut self, expr: &Expr) {
         match expr {
-            Expr::Field(_, names) => self.names.extend(names.iter().map(|name| name.as_str().into())),
+            Expr::Field(_, names) => {
+                self.values += usize::from(names.first().is_some_and(|name| name == "Value"));
+                self.names.extend(names.iter().map(|name| name.as_str().into()));
+            }
             Expr::Variable(pos, name, names) => {
                 self.names.extend(names.iter().map(|name| name.as_str().into()));
                 self.variables.entry(name.to_string()).or_insert(pos.line);
@@ -277,7 +316,8 @@ impl Walk {
                 self.functions.entry(name.to_string()).or_insert(pos.line);
             }
             Expr::Pipe(_, pipe) => self.pipe(pipe),
-            Expr::Dot(_) | Expr::Number(..) | Expr::Bool(..) | Expr::Nil(_) => {}
+            Expr::Dot(_) => self.has_dot = true,
+            Expr::Number(..) | Expr::Bool(..) | Expr::Nil(_) => {}
         }
     }
 }

@@ -16,7 +16,12 @@ fn moment(at: i64, wait: i64, keep_firing: i64) -> Moment {
 }
 
 fn found(user: &str) -> Found {
-    Found { labels: [("alertname", "A"), ("user", user)].into_iter().collect(), annotations: LabelSet::new(), value: 1.0 }
+    Found {
+        series: LabelSet::new(),
+        labels: [("alertname", "A"), ("user", user)].into_iter().collect(),
+        annotations: LabelSet::new(),
+        value: 1.0,
+    }
 }
 
 /// One alert over a timeline of evaluations every 15 s: `x` where the condition holds, `.` where not.
@@ -26,7 +31,7 @@ fn timeline(pattern: &str, wait: i64, keep_firing: i64) -> String {
         let moment = moment(15 * place as i64, wait, keep_firing);
         let found = if letter == b'x' { vec![found("eve")] } else { Vec::new() };
         alerts.observe(&moment, found).unwrap();
-        alerts.notifications(moment.now, 15 * SECOND, 60 * SECOND, "");
+        alerts.notifications(moment.now, 15 * SECOND, 60 * SECOND, &String::new);
         match alerts.iter().next().map(|alert| alert.phase) {
             None => '-',
             Some(Phase::Pending) => 'p',
@@ -79,7 +84,7 @@ fn alerts_are_sent_again_after_the_delay_and_resolved_ones_at_once() {
     for tick in 0..80 {
         let moment = moment(15 * tick, 0, 0);
         alerts.observe(&moment, if tick < 10 { vec![found("eve")] } else { Vec::new() }).unwrap();
-        for told in alerts.notifications(moment.now, 15 * SECOND, 60 * SECOND, "url") {
+        for told in alerts.notifications(moment.now, 15 * SECOND, 60 * SECOND, &String::new) {
             sent.push((15 * tick, told.is_resolved, told.starts_at.0 / SECOND, told.ends_at.0 / SECOND));
         }
     }
@@ -93,7 +98,7 @@ fn alerts_are_sent_again_after_the_delay_and_resolved_ones_at_once() {
 fn a_pending_alert_is_not_sent() {
     let mut alerts = Alerts::default();
     alerts.observe(&moment(0, 60, 0), vec![found("eve")]).unwrap();
-    assert_eq!(alerts.notifications(UnixNanos(0), SECOND, SECOND, ""), []);
+    assert_eq!(alerts.notifications(UnixNanos(0), SECOND, SECOND, &String::new), []);
     assert_eq!(alerts.phase(), Phase::Pending);
 }
 
@@ -103,7 +108,7 @@ fn nobody_is_told_only_that_it_is_over() {
     alerts.observe(&moment(0, 0, 0), vec![found("eve")]).unwrap();
     alerts.observe(&moment(15, 0, 0), Vec::new()).unwrap();
     assert_eq!(alerts.phase(), Phase::Firing);
-    let told = alerts.notifications(UnixNanos(15 * SECOND), SECOND, 60 * SECOND, "");
+    let told = alerts.notifications(UnixNanos(15 * SECOND), SECOND, 60 * SECOND, &String::new);
     assert!(!told[0].is_resolved);
     alerts.observe(&moment(300, 0, 0), Vec::new()).unwrap();
     assert_eq!(alerts.phase(), Phase::Firing);
@@ -115,7 +120,7 @@ fn nobody_is_told_only_that_it_is_over() {
 fn while_sources_catch_up_nothing_ends() {
     let mut alerts = Alerts::default();
     alerts.observe(&moment(0, 0, 0), vec![found("eve")]).unwrap();
-    alerts.notifications(UnixNanos(0), SECOND, SECOND, "");
+    alerts.notifications(UnixNanos(0), SECOND, SECOND, &String::new);
     alerts.observe(&moment(1, 60, 0), vec![found("eve"), found("bob")]).unwrap();
     alerts.observe(&Moment { is_catching_up: true, ..moment(600, 60, 0) }, Vec::new()).unwrap();
     assert_eq!(alerts.iter().map(|alert| alert.phase).collect::<Vec<_>>(), [Phase::Pending, Phase::Firing]);

@@ -78,7 +78,7 @@ impl Run {
             let moment = Moment { at, now: at, wait, keep_firing: 0, late_after: i64::MAX, hold: 0, is_catching_up: false };
             run.alerts.observe(&moment, rule.found(samples, at)).map_err(|error| error.to_string())?;
             // On this copy everybody is told of everything, so that alerts end when they would have ended.
-            run.alerts.notifications(at, 0, i64::MAX, "");
+            run.alerts.notifications(at, 0, i64::MAX, &String::new);
             is_quiet &= run.alerts.phase() == Phase::Inactive;
             for alert in run.alerts.iter().filter(|alert| alert.phase != Phase::Pending) {
                 let Some(fired_at) = alert.fired_at else { continue };

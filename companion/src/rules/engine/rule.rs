@@ -4,7 +4,7 @@
 //! every event that changed a leaf and at the ticks of its group; a recording rule at the ticks. Between events a monotone rule
 //! that gave nothing gives nothing, so its ticks are left out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,10 +15,11 @@ use super::{Context, Options, late};
 use crate::entry::Entry;
 use crate::labels::LabelSet;
 use crate::logql::{Extracted, Extractor, Leaf, LineCache, MetricQuery, PipelineError, Point, Sample};
-use crate::rules::alert::{ALERTS_MAX, Alert, Alerts, Moment, Notification};
+use crate::rules::alert::{ALERTS_MAX, Alert, Alerts, Found, Moment, Notification};
 use crate::rules::file::{self, Kind};
 use crate::rules::journal::RuleId;
 use crate::rules::leaf::{Inserted, Keeping, KeptLine, LeafPoints, Mark};
+use crate::rules::template::Needs;
 use crate::rules::timeline::Ticks;
 
 mod evaluate;
@@ -85,6 +86,10 @@ pub struct RuleState {
     /// Points enter its windows up to then.
     loud_until: UnixNanos,
     alerts: Alerts,
+    /// The last evaluation's samples with their texts, by the labels of the series.
+    rendered: BTreeMap<LabelSet, Found>,
+    /// What those texts depend on.
+    needs: Needs,
     /// What a recording rule gave last.
     recorded: Vec<Sample>,
     /// It has seen everything from then on.
@@ -114,12 +119,13 @@ impl RuleState {
             leaves: leaves.collect(),
             event_id: field.map(EventId::new),
             is_monotone: rule.query.is_monotone(),
-            rule,
             agenda: BTreeSet::new(),
             last: None,
             is_quiet: false,
             loud_until: UnixNanos(i64::MIN),
             alerts: Alerts::default(),
+            rendered: BTreeMap::new(),
+            needs: needs(&rule),
             recorded: Vec::new(),
             seen_from: now,
             seen_until: UnixNanos(i64::MAX),
@@ -128,6 +134,7 @@ impl RuleState {
             took: Duration::ZERO,
             counts: RuleCounts::default(),
             is_dirty: false,
+            rule,
         }
     }
 
@@ -259,6 +266,7 @@ impl RuleState {
             return Ok(is_empty);
         }
         let found = self.found(samples, at);
+        self.rendered = found.iter().map(|found| (found.series.clone(), found.clone())).collect();
         let moment = self.moment(at, context);
         let before = self.alerts.iter().filter(|alert| alert.fired_at == Some(at)).count();
         self.alerts.observe(&moment, found).map_err(|error| error.to_string())?;
@@ -309,7 +317,7 @@ impl RuleState {
         if self.alerts.is_empty() {
             return Vec::new();
         }
-        let url = format!("{}/graph?g0.expr={}&g0.tab=1", options.external_url, gotmpl::url_encode(&self.rule.expr));
+        let url = || format!("{}/graph?g0.expr={}&g0.tab=1", options.external_url, gotmpl::url_encode(&self.rule.expr));
         let mut due = self.alerts.notifications(now, interval, options.resend_delay, &url);
         self.is_dirty |= !due.is_empty();
         if !options.external_labels.is_empty() {
@@ -443,4 +451,13 @@ impl RuleState {
     pub fn points(&self) -> usize {
         self.leaves.iter().map(|leaf| leaf.points.len()).sum()
     }
+}
+
+/// What all templates of a rule depend on together.
+fn needs(rule: &file::Rule) -> Needs {
+    let annotations = match &rule.kind {
+        Kind::Alerting(alerting) => alerting.annotations.as_slice(),
+        Kind::Recording => &[],
+    };
+    rule.labels.iter().chain(annotations).map(|(_, template)| template.needs()).max().unwrap_or(Needs::Labels)
 }

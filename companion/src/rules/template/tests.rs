@@ -99,3 +99,19 @@ fn a_text_without_end_is_cut() {
     let template = Template::parse("{{ range 100000 }}0123456789{{ end }}", &Arc::default()).unwrap();
     assert_eq!(template.render(&LabelSet::new(), 1.0, UnixNanos(0)), "<error expanding template: more than 65536 bytes>");
 }
+
+#[test]
+fn what_a_text_depends_on_is_known() {
+    for (text, needs) in [
+        ("plain", Needs::Labels),
+        ("{{ $labels.user }} {{ .Labels.ip | toUpper }}", Needs::Labels),
+        ("{{ $value }}", Needs::Value),
+        ("{{ .Value | humanize }}", Needs::Value),
+        ("{{ define \"x\" }}{{ .Value }}{{ end }}{{ template \"x\" . }}", Needs::Value),
+        ("{{ with $ }}{{ .Labels }}{{ end }}", Needs::Value),
+        ("{{ now }}", Needs::Moment),
+        ("{{ query \"up\" | first | value }}", Needs::Moment),
+    ] {
+        assert_eq!(Template::parse(text, &Arc::default()).map(|template| template.needs()), Ok(needs), "{text}");
+    }
+}

@@ -11,7 +11,7 @@ use crate::logql::{self, EvalError, Point, Sample, Series, Value, Windows};
 use crate::rules::alert::{Alert, Found};
 use crate::rules::file::Kind;
 use crate::rules::leaf::KeptLine;
-use crate::rules::template::Template;
+use crate::rules::template::{Needs, Template};
 
 impl RuleState {
     /// What the query gives at that time.
@@ -30,17 +30,25 @@ impl RuleState {
         }
     }
 
-    /// Samples with the rule's labels and texts.
+    /// Samples with the rule's labels and texts. Those of the last evaluation are taken where they must come out the same.
     pub(in crate::rules::engine) fn found(&self, samples: Vec<Sample>, at: UnixNanos) -> Vec<Found> {
         let Kind::Alerting(alerting) = &self.rule.kind else { return Vec::new() };
         let found = samples.into_iter().map(|Sample { labels, value }| {
+            let known = self.rendered.get(&labels).filter(|known| match self.needs {
+                Needs::Labels => true,
+                Needs::Value => known.value.to_bits() == value.to_bits(),
+                Needs::Moment => false,
+            });
+            if let Some(known) = known {
+                return Found { value, ..known.clone() };
+            }
             let render = |(name, text): &(String, Template)| (name.clone(), text.render(&labels, value, at));
             let annotations = alerting.annotations.iter().map(render).collect();
             let own = self.rule.labels.iter().map(render).chain([("alertname".to_owned(), self.rule.name.clone())]);
             let all = labels.without(|name| name == "__name__").with(own);
             // To Prometheus and Alertmanager an empty label is none.
-            let labels = all.iter().filter(|(_, value)| !value.is_empty()).collect();
-            Found { labels, annotations, value }
+            let told = all.iter().filter(|(_, value)| !value.is_empty()).collect();
+            Found { series: labels, labels: told, annotations, value }
         });
         found.collect()
     }
