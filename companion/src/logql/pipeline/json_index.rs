@@ -1,6 +1,8 @@
 //! What is known of a line's JSON so far, for all who ask for paths in it: each object is read at most once, and only when
 //! something in it is asked for.
 
+use record::json::{Kind as JsonKind, Scanner};
+
 use super::json_scan::{Fault, Go, Kind, Member, Value, elements, members, token};
 
 /// An object or array that was read.
@@ -58,7 +60,7 @@ impl JsonIndex {
                 self.members.push(Member { key: (0, 0), key_has_escapes: false, value });
                 Go::On
             });
-        } else {
+        } else if !self.well_formed(text, start) {
             let read = members(text, start, |member| {
                 self.members.push(member);
                 Go::On
@@ -71,6 +73,33 @@ impl JsonIndex {
         let container = Container { start: start as u32, first: first as u32, end: self.members.len() as u32, fault };
         self.containers.push(container);
         container
+    }
+
+    /// Reads the members of a well-formed object, at several bytes an instruction; of another none, and says so.
+    fn well_formed(&mut self, text: &[u8], start: usize) -> bool {
+        let first = self.members.len();
+        let mut scanner = Scanner::new(text.get(start..).unwrap_or_default());
+        let read = scanner.object(|scanner, key| {
+            let raw = scanner.value()?;
+            let end = start + scanner.position();
+            let (inside, kind) = match raw.kind() {
+                JsonKind::String => (1, Kind::Text),
+                JsonKind::Number => (0, Kind::Number),
+                JsonKind::Bool => (0, Kind::Bool),
+                JsonKind::Null => (0, Kind::Null),
+                JsonKind::Object => (0, Kind::Object),
+                JsonKind::Array => (0, Kind::Array),
+            };
+            let value = Value { kind, start: (end - raw.bytes().len() + inside) as u32, end: (end - inside) as u32 };
+            let key_start = start + key.start() + 1;
+            let key_has_escapes = memchr::memchr(b'\\', key.raw()).is_some();
+            self.members.push(Member { key: (key_start as u32, (key_start + key.raw().len()) as u32), key_has_escapes, value });
+            Ok(())
+        });
+        if read.is_err() {
+            self.members.truncate(first);
+        }
+        read.is_ok()
     }
 
     /// The value at the end of a path. Of a name that stands twice the first counts.
