@@ -301,8 +301,20 @@ impl Alerts {
             self.episodes.push_back(Episode { labels: alert.labels.clone(), from: fired_at, until, noted: moment.now });
             self.unsaved_episodes += 1;
         }
-        if ended.is_none() {
-            self.revive(&alert, moment);
+        match self.by_labels.get_mut(&alert.labels) {
+            // It fires without its condition, and that held again meanwhile: it is not about to end.
+            Some(known) if known.phase == Phase::Firing && known.missing_since.is_some_and(|since| since <= until) => {
+                known.seen_at = known.seen_at.max(alert.seen_at);
+                if ended.is_none() {
+                    known.missing_since = None;
+                } else {
+                    let hold = UnixNanos(moment.now.0.saturating_add(moment.hold));
+                    known.held_until = Some(known.held_until.map_or(hold, |until| until.max(hold)));
+                }
+                self.changed.insert(alert.labels);
+            }
+            _ if ended.is_none() => self.revive(&alert, moment),
+            _ => {}
         }
         false
     }
