@@ -157,13 +157,32 @@ impl MetricQuery {
 
     /// More entries can only make it true, never false: no absence, no comparison with less or equal, no `unless`, no difference.
     pub fn is_monotone(&self) -> bool {
-        grows(&self.expression)
+        stays(&self.expression)
     }
 }
 
 impl Display for MetricQuery {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         self.expression.fmt(f)
+    }
+}
+
+/// With more entries it has the same series or more, whatever their numbers are.
+fn stays(expression: &Expression) -> bool {
+    use ast::BinaryOp;
+    match &expression.kind {
+        ExpressionKind::Number(_) | ExpressionKind::Vector(_) => true,
+        ExpressionKind::Range(range) => range.function != RangeFunction::Absent,
+        // A further series may take another one's place.
+        ExpressionKind::Aggregation(aggregation) => {
+            let picks = matches!(aggregation.function, VectorFunction::Top | VectorFunction::Bottom | VectorFunction::ApproximateTop);
+            !picks && stays(&aggregation.inner)
+        }
+        ExpressionKind::LabelReplace(replace) => stays(&replace.inner),
+        ExpressionKind::Binary(binary) => match binary.op {
+            BinaryOp::Compare(_) | BinaryOp::Unless => grows(expression),
+            _ => stays(&binary.left) && stays(&binary.right),
+        },
     }
 }
 
