@@ -259,9 +259,9 @@ fn is_label_name(name: &str) -> bool {
         && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
 }
 
-/// The name of a field, or several with dots between.
+/// The name of a field, or several with dots between; or several such, with commas, that only together make an id.
 fn is_path(text: &str) -> bool {
-    text.split('.').all(is_label_name)
+    text.split(',').all(|path| path.trim().split('.').all(is_label_name))
 }
 
 fn is_metric_name(name: &str) -> bool {

@@ -34,6 +34,20 @@ const STREAM_LABELS: [&str; 12] = [
 ];
 /// Metadata that the agent adds and no line has.
 const AGENT_METADATA: [&str; 2] = ["source_ip", "app"];
+/// What the agent sends as metadata of the formats it knows, under the names that `json` would give.
+const KUBE_METADATA: [&str; 9] = [
+    "verb",
+    "user_username",
+    "impersonatedUser_username",
+    "objectRef_resource",
+    "objectRef_subresource",
+    "objectRef_namespace",
+    "objectRef_name",
+    "responseStatus_code",
+    "stage",
+];
+const VAULT_METADATA: [&str; 7] =
+    ["type", "request_operation", "request_path", "request_remote_address", "auth_display_name", "auth_entity_id", "error"];
 
 /// Paths of an audit event; `[]` is a list, `*` anything below.
 const KUBE_AUDIT: [&str; 41] = [
@@ -192,14 +206,15 @@ impl Known {
         if is_of("some-other-job") {
             return None;
         }
-        let formats: [(&[&str], &[&str]); 2] =
-            [(&["kubernetes-audit", "kube-audit"], &KUBE_AUDIT), (&["vault-audit"], &VAULT_AUDIT)];
         let mut known = Self::default();
-        for (jobs, paths) in formats {
+        let mut take = |jobs: &[&str], paths: &[&str], metadata: &[&str]| {
             if jobs.iter().any(|job| is_of(job)) {
                 known.paths.extend(paths.iter().map(|path| (*path).to_owned()));
+                known.metadata.extend(metadata.iter().map(|name| (*name).to_owned()));
             }
-        }
+        };
+        take(&["kubernetes-audit", "kube-audit"], &KUBE_AUDIT, &KUBE_METADATA);
+        take(&["vault-audit"], &VAULT_AUDIT, &VAULT_METADATA);
         known.metadata.extend(AGENT_METADATA.map(str::to_owned));
         (!known.paths.is_empty()).then_some(known)
     }

@@ -29,6 +29,7 @@ fn a_field_that_no_line_has_is_reported_with_what_was_meant() {
     said(
         &rule(r#"sum(count_over_time({job="kubernetes-audit"} | json | sourceIPs_0!~"10.*" | verb="get" [5m])) > 0"#),
         &expect![[r#"
+            r.yaml:5:11: A: Loki's own ruler takes `sourceIPs_0!~"10.*"` for "contains `10`", not "begins or ends with": whoever can choose the name can pass; write `^10.*` there, which both take alike
             r.yaml:5:11: A: no line has a label `sourceIPs_0`; `json` passes lists over: write `| json x="sourceIPs[0]"`
         "#]],
     );
