@@ -175,7 +175,8 @@ fn stays(expression: &Expression) -> bool {
         ExpressionKind::Range(range) => range.function != RangeFunction::Absent,
         // A further series may take another one's place.
         ExpressionKind::Aggregation(aggregation) => {
-            let picks = matches!(aggregation.function, VectorFunction::Top | VectorFunction::Bottom | VectorFunction::ApproximateTop);
+            let picks =
+                matches!(aggregation.function, VectorFunction::Top | VectorFunction::Bottom | VectorFunction::ApproximateTop);
             !picks && stays(&aggregation.inner)
         }
         ExpressionKind::LabelReplace(replace) => stays(&replace.inner),
