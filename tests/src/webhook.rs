@@ -1,4 +1,4 @@
-//! A receiver of alerts: answers 200 to everything, and keeps what was POSTed and when.
+//! A receiver of alerts: answers 200 to everything, and keeps what was posted and when.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-/// What was POSTed.
+/// What was posted.
 #[derive(Clone, Debug)]
 pub struct Post {
     /// When it was whole.
@@ -51,7 +51,7 @@ impl Webhook {
         self.posts.lock().unwrap().clone()
     }
 
-    /// The alerts of all POSTs, in their order: an Alertmanager gets a list, a webhook an object with one.
+    /// The alerts of all posts, in their order: an Alertmanager gets a list, a webhook an object with one.
     pub fn alerts(&self) -> Vec<(Instant, Value)> {
         let alerts = |post: Post| {
             let list = post.body.as_array().cloned().or_else(|| post.body.get("alerts")?.as_array().cloned());
