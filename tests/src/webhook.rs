@@ -51,7 +51,7 @@ impl Webhook {
         self.posts.lock().unwrap().clone()
     }
 
-    /// The alerts of all POSTs, in their order: an Alertmanager gets a list, a webhook an object with one.
+    /// The alerts of all posts, in their order: an Alertmanager gets a list, a webhook an object with one.
     pub fn alerts(&self) -> Vec<(Instant, Value)> {
         let alerts = |post: Post| {
             let list = post.body.as_array().cloned().or_else(|| post.body.get("alerts")?.as_array().cloned());

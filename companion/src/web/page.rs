@@ -3,6 +3,7 @@
 //! It answers in this order: is anything wrong, what, can the companion see, can it speak, and what does it watch. Everything foreign
 //! is escaped.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
 use proto::time::UnixNanos;
@@ -217,19 +218,22 @@ impl Page<'_> {
     /// Rules that cannot fire: worth more attention than those that do.
     fn troubles(&mut self) -> fmt::Result {
         let rules = self.view.groups.iter().flat_map(|group| &group.rules);
-        let mut troubled: Vec<&RuleView> = rules.filter(|rule| rule.state <= RuleState::Blind).collect();
-        if troubled.is_empty() {
+        // Many are blind for the same reason, which is said once.
+        let mut by_reason: BTreeMap<(RuleState, &str), Vec<&str>> = BTreeMap::new();
+        for rule in rules.filter(|rule| rule.state <= RuleState::Blind) {
+            by_reason.entry((rule.state, &rule.note)).or_default().push(&rule.name);
+        }
+        if by_reason.is_empty() {
             return Ok(());
         }
-        troubled.sort_by_key(|rule| rule.state);
-        self.open("Cannot see", Some(troubled.len()))?;
+        self.open("Cannot see", Some(by_reason.values().map(Vec::len).sum()))?;
         self.html.write_str("<p>These rules would stay silent whatever happens.</p>\n<dl>\n")?;
-        for rule in troubled.iter().take(SHOWN_MAX) {
-            let word = if rule.state == RuleState::Blind { "blind" } else { "unhealthy" };
-            writeln!(self.html, "<dt>{} <small>{word}</small></dt><dd>{}</dd>", Text(&rule.name), Text(&rule.note))?;
+        for ((state, note), names) in by_reason.iter().take(SHOWN_MAX) {
+            let word = if *state == RuleState::Blind { "blind" } else { "unhealthy" };
+            writeln!(self.html, "<dt>{} <small>{word}</small></dt><dd>{}</dd>", Text(&names.join(", ")), Text(note))?;
         }
         self.html.write_str("</dl>\n")?;
-        self.rest(troubled.len())?;
+        self.rest(by_reason.len())?;
         self.html.write_str("</section>\n")
     }
 
