@@ -39,6 +39,9 @@ impl LabelSet {
     /// The same without the labels that `drop` says yes to.
     #[must_use]
     pub fn without(&self, drop: impl Fn(&str) -> bool) -> Self {
+        if !self.0.iter().any(|(name, _)| drop(name)) {
+            return self.clone();
+        }
         Self(self.0.iter().filter(|(name, _)| !drop(name)).cloned().collect())
     }
 

@@ -20,6 +20,7 @@ mod extract;
 mod lex;
 mod matcher;
 mod parse;
+mod partition;
 mod pipeline;
 mod quantity;
 mod range_functions;
@@ -44,6 +45,7 @@ use pipeline::Pipeline;
 
 pub use evaluate::{Matrix, MatrixSeries, STEPS_MAX, evaluate, evaluate_range};
 pub use extract::{Extracted, Extractor, LineCache, PipelineError};
+pub use partition::Partition;
 
 /// A query that was read.
 #[derive(Clone, Debug)]
@@ -142,6 +144,8 @@ pub struct Leaf {
     pub offset: i64,
     /// It is `absent_over_time`: it speaks when there is nothing.
     pub is_absence: bool,
+    /// All it asks of a window is how many entries are in it.
+    pub counts: bool,
 }
 
 impl MetricQuery {
@@ -272,6 +276,15 @@ pub struct Series<'w> {
     pub labels: &'w LabelSet,
     /// Never empty.
     pub points: &'w [Point],
+    /// How many of them count: all, or fewer where an id counts once.
+    pub count: usize,
+}
+
+impl<'w> Series<'w> {
+    /// All points count.
+    pub fn new(labels: &'w LabelSet, points: &'w [Point]) -> Self {
+        Self { labels, points, count: points.len() }
+    }
 }
 
 /// Whoever has the points of a query's leaves.

@@ -115,10 +115,10 @@ impl Evaluation<'_> {
             let sample = Sample { labels: plan.absent_labels.clone(), value: 1.0 };
             return Ok(if is_absent { vec![sample] } else { Vec::new() });
         }
-        let window = range_functions::Window { after, until, range: plan.range };
+        let window = range_functions::Window { after, until, range: plan.range, counts: plan.leaf().counts };
         let samples = series.iter().filter(|series| !series.points.is_empty()).map(|series| Sample {
             labels: series.labels.clone(),
-            value: range_functions::apply(plan.function, plan.parameter, &window, series.points),
+            value: range_functions::apply(plan.function, plan.parameter, &window, series),
         });
         Ok(samples.collect())
     }

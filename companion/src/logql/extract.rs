@@ -122,7 +122,9 @@ impl LeafPlan {
     }
 
     pub(crate) fn leaf(&self) -> Leaf {
-        Leaf { range: self.range, offset: self.offset, is_absence: self.function == RangeFunction::Absent }
+        let counts = self.function == RangeFunction::Count
+            || (self.function == RangeFunction::Rate && self.pipeline.unwraps().is_none());
+        Leaf { range: self.range, offset: self.offset, is_absence: self.function == RangeFunction::Absent, counts }
     }
 
     fn labels(&self, labels: &Labels<'_>) -> LabelSet {

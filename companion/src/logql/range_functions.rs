@@ -2,8 +2,8 @@
 
 use proto::time::UnixNanos;
 
-use super::Point;
 use super::ast::RangeFunction;
+use super::{Point, Series};
 
 /// From when to when.
 pub(crate) struct Window {
@@ -11,14 +11,18 @@ pub(crate) struct Window {
     pub(crate) until: UnixNanos,
     /// How far it looks back, nanoseconds.
     pub(crate) range: i64,
+    /// Each point is one entry, and nothing but how many there are is asked for.
+    pub(crate) counts: bool,
 }
 
-pub(crate) fn apply(function: RangeFunction, parameter: Option<f64>, window: &Window, points: &[Point]) -> f64 {
+pub(crate) fn apply(function: RangeFunction, parameter: Option<f64>, window: &Window, series: &Series<'_>) -> f64 {
+    let points = series.points;
     let values = || points.iter().map(|point| point.value);
     let seconds = window.range as f64 / 1e9;
     match function {
-        RangeFunction::Count => points.len() as f64,
+        RangeFunction::Count => series.count as f64,
         RangeFunction::Bytes | RangeFunction::Sum => values().sum(),
+        RangeFunction::Rate if window.counts => series.count as f64 / seconds,
         RangeFunction::Rate | RangeFunction::BytesRate => values().sum::<f64>() / seconds,
         RangeFunction::RateCounter => rate_of_counter(window, points),
         RangeFunction::Absent => 1.0,
@@ -128,7 +132,7 @@ mod tests {
             .into_iter()
             .map(|(seconds, value)| Point { time: UnixNanos(seconds * 1_000_000_000), value })
             .collect();
-        let window = Window { after: UnixNanos(10_000_000_000), until: UnixNanos(30_000_000_000), range: 20_000_000_000 };
+        let window = Window { after: UnixNanos(10_000_000_000), until: UnixNanos(30_000_000_000), range: 20_000_000_000, counts: false };
         assert_eq!(rate_of_counter(&window, &points).to_string(), "0.35");
         assert_eq!(rate_of_counter(&window, &points[..1]).to_string(), "0");
     }

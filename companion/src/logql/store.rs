@@ -200,7 +200,7 @@ impl Windows for Gathered {
             let first = points.partition_point(|point| point.time <= after);
             let end = points.partition_point(|point| point.time <= until);
             let points = points.get(first..end).filter(|points| !points.is_empty())?;
-            Some(Series { labels, points })
+            Some(Series::new(labels, points))
         });
         Ok(windows.collect())
     }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use proto::time::UnixNanos;
 use twox_hash::XxHash3_64;
 
-use super::alert::{Notification, Phase};
+use super::alert::{Alert, Episode, Notification, Phase};
 use super::file::Group;
 use super::journal::{Record, RuleId};
 use super::leaf::{KeptLine, Mark};
@@ -124,6 +124,19 @@ pub struct GroupState {
     pub ticks: Ticks,
     /// Beside those of the group.
     pub rules: Vec<RuleState>,
+}
+
+/// What became of the alerts of one rule.
+#[derive(Clone, Debug)]
+pub struct Changes {
+    /// Which group.
+    pub group: usize,
+    /// Which of its rules.
+    pub rule: usize,
+    /// By labels; none is gone.
+    pub alerts: Vec<(LabelSet, Option<Alert>)>,
+    /// Times in which an alert fired, and that are over.
+    pub episodes: Vec<Episode>,
 }
 
 /// A leaf of a rule.
@@ -380,12 +393,25 @@ impl Engine {
         due
     }
 
+    /// What became of alerts since this was last asked, instead of a journal: by the places of group and rule, each alert that
+    /// changed (none: it is gone), and the times in which others fired.
+    pub fn take_changes(&mut self) -> Vec<Changes> {
+        let mut changes = Vec::new();
+        for (group, state) in self.groups.iter_mut().enumerate() {
+            for (rule, state) in state.rules.iter_mut().enumerate().filter(|(_, rule)| rule.alerts().has_changes()) {
+                let (alerts, episodes) = state.take_changes();
+                changes.push(Changes { group, rule, alerts, episodes });
+            }
+        }
+        changes
+    }
+
     /// When [`Self::advance`] has something to do next, if nothing is offered before.
     pub fn next_due(&self) -> Option<UnixNanos> {
         let caught_up = self.catching_up.map(|(_, until)| until);
         let is_catching_up = caught_up.is_some();
         let rules = self.groups.iter().flat_map(|group| group.rules.iter().map(|rule| (group.ticks, rule)));
-        let due = rules.filter_map(|(ticks, rule)| rule.next_due(ticks, is_catching_up, self.options.resend_delay));
+        let due = rules.filter_map(|(ticks, rule)| rule.next_due(ticks, is_catching_up));
         due.chain(caught_up).min()
     }
 

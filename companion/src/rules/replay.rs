@@ -13,7 +13,7 @@ use record::time::format_rfc3339;
 use serde::Serialize;
 
 use super::alert::{Alert, Phase};
-use super::engine::{Engine, Options};
+use super::engine::{Changes, Engine, Options};
 use super::file::Group;
 use super::leaf::KeptLine;
 use crate::entry::Entry;
@@ -85,6 +85,13 @@ pub enum Output {
     Json,
 }
 
+/// How far the clock goes at once while there are lines, nanoseconds.
+const STEP: i64 = 1_000_000_000;
+/// Most lines that are read before they are evaluated.
+const LINES_TOGETHER: usize = 1_000;
+/// How often the lines of alerts that go on are collected, in the time of the log; the engine keeps them for longer.
+const COLLECT_EVERY: i64 = 1_800_000_000_000;
+
 /// The options of an engine for a replay.
 pub fn engine_options() -> Options {
     Options { keeps_lines: true, ahead: 0, resend_delay: i64::MAX / 4, points_bytes: 1 << 30, ..Options::default() }
@@ -103,20 +110,22 @@ pub fn run(groups: Vec<Group>, sources: Vec<Source>, each: &mut dyn FnMut(AlertR
     let mut merged = Merged::new(sources)?;
     let mut summary = Summary::default();
     let Some(start) = merged.next_time() else { return Ok(summary) };
-    let mut replay = Replay { engine: Engine::new(groups, engine_options(), start), open: BTreeMap::new(), each };
+    let mut replay = Replay { engine: Engine::new(groups, engine_options(), start), open: BTreeMap::new(), collected: start, each };
     let mut end = start;
-    while let Some(time) = merged.next_time() {
-        replay.up_to(time, &mut summary)?;
-        // All of the same time, so that they are evaluated once.
-        while merged.next_time() == Some(time) {
+    while let Some(first) = merged.next_time() {
+        replay.up_to(first, &mut summary)?;
+        // Each line is evaluated at its own time, so the clock may go in small steps, from one tick to the next at most.
+        let until = UnixNanos(first.0.saturating_add(STEP)).min(replay.due().unwrap_or(UnixNanos(i64::MAX)).max(first));
+        for _ in 0..LINES_TOGETHER {
+            let Some(time) = merged.next_time().filter(|time| *time <= until) else { break };
             let arrival = time.max(replay.engine.now());
             merged.take(|stream, entry| {
                 summary.lines += 1;
                 replay.engine.offer(stream, entry, arrival);
             })?;
+            end = end.max(time);
         }
-        end = end.max(time);
-        replay.step(time, &mut summary)?;
+        replay.step(end, &mut summary)?;
     }
     replay.engine.end_watch(end);
     let last = UnixNanos(end.0.saturating_add(END_MAX));
@@ -133,18 +142,19 @@ pub fn run(groups: Vec<Group>, sources: Vec<Source>, each: &mut dyn FnMut(AlertR
 
 struct Replay<'a> {
     engine: Engine,
-    /// Alerts that fire, by rule and labels.
-    open: BTreeMap<(usize, LabelSet), Open>,
+    /// Alerts that fire, by the places of group and rule, and labels.
+    open: BTreeMap<(usize, usize, LabelSet), Open>,
+    /// When lines were last collected.
+    collected: UnixNanos,
     each: &'a mut dyn FnMut(AlertReport) -> io::Result<()>,
 }
 
-/// An alert that fires.
+/// An alert that fires, as it was when it began.
 struct Open {
     alert: Alert,
-    name: String,
     lines: Vec<Arc<KeptLine>>,
     /// Lines up to then are there.
-    collected: UnixNanos,
+    collected: Option<UnixNanos>,
 }
 
 impl Replay<'_> {
@@ -168,41 +178,68 @@ impl Replay<'_> {
     fn step(&mut self, time: UnixNanos, summary: &mut Summary) -> io::Result<()> {
         self.engine.advance(time);
         self.engine.notifications();
-        let mut number = 0;
-        for group in self.engine.groups() {
-            for rule in &group.rules {
-                number += 1;
-                for alert in rule.alerts().iter().filter(|alert| alert.phase != Phase::Pending) {
-                    let key = (number, alert.labels.clone());
-                    if alert.phase == Phase::Inactive {
-                        if let Some(open) = self.open.remove(&key) {
-                            (self.each)(report(open, alert.resolved_at))?;
-                        }
-                        continue;
-                    }
-                    let open = self.open.entry(key).or_insert_with(|| {
-                        summary.alerts += 1;
-                        let collected = UnixNanos(i64::MIN);
-                        Open { alert: alert.clone(), name: rule.rule().name.clone(), lines: Vec::new(), collected }
-                    });
-                    if open.lines.len() < EVENTS_MAX && (open.collected < alert.seen_at) {
-                        let query_offset = group.group.query_offset.nanos();
-                        open.lines.extend(rule.causes(alert, open.collected, alert.seen_at, query_offset));
-                        open.collected = alert.seen_at;
-                    }
-                    open.alert = alert.clone();
+        for Changes { group, rule, alerts, episodes } in self.engine.take_changes() {
+            for (labels, alert) in alerts {
+                let key = (group, rule, labels);
+                let firing = alert.as_ref().filter(|alert| alert.phase == Phase::Firing);
+                if let Some(open) = self.open.get(&key)
+                    && firing.is_none_or(|firing| firing.fired_at != open.alert.fired_at)
+                {
+                    let mut own = episodes.iter().filter(|episode| episode.labels == key.2);
+                    let episode = own.find(|episode| Some(episode.from) == open.alert.fired_at);
+                    let ends_at = alert.as_ref().and_then(|alert| alert.resolved_at).or(episode.map(|episode| episode.until));
+                    self.end(&key, alert.as_ref().filter(|_| firing.is_none()), Some(ends_at.unwrap_or(time)))?;
+                }
+                if let Some(firing) = firing
+                    && !self.open.contains_key(&key)
+                {
+                    summary.alerts += 1;
+                    let mut open = Open { alert: firing.clone(), lines: Vec::new(), collected: None };
+                    collect(&self.engine, (group, rule), &mut open, firing.seen_at);
+                    self.open.insert(key, open);
+                }
+            }
+        }
+        if time.0.saturating_sub(self.collected.0) >= COLLECT_EVERY {
+            self.collected = time;
+            for ((group, rule, labels), open) in &mut self.open {
+                let alert = self.engine.groups()[*group].rules[*rule].alerts().get(labels);
+                if let Some(seen_at) = alert.map(|alert| alert.seen_at) {
+                    collect(&self.engine, (*group, *rule), open, seen_at);
                 }
             }
         }
         Ok(())
     }
 
+    /// Hands over an alert that is over, or that the end of the log leaves; `last` is how it was in the end, where that is known.
+    fn end(&mut self, key: &(usize, usize, LabelSet), last: Option<&Alert>, ends_at: Option<UnixNanos>) -> io::Result<()> {
+        let Some(mut open) = self.open.remove(key) else { return Ok(()) };
+        if let Some(last) = last {
+            collect(&self.engine, (key.0, key.1), &mut open, last.seen_at);
+            open.alert = last.clone();
+        }
+        let name = self.engine.groups()[key.0].rules[key.1].rule().name.clone();
+        (self.each)(report(name, open, ends_at))
+    }
+
     /// What still fires at the end.
     fn close(&mut self) -> io::Result<()> {
-        for (_, open) in std::mem::take(&mut self.open) {
-            (self.each)(report(open, None))?;
+        let keys: Vec<_> = self.open.keys().cloned().collect();
+        for key in keys {
+            let last = self.engine.groups()[key.0].rules[key.1].alerts().get(&key.2).cloned();
+            self.end(&key, last.as_ref(), None)?;
         }
         Ok(())
+    }
+}
+
+/// Takes the lines of an alert up to a time, as long as there are not too many.
+fn collect(engine: &Engine, (group, rule): (usize, usize), open: &mut Open, until: UnixNanos) {
+    let group = &engine.groups()[group];
+    if open.lines.len() < EVENTS_MAX && open.collected.is_none_or(|collected| collected < until) {
+        open.lines.extend(group.rules[rule].causes(&open.alert, open.collected, until, group.group.query_offset.nanos()));
+        open.collected = Some(until);
     }
 }
 
@@ -243,14 +280,14 @@ impl Merged {
     }
 }
 
-fn report(open: Open, ends_at: Option<UnixNanos>) -> AlertReport {
+fn report(name: String, open: Open, ends_at: Option<UnixNanos>) -> AlertReport {
     let mut lines = open.lines;
     lines.sort_by(|left, right| (left.time, &left.stream).cmp(&(right.time, &right.stream)));
     lines.dedup_by(|left, right| Arc::ptr_eq(left, right) || left == right);
     lines.truncate(EVENTS_MAX);
     let events = lines.iter().map(|line| EventReport { ts: text(line.time), labels: map(&line.stream), line: line.line.clone() });
     AlertReport {
-        alert: open.name,
+        alert: name,
         labels: map(&open.alert.labels),
         starts_at: text(open.alert.fired_at.unwrap_or(open.alert.active_at)),
         ends_at: ends_at.map(text),

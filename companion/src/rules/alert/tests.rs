@@ -12,6 +12,7 @@ fn moment(at: i64, wait: i64, keep_firing: i64) -> Moment {
         late_after: 30 * SECOND,
         hold: 300 * SECOND,
         is_catching_up: false,
+        most: ALERTS_MAX,
     }
 }
 

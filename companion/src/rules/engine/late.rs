@@ -1,29 +1,47 @@
 //! Events that are older than the rule's last evaluation: what would have been found, had they arrived in time?
 //!
-//! The stretch of the timeline that they can have changed is run once more on a copy without alerts. What fires there and was told
-//! by nobody is the rule's from now on, with the time at which it would have fired.
+//! The stretch of the timeline that they can have changed is run once more on a copy without alerts, for the parts of the rule that
+//! they are in. What fires there and was told by nobody is the rule's from now on, with the time at which it would have fired.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use proto::time::UnixNanos;
 
 use super::Context;
-use super::rule::RuleState;
+use super::rule::{RuleState, Touched};
 use crate::labels::LabelSet;
-use crate::rules::alert::{Alert, Alerts, Moment, Phase};
+use crate::rules::alert::{ALERTS_MAX, Alert, Alerts, Moment, Phase};
 
 /// Most ticks of one such run; a longer stretch is looked at more coarsely, at its events never.
 const TICKS_MAX: i64 = 5_000;
 
 /// Evaluates events at these times, all before `last`.
-pub(super) fn evaluate(rule: &mut RuleState, times: &BTreeSet<UnixNanos>, last: UnixNanos, context: &Context<'_>) {
-    let (Some(first), Some(newest)) = (times.first(), times.last()) else { return };
+pub(super) fn evaluate(rule: &mut RuleState, late: BTreeMap<UnixNanos, Touched>, last: UnixNanos, context: &Context<'_>) {
+    // Of each part the first time and the last.
+    let mut scopes: BTreeMap<Option<LabelSet>, (UnixNanos, UnixNanos)> = BTreeMap::new();
+    for (at, touched) in late {
+        for part in touched.scopes() {
+            scopes.entry(part).or_insert((at, at)).1 = at;
+        }
+    }
+    for (part, (first, newest)) in scopes {
+        evaluate_part(rule, part.as_ref(), (first, newest), last, context);
+    }
+}
+
+fn evaluate_part(
+    rule: &mut RuleState,
+    part: Option<&LabelSet>,
+    (first, newest): (UnixNanos, UnixNanos),
+    last: UnixNanos,
+    context: &Context<'_>,
+) {
     let (wait, _) = rule.waits();
     let from = UnixNanos(first.0.saturating_sub(wait.min(context.options.late)));
     // Their windows end there, and a condition that they began may need as long again to fire.
     let to = UnixNanos(newest.0.saturating_add(rule.range()).saturating_add(wait)).min(last);
     let is_to_the_end = to == last;
-    let run = match Run::over(rule, from, to, context) {
+    let run = match Run::over(rule, part, from, to, context) {
         Ok(run) => run,
         Err(error) => return rule.failed(error),
     };
@@ -53,8 +71,14 @@ struct Fired {
 }
 
 impl Run {
-    fn over(rule: &RuleState, from: UnixNanos, to: UnixNanos, context: &Context<'_>) -> Result<Self, String> {
-        let mut events = rule.event_times(from, to, context.query_offset);
+    fn over(
+        rule: &RuleState,
+        part: Option<&LabelSet>,
+        from: UnixNanos,
+        to: UnixNanos,
+        context: &Context<'_>,
+    ) -> Result<Self, String> {
+        let mut events = rule.event_times(part, from, to, context.query_offset);
         // How it stands at the end says what goes on.
         events.insert(to);
         let (wait, _) = rule.waits();
@@ -73,10 +97,10 @@ impl Run {
             if !rule.is_known(at, context.query_offset) {
                 continue;
             }
-            let samples = rule.query(at, context.query_offset)?;
+            let samples = rule.query(part, at, context.query_offset)?;
             is_quiet = rule.is_monotone() && samples.is_empty();
-            let moment = Moment { at, now: at, wait, keep_firing: 0, late_after: i64::MAX, hold: 0, is_catching_up: false };
-            run.alerts.observe(&moment, rule.found(samples, at)).map_err(|error| error.to_string())?;
+            let moment = Moment { at, now: at, wait, keep_firing: 0, late_after: i64::MAX, hold: 0, is_catching_up: false, most: ALERTS_MAX };
+            run.alerts.observe(&moment, rule.found(part, samples, at)).map_err(|error| error.to_string())?;
             // On this copy everybody is told of everything, so that alerts end when they would have ended.
             run.alerts.notifications(at, 0, i64::MAX, &String::new);
             is_quiet &= run.alerts.phase() == Phase::Inactive;

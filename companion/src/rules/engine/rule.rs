@@ -1,10 +1,11 @@
 //! One rule: what its leaves have counted, when it is to be evaluated next, and its alerts.
 //!
 //! Each rule has a timeline of its own, since over logs no rule reads what another one makes. An alerting rule is evaluated at
-//! every event that changed a leaf and at the ticks of its group; a recording rule at the ticks. Between events a monotone rule
-//! that gave nothing gives nothing, so its ticks are left out.
+//! every event that changed a leaf, for the part of its query that the event is in, and as a whole at the ticks of its group; a
+//! recording rule at the ticks. So an event costs the same however many others the windows hold, and what is over ends at a tick.
+//! Between events a monotone rule that gave nothing gives nothing, so its ticks are left out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,23 +15,25 @@ use super::event_id::EventId;
 use super::{Context, Options, late};
 use crate::entry::Entry;
 use crate::labels::LabelSet;
-use crate::logql::{Extracted, Extractor, Leaf, LineCache, MetricQuery, PipelineError, Point, Sample};
-use crate::rules::alert::{ALERTS_MAX, Alert, Alerts, Found, Moment, Notification};
+use crate::logql::{Extracted, Extractor, Leaf, LineCache, MetricQuery, Partition, PipelineError, Point, Sample};
+use crate::rules::alert::{ALERTS_MAX, Alert, Alerts, Episode, Found, Moment, Notification};
 use crate::rules::file::{self, Kind};
 use crate::rules::journal::RuleId;
 use crate::rules::leaf::{Inserted, Keeping, KeptLine, LeafPoints, Mark};
-use crate::rules::template::Needs;
+use crate::rules::template::{Needs, Template};
 use crate::rules::timeline::Ticks;
 
+mod agenda;
 mod evaluate;
 mod saved;
+
+pub(super) use agenda::Touched;
+use agenda::Agenda;
 
 /// A late alert fires at least so long from when it was found.
 const HOLD_MIN: i64 = 5 * 60 * 1_000_000_000;
 /// An alert found so much later than it happened is late, where the interval is not longer.
 const LATE_AFTER_MIN: i64 = 30 * 1_000_000_000;
-/// Most times that wait to be evaluated.
-const AGENDA_MAX: usize = 100_000;
 /// Most ticks that are made up for at once; of more the older ones are skipped.
 const TICKS_MAX: i64 = 1000;
 
@@ -77,8 +80,10 @@ pub struct RuleState {
     leaves: Vec<LeafState>,
     event_id: Option<EventId>,
     is_monotone: bool,
-    /// Times at which events have changed it, not yet evaluated.
-    agenda: BTreeSet<UnixNanos>,
+    /// By which labels its query falls into parts.
+    partition: Partition,
+    /// Events that have changed it, not yet evaluated.
+    agenda: Agenda,
     /// The last time that was evaluated.
     last: Option<UnixNanos>,
     /// The next tick needs no evaluation: nothing was there, and nothing came.
@@ -86,10 +91,14 @@ pub struct RuleState {
     /// Points enter its windows up to then.
     loud_until: UnixNanos,
     alerts: Alerts,
-    /// The last evaluation's samples with their texts, by the labels of the series.
-    rendered: BTreeMap<LabelSet, Found>,
-    /// What those texts depend on.
-    needs: Needs,
+    /// What the last evaluation of each part found, with its texts.
+    found: BTreeMap<LabelSet, Vec<Found>>,
+    /// How many that are.
+    found_count: usize,
+    /// `found` is of all parts.
+    is_whole: bool,
+    /// What the texts depend on, of labels and of annotations.
+    needs: (Needs, Needs),
     /// What a recording rule gave last.
     recorded: Vec<Sample>,
     /// It has seen everything from then on.
@@ -119,12 +128,15 @@ impl RuleState {
             leaves: leaves.collect(),
             event_id: field.map(EventId::new),
             is_monotone: rule.query.is_monotone(),
-            agenda: BTreeSet::new(),
+            partition: partition(&rule),
+            agenda: Agenda::default(),
             last: None,
             is_quiet: false,
             loud_until: UnixNanos(i64::MIN),
             alerts: Alerts::default(),
-            rendered: BTreeMap::new(),
+            found: BTreeMap::new(),
+            found_count: 0,
+            is_whole: false,
             needs: needs(&rule),
             recorded: Vec::new(),
             seen_from: now,
@@ -170,18 +182,15 @@ impl RuleState {
         line: Option<Arc<KeptLine>>,
         query_offset: i64,
     ) -> bool {
+        let part = self.partition.key(labels);
         let state = &mut self.leaves[leaf];
-        if state.points.insert(labels, point, mark, line) == Inserted::Again {
+        if state.points.insert(&part, labels, point, mark, line) == Inserted::Again {
             return false;
         }
         let at = UnixNanos(point.time.0.saturating_add(state.leaf.offset).saturating_add(query_offset));
         self.is_dirty = true;
         if self.is_alerting() {
-            self.agenda.insert(at);
-            // Only what waits for sources to catch up can be so much; of the oldest the ticks will say what there was.
-            if self.agenda.len() > AGENDA_MAX {
-                self.agenda.pop_first();
-            }
+            self.agenda.add(at, part);
         } else {
             self.is_quiet = false;
             self.loud_until = self.loud_until.max(at);
@@ -197,19 +206,18 @@ impl RuleState {
             return;
         }
         if let Some(last) = self.last
-            && self.agenda.first().is_some_and(|first| *first < last)
+            && self.agenda.first().is_some_and(|first| first < last)
         {
-            let later = self.agenda.split_off(&last);
-            let times = std::mem::replace(&mut self.agenda, later);
-            late::evaluate(self, &times, last, context);
+            let late = self.agenda.take_before(last);
+            late::evaluate(self, late, last, context);
         }
         let horizon = UnixNanos(context.now.0.saturating_add(context.options.ahead));
         loop {
-            let event = self.agenda.first().copied().filter(|event| *event <= horizon);
+            let event = self.agenda.first().filter(|event| *event <= horizon);
             let tick = self.next_tick(context).filter(|tick| *tick <= context.now);
             let Some(at) = event.into_iter().chain(tick).min() else { return };
-            self.agenda.remove(&at);
-            self.step(at, context);
+            let touched = self.agenda.take(at).filter(|_| tick != Some(at)).unwrap_or(Touched::Whole);
+            self.step(at, touched, context);
         }
     }
 
@@ -225,7 +233,7 @@ impl RuleState {
             return Some(next);
         }
         let skipped = UnixNanos(next.0.saturating_add(surplus.saturating_mul(context.ticks.interval())));
-        if self.agenda.first().is_none_or(|event| *event > skipped) {
+        if self.agenda.first().is_none_or(|event| event > skipped) {
             self.counts.skipped_ticks += surplus.unsigned_abs();
             self.last = Some(UnixNanos(skipped.0 - context.ticks.interval()));
             return Some(skipped);
@@ -234,7 +242,7 @@ impl RuleState {
     }
 
     /// One evaluation of the timeline.
-    fn step(&mut self, at: UnixNanos, context: &Context<'_>) {
+    fn step(&mut self, at: UnixNanos, touched: Touched, context: &Context<'_>) {
         self.last = Some(at);
         if !self.is_known(at, context.query_offset) {
             self.health = Health::Unknown;
@@ -242,44 +250,69 @@ impl RuleState {
         }
         let began = Instant::now();
         self.counts.evaluations += 1;
-        let outcome = self.query(at, context.query_offset).and_then(|samples| self.take(samples, at, context));
+        let is_whole = touched == Touched::Whole;
+        let mut scopes = touched.scopes().into_iter();
+        let outcome = scopes.try_for_each(|part| {
+            let samples = self.query(part.as_ref(), at, context.query_offset)?;
+            self.take(part, samples, at, context)
+        });
         self.took = began.elapsed();
-        match outcome {
-            Ok(is_empty) => {
-                self.health = Health::Ok;
-                self.is_quiet =
-                    is_empty && self.is_monotone && self.has_leaves() && self.alerts.is_empty() && at >= self.loud_until;
-            }
-            Err(error) => {
-                self.counts.failures += 1;
-                self.health = Health::Err(error);
-                self.is_quiet = false;
-            }
+        if let Err(error) = outcome {
+            self.counts.failures += 1;
+            self.health = Health::Err(error);
+            self.is_quiet = false;
+            return;
         }
+        // What is wrong with the whole, a part cannot say.
+        if is_whole || self.health == Health::Unknown {
+            self.health = Health::Ok;
+        }
+        self.is_quiet = self.found_count == 0
+            && (is_whole || self.is_whole)
+            && self.is_monotone
+            && self.has_leaves()
+            && self.alerts.is_empty()
+            && at >= self.loud_until;
     }
 
-    /// What the samples of an evaluation mean: true if there is none.
-    fn take(&mut self, samples: Vec<Sample>, at: UnixNanos, context: &Context<'_>) -> Result<bool, String> {
-        let is_empty = samples.is_empty();
+    /// What the samples of an evaluation of a part, or of all of it, mean.
+    fn take(&mut self, part: Option<LabelSet>, samples: Vec<Sample>, at: UnixNanos, context: &Context<'_>) -> Result<(), String> {
         if !self.is_alerting() {
+            self.found_count = samples.len();
             self.recorded = self.record(samples, context.limit)?;
-            return Ok(is_empty);
+            return Ok(());
         }
-        let found = self.found(samples, at);
-        self.rendered = found.iter().map(|found| (found.series.clone(), found.clone())).collect();
+        self.is_dirty |= !samples.is_empty();
         let moment = self.moment(at, context);
-        let before = self.alerts.iter().filter(|alert| alert.fired_at == Some(at)).count();
-        self.alerts.observe(&moment, found).map_err(|error| error.to_string())?;
-        let fired = self.alerts.iter().filter(|alert| alert.fired_at == Some(at)).count();
-        self.counts.fired += fired.saturating_sub(before) as u64;
-        self.is_dirty |= !is_empty;
-        let limit = if context.limit == 0 { ALERTS_MAX } else { context.limit };
-        let active = self.alerts.active();
-        if active > limit {
+        let found = self.found(part.as_ref(), samples, at);
+        let observed = match part {
+            None => {
+                self.found_count = found.len();
+                self.found.clear();
+                for found in &found {
+                    self.found.entry(self.partition.key(&found.series)).or_default().push(found.clone());
+                }
+                self.is_whole = true;
+                self.alerts.observe(&moment, found)
+            }
+            Some(part) => {
+                let before = if found.is_empty() { self.found.remove(&part) } else { self.found.insert(part, found.clone()) };
+                let before = before.unwrap_or_default();
+                self.found_count = (self.found_count + found.len()).saturating_sub(before.len());
+                self.alerts.observe_part(&moment, found, before)
+            }
+        };
+        let observed = observed.map_err(|error| error.to_string())?;
+        self.counts.fired += observed.fired as u64;
+        let active = self.alerts.active().max(self.found_count);
+        if context.limit > 0 && active > context.limit {
             self.alerts.clear();
-            return Err(format!("{active} alerts, and the limit is {limit}: all of them are dropped"));
+            return Err(format!("{active} alerts, and the limit is {}: all of them are dropped", context.limit));
         }
-        Ok(is_empty)
+        match observed.refused {
+            0 => Ok(()),
+            refused => Err(format!("{ALERTS_MAX} alerts are pending or firing, and {refused} more are not told of")),
+        }
     }
 
     pub(super) fn moment(&self, at: UnixNanos, context: &Context<'_>) -> Moment {
@@ -292,6 +325,7 @@ impl RuleState {
             late_after: LATE_AFTER_MIN.max(context.ticks.interval()),
             hold: HOLD_MIN.max(self.range()),
             is_catching_up: context.is_catching_up,
+            most: ALERTS_MAX,
         }
     }
 
@@ -328,8 +362,8 @@ impl RuleState {
         due
     }
 
-    pub(super) fn next_due(&self, ticks: Ticks, is_catching_up: bool, resend_delay: i64) -> Option<UnixNanos> {
-        let resend = self.alerts.next_due(resend_delay);
+    pub(super) fn next_due(&self, ticks: Ticks, is_catching_up: bool) -> Option<UnixNanos> {
+        let resend = self.alerts.next_due();
         if !self.is_monotone && is_catching_up {
             return resend;
         }
@@ -338,7 +372,7 @@ impl RuleState {
             None => Some(UnixNanos(i64::MIN)),
             Some(last) => Some(ticks.after(last)),
         };
-        tick.into_iter().chain(self.agenda.first().copied()).chain(resend).min()
+        tick.into_iter().chain(self.agenda.first()).chain(resend).min()
     }
 
     pub(super) fn end_watch(&mut self, end: UnixNanos) {
@@ -414,7 +448,12 @@ impl RuleState {
 
     /// What its query gives at that time, of the points that it has; its state stays as it is.
     pub fn evaluate(&self, at: UnixNanos) -> Result<Vec<Sample>, String> {
-        self.query(at, 0)
+        self.query(None, at, 0)
+    }
+
+    /// What became of its alerts since this was last asked, or saved.
+    pub(super) fn take_changes(&mut self) -> (Vec<(LabelSet, Option<Alert>)>, Vec<Episode>) {
+        self.alerts.take_changes()
     }
 
     /// How the last evaluation went.
@@ -453,11 +492,18 @@ impl RuleState {
     }
 }
 
-/// What all templates of a rule depend on together.
-fn needs(rule: &file::Rule) -> Needs {
+/// By which labels the alerts of a rule fall into parts: the query's, but for those that the rule itself sets.
+fn partition(rule: &file::Rule) -> Partition {
+    let own = rule.labels.iter().map(|(name, _)| name.as_str()).chain(["alertname", "__name__"]);
+    rule.query.partition().except(own)
+}
+
+/// What the templates of a rule's labels depend on, and those of its annotations.
+fn needs(rule: &file::Rule) -> (Needs, Needs) {
     let annotations = match &rule.kind {
         Kind::Alerting(alerting) => alerting.annotations.as_slice(),
         Kind::Recording => &[],
     };
-    rule.labels.iter().chain(annotations).map(|(_, template)| template.needs()).max().unwrap_or(Needs::Labels)
+    let most = |texts: &[(String, Template)]| texts.iter().map(|(_, text)| text.needs()).max().unwrap_or(Needs::Labels);
+    (most(&rule.labels), most(annotations))
 }

@@ -342,7 +342,7 @@ fn points_keep_within_their_bytes() {
     scene.step(at(10.0));
     assert!(scene.engine.bytes() <= 10_000, "{}", scene.engine.bytes());
     assert!(scene.engine.counts().given_up > 4000);
-    let newest = scene.engine.rules().next().unwrap().event_times(at(0.0), at(10.0), 0);
+    let newest = scene.engine.rules().next().unwrap().event_times(None, at(0.0), at(10.0), 0);
     assert_eq!(newest.last(), Some(&at(5.999)));
 }
 

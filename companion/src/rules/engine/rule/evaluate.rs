@@ -14,15 +14,21 @@ use crate::rules::leaf::KeptLine;
 use crate::rules::template::{Needs, Template};
 
 impl RuleState {
-    /// What the query gives at that time.
-    pub(in crate::rules::engine) fn query(&self, at: UnixNanos, query_offset: i64) -> Result<Vec<Sample>, String> {
+    /// What the query gives at that time, in one part or as a whole.
+    pub(in crate::rules::engine) fn query(
+        &self,
+        part: Option<&LabelSet>,
+        at: UnixNanos,
+        query_offset: i64,
+    ) -> Result<Vec<Sample>, String> {
         let at = UnixNanos(at.0.saturating_sub(query_offset));
         let by_id = self.leaves.iter().map(|leaf| {
             let until = UnixNanos(at.0.saturating_sub(leaf.leaf.offset));
             let after = UnixNanos(until.0.saturating_sub(leaf.leaf.range));
-            leaf.points.is_by_id().then(|| (after, until, leaf.points.window_by_id(after, until)))
+            let is_copied = leaf.points.is_by_id() && !leaf.leaf.counts;
+            is_copied.then(|| (after, until, leaf.points.window_by_id(part, after, until)))
         });
-        let windows = RuleWindows { leaves: &self.leaves, by_id: by_id.collect() };
+        let windows = RuleWindows { leaves: &self.leaves, part, by_id: by_id.collect() };
         match logql::evaluate(&self.rule.query, at, &windows) {
             Ok(Value::Scalar(value)) => Ok(vec![Sample { labels: LabelSet::new(), value }]),
             Ok(Value::Vector(samples)) => Ok(samples),
@@ -30,15 +36,21 @@ impl RuleState {
         }
     }
 
-    /// Samples with the rule's labels and texts. Those of the last evaluation are taken where they must come out the same.
-    pub(in crate::rules::engine) fn found(&self, samples: Vec<Sample>, at: UnixNanos) -> Vec<Found> {
+    /// Samples with the rule's labels and texts. Those of the last evaluation are taken where they must come out the same; and where
+    /// one part is evaluated for an event, annotations stay as they are until the next tick, so that texts cost nothing per event.
+    pub(in crate::rules::engine) fn found(&self, part: Option<&LabelSet>, samples: Vec<Sample>, at: UnixNanos) -> Vec<Found> {
         let Kind::Alerting(alerting) = &self.rule.kind else { return Vec::new() };
         let found = samples.into_iter().map(|Sample { labels, value }| {
-            let known = self.rendered.get(&labels).filter(|known| match self.needs {
+            let key = part.cloned().unwrap_or_else(|| self.partition.key(&labels));
+            let known = self.found.get(&key).and_then(|found| found.iter().find(|found| found.series == labels));
+            let is_same = |known: &Found, needs: Needs| match needs {
                 Needs::Labels => true,
                 Needs::Value => known.value.to_bits() == value.to_bits(),
                 Needs::Moment => false,
-            });
+            };
+            let (labels_need, annotations_need) = self.needs;
+            let known =
+                known.filter(|known| is_same(known, labels_need) && (part.is_some() || is_same(known, annotations_need)));
             if let Some(known) = known {
                 return Found { value, ..known.clone() };
             }
@@ -80,27 +92,36 @@ impl RuleState {
     }
 
     /// The times between both at which events change it.
-    pub(in crate::rules::engine) fn event_times(&self, from: UnixNanos, to: UnixNanos, query_offset: i64) -> BTreeSet<UnixNanos> {
+    pub(in crate::rules::engine) fn event_times(
+        &self,
+        part: Option<&LabelSet>,
+        from: UnixNanos,
+        to: UnixNanos,
+        query_offset: i64,
+    ) -> BTreeSet<UnixNanos> {
         let times = self.leaves.iter().flat_map(|leaf| {
             let shift = leaf.leaf.offset.saturating_add(query_offset);
             let (from, to) = (UnixNanos(from.0.saturating_sub(shift).saturating_sub(1)), UnixNanos(to.0.saturating_sub(shift)));
-            leaf.points.times(from, to).map(move |time| UnixNanos(time.0.saturating_add(shift)))
+            leaf.points.times(part, from, to).map(move |time| UnixNanos(time.0.saturating_add(shift)))
         });
         times.collect()
     }
 
-    /// The lines in the windows of an alert at that time that are newer than `after`, if lines are kept: those of the series that
-    /// agree with its labels.
-    pub fn causes(&self, alert: &Alert, after: UnixNanos, at: UnixNanos, query_offset: i64) -> Vec<Arc<KeptLine>> {
+    /// The lines that an alert was made of up to a time, if lines are kept: those of the series that agree with its labels, newer than
+    /// `after`, or as far back as its windows reach.
+    pub fn causes(&self, alert: &Alert, after: Option<UnixNanos>, at: UnixNanos, query_offset: i64) -> Vec<Arc<KeptLine>> {
         let own = |name: &str| self.rule.labels.iter().any(|(own, _)| own == name);
         let agrees = |series: &LabelSet| {
             series.iter().all(|(name, value)| own(name) || alert.labels.get(name).is_none_or(|known| known == value))
         };
+        let part = self.partition.key(&alert.labels);
         let mut lines = Vec::new();
         for leaf in self.leaves.iter().filter(|leaf| !leaf.leaf.is_absence) {
             let until = UnixNanos(at.0.saturating_sub(query_offset).saturating_sub(leaf.leaf.offset));
-            let from = UnixNanos(until.0.saturating_sub(leaf.leaf.range)).max(after);
-            lines.extend(leaf.points.lines(from, until, agrees));
+            let from = after.unwrap_or(UnixNanos(until.0.saturating_sub(leaf.leaf.range)));
+            // Empty labels are not told, so the alert of a part may not name it.
+            let part = Some(&part).filter(|part| leaf.points.has_part(part));
+            lines.extend(leaf.points.lines(part, from, until, agrees));
         }
         lines
     }
@@ -112,7 +133,8 @@ type IdWindow = (UnixNanos, UnixNanos, Vec<(LabelSet, Vec<Point>)>);
 /// The points of a rule's leaves, as a query asks for them.
 struct RuleWindows<'a> {
     leaves: &'a [LeafState],
-    /// Of leaves that count ids: the window of the evaluation under way.
+    part: Option<&'a LabelSet>,
+    /// Of leaves whose points depend on ids: the window of the evaluation under way.
     by_id: Vec<Option<IdWindow>>,
 }
 
@@ -126,9 +148,9 @@ impl Windows for RuleWindows<'_> {
                 if (*known_after, *known_until) != (after, until) {
                     return Err(EvalError("the query asks for another window than its leaf has".to_owned()));
                 }
-                Ok(series.iter().map(|(labels, points)| Series { labels, points }).collect())
+                Ok(series.iter().map(|(labels, points)| Series::new(labels, points)).collect())
             }
-            _ => Ok(state.points.window(after, until)),
+            _ => Ok(state.points.window(self.part, after, until)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use proto::time::UnixNanos;
 
-use super::RuleState;
+use super::{Agenda, RuleState};
 use crate::rules::engine::Restore;
 use crate::rules::journal::Record;
 use crate::rules::timeline::Ticks;
@@ -14,14 +14,14 @@ impl RuleState {
             Record::Rule { seen_from, .. } => self.seen_from = seen_from,
             Record::Evaluated { at, waiting, .. } => {
                 self.last = (at.0 != i64::MIN).then_some(at);
-                self.agenda = waiting.into_iter().collect();
+                self.agenda = Agenda::restore(waiting);
             }
             Record::Point { leaf, labels, point, mark, .. } => {
                 if let Some(leaf) = self.leaves.get_mut(leaf as usize) {
-                    leaf.points.insert(&labels, point, mark, None);
+                    leaf.points.insert(&self.partition.key(&labels), &labels, point, mark, None);
                 }
             }
-            Record::Alert { labels, alert, .. } => self.alerts.restore(labels, alert.map(|alert| *alert)),
+            Record::Alert { labels, alert, .. } => self.alerts.restore(&labels, alert.map(|alert| *alert)),
             Record::Episode { episode, .. } => self.alerts.restore_episode(episode),
         }
     }
@@ -76,7 +76,7 @@ impl RuleState {
     }
 
     fn evaluated(&self) -> Option<Record> {
-        let waiting: Vec<UnixNanos> = self.agenda.iter().copied().collect();
+        let waiting: Vec<UnixNanos> = self.agenda.times().collect();
         match self.last {
             Some(at) => Some(Record::Evaluated { rule: self.id, at, waiting }),
             None if waiting.is_empty() => None,
