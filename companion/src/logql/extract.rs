@@ -122,8 +122,8 @@ impl LeafPlan {
     }
 
     pub(crate) fn leaf(&self) -> Leaf {
-        let counts = self.function == RangeFunction::Count
-            || (self.function == RangeFunction::Rate && self.pipeline.unwraps().is_none());
+        let counts =
+            self.function == RangeFunction::Count || (self.function == RangeFunction::Rate && self.pipeline.unwraps().is_none());
         Leaf { range: self.range, offset: self.offset, is_absence: self.function == RangeFunction::Absent, counts }
     }
 

@@ -133,7 +133,10 @@ mod tests {
             (r#"sort(sum by (x) (count_over_time({a="b"}[1m])))"#, "by x"),
             (r#"sum by (x, y) (count_over_time({a="b"}[1m])) and on (x) sum by (x, z) (count_over_time({a="c"}[1m]))"#, "by x"),
             (r#"sum by (x, y) (count_over_time({a="b"}[1m])) unless sum by (x, y) (count_over_time({a="c"}[1m]))"#, "by x y"),
-            (r#"sum by (x, y) (count_over_time({a="b"}[1m])) / ignoring (y) group_left sum by (x) (count_over_time({a="b"}[1m]))"#, "by x"),
+            (
+                r#"sum by (x, y) (count_over_time({a="b"}[1m])) / ignoring (y) group_left sum by (x) (count_over_time({a="b"}[1m]))"#,
+                "by x",
+            ),
             (r#"sum by (x) (count_over_time({a="b"}[1m])) or vector(0)"#, "by "),
             (r#"absent_over_time({a="b"}[1m])"#, "by "),
             (r#"label_replace(sum by (x, y) (count_over_time({a="b"}[1m])), "y", "$1", "x", "(.)")"#, "by x"),

@@ -132,7 +132,8 @@ mod tests {
             .into_iter()
             .map(|(seconds, value)| Point { time: UnixNanos(seconds * 1_000_000_000), value })
             .collect();
-        let window = Window { after: UnixNanos(10_000_000_000), until: UnixNanos(30_000_000_000), range: 20_000_000_000, counts: false };
+        let window =
+            Window { after: UnixNanos(10_000_000_000), until: UnixNanos(30_000_000_000), range: 20_000_000_000, counts: false };
         assert_eq!(rate_of_counter(&window, &points).to_string(), "0.35");
         assert_eq!(rate_of_counter(&window, &points[..1]).to_string(), "0");
     }

@@ -110,7 +110,8 @@ pub fn run(groups: Vec<Group>, sources: Vec<Source>, each: &mut dyn FnMut(AlertR
     let mut merged = Merged::new(sources)?;
     let mut summary = Summary::default();
     let Some(start) = merged.next_time() else { return Ok(summary) };
-    let mut replay = Replay { engine: Engine::new(groups, engine_options(), start), open: BTreeMap::new(), collected: start, each };
+    let mut replay =
+        Replay { engine: Engine::new(groups, engine_options(), start), open: BTreeMap::new(), collected: start, each };
     let mut end = start;
     while let Some(first) = merged.next_time() {
         replay.up_to(first, &mut summary)?;
@@ -186,8 +187,9 @@ impl Replay<'_> {
                     && firing.is_none_or(|firing| firing.fired_at != open.alert.fired_at)
                 {
                     let mut own = episodes.iter().filter(|episode| episode.labels == key.2);
-                    let episode = own.find(|episode| Some(episode.from) == open.alert.fired_at);
-                    let ends_at = alert.as_ref().and_then(|alert| alert.resolved_at).or(episode.map(|episode| episode.until));
+                    let mut episode = || own.find(|episode| Some(episode.from) == open.alert.fired_at);
+                    let resolved_at = alert.as_ref().and_then(|alert| alert.resolved_at);
+                    let ends_at = resolved_at.or_else(|| Some(episode()?.until));
                     self.end(&key, alert.as_ref().filter(|_| firing.is_none()), Some(ends_at.unwrap_or(time)))?;
                 }
                 if let Some(firing) = firing

@@ -10,7 +10,8 @@ use proto::time::UnixNanos;
 use super::Context;
 use super::rule::{RuleState, Touched};
 use crate::labels::LabelSet;
-use crate::rules::alert::{ALERTS_MAX, Alert, Alerts, Moment, Phase};
+use crate::rules::alert::{Alert, Moment, Phase};
+use crate::rules::alerts::{ALERTS_MAX, Alerts};
 
 /// Most ticks of one such run; a longer stretch is looked at more coarsely, at its events never.
 const TICKS_MAX: i64 = 5_000;
@@ -99,7 +100,16 @@ impl Run {
             }
             let samples = rule.query(part, at, context.query_offset)?;
             is_quiet = rule.is_monotone() && samples.is_empty();
-            let moment = Moment { at, now: at, wait, keep_firing: 0, late_after: i64::MAX, hold: 0, is_catching_up: false, most: ALERTS_MAX };
+            let moment = Moment {
+                at,
+                now: at,
+                wait,
+                keep_firing: 0,
+                late_after: i64::MAX,
+                hold: 0,
+                is_catching_up: false,
+                most: ALERTS_MAX,
+            };
             run.alerts.observe(&moment, rule.found(part, samples, at)).map_err(|error| error.to_string())?;
             // On this copy everybody is told of everything, so that alerts end when they would have ended.
             run.alerts.notifications(at, 0, i64::MAX, &String::new);

@@ -16,7 +16,8 @@ use super::{Context, Options, late};
 use crate::entry::Entry;
 use crate::labels::LabelSet;
 use crate::logql::{Extracted, Extractor, Leaf, LineCache, MetricQuery, Partition, PipelineError, Point, Sample};
-use crate::rules::alert::{ALERTS_MAX, Alert, Alerts, Episode, Found, Moment, Notification};
+use crate::rules::alert::{Alert, Episode, Found, Moment, Notification};
+use crate::rules::alerts::{ALERTS_MAX, Alerts};
 use crate::rules::file::{self, Kind};
 use crate::rules::journal::RuleId;
 use crate::rules::leaf::{Inserted, Keeping, KeptLine, LeafPoints, Mark};
@@ -27,8 +28,8 @@ mod agenda;
 mod evaluate;
 mod saved;
 
-pub(super) use agenda::Touched;
 use agenda::Agenda;
+pub(super) use agenda::Touched;
 
 /// A late alert fires at least so long from when it was found.
 const HOLD_MIN: i64 = 5 * 60 * 1_000_000_000;
@@ -77,6 +78,8 @@ pub struct RuleCounts {
 pub struct RuleState {
     id: RuleId,
     rule: Arc<file::Rule>,
+    /// Its query as a URL has it.
+    encoded: String,
     leaves: Vec<LeafState>,
     event_id: Option<EventId>,
     is_monotone: bool,
@@ -125,6 +128,7 @@ impl RuleState {
         });
         Self {
             id,
+            encoded: gotmpl::url_encode(&rule.expr),
             leaves: leaves.collect(),
             event_id: field.map(EventId::new),
             is_monotone: rule.query.is_monotone(),
@@ -351,7 +355,7 @@ impl RuleState {
         if self.alerts.is_empty() {
             return Vec::new();
         }
-        let url = || format!("{}/graph?g0.expr={}&g0.tab=1", options.external_url, gotmpl::url_encode(&self.rule.expr));
+        let url = || format!("{}/graph?g0.expr={}&g0.tab=1", options.external_url, self.encoded);
         let mut due = self.alerts.notifications(now, interval, options.resend_delay, &url);
         self.is_dirty |= !due.is_empty();
         if !options.external_labels.is_empty() {

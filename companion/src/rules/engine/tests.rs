@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::*;
+use crate::rules::alerts::ALERTS_MAX;
 use crate::rules::file;
 use crate::rules::template::Environment;
 
@@ -312,6 +313,41 @@ fn over_the_limit_all_alerts_are_dropped() {
         (rule.alerts().active(), rule.health()),
         (0, &Health::Err("2 alerts, and the limit is 1: all of them are dropped".to_owned()))
     );
+}
+
+#[test]
+fn of_a_flood_of_alerts_the_first_stay_and_the_rule_says_so() {
+    let mut scene = Scene::new("  - {alert: A, expr: 'sum by (user) (count_over_time({job=\"a\"} | logfmt [1m])) > 0'}\n");
+    for number in 0..ALERTS_MAX + 5 {
+        scene.offer(1.0 + number as f64 / 1e5, 2.0, &format!("user=u{number}"));
+    }
+    scene.step(at(2.0));
+    let rule = scene.engine.rules().next().unwrap();
+    assert_eq!(rule.alerts().active(), ALERTS_MAX);
+    assert_eq!(*rule.health(), Health::Err("10000 alerts are pending or firing, and 1 more are not told of".to_owned()));
+    assert_eq!(scene.told().lines().count(), ALERTS_MAX);
+    // The tick sees them all.
+    scene.up_to(15.0);
+    let health = scene.engine.rules().next().unwrap().health().clone();
+    assert_eq!(health, Health::Err("10000 alerts are pending or firing, and 5 more are not told of".to_owned()));
+}
+
+#[test]
+fn an_event_is_evaluated_for_its_own_part_and_a_tick_for_all() {
+    let mut scene = Scene::new(
+        "  - {alert: Both, expr: 'sum by (user) (count_over_time({job=\"a\"} |= `in` | logfmt [1m])) > 0 unless on (user) sum by (user) (count_over_time({job=\"a\"} |= `out` | logfmt [1m])) > 0'}\n",
+    );
+    scene.engine.assume_all_seen();
+    scene.event(1.0, "in user=eve");
+    scene.event(2.0, "in user=bob");
+    assert_eq!(scene.told(), "1: Both{user=\"eve\"} fires since 1\n2: Both{user=\"bob\"} fires since 2\n");
+    // What is new for bob ends his alone, and at once; hers ends when its event has left the window.
+    scene.event(20.0, "out user=bob");
+    assert_eq!(scene.told(), "20: Both{user=\"bob\"} resolved at 20 since 2\n");
+    scene.up_to(74.0);
+    assert!(!scene.told().contains("eve\"} resolved"));
+    scene.up_to(75.0);
+    assert!(scene.told().contains("75: Both{user=\"eve\"} resolved at 75 since 1"));
 }
 
 #[test]

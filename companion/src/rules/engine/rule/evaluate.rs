@@ -49,8 +49,7 @@ impl RuleState {
                 Needs::Moment => false,
             };
             let (labels_need, annotations_need) = self.needs;
-            let known =
-                known.filter(|known| is_same(known, labels_need) && (part.is_some() || is_same(known, annotations_need)));
+            let known = known.filter(|known| is_same(known, labels_need) && (part.is_some() || is_same(known, annotations_need)));
             if let Some(known) = known {
                 return Found { value, ..known.clone() };
             }
