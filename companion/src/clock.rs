@@ -1,6 +1,6 @@
 //! Times as people and protocols write them, and the one place that asks the clock.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use proto::time::UnixNanos;
 
@@ -10,6 +10,31 @@ const SECOND: i64 = 1_000_000_000;
 pub fn now() -> UnixNanos {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UnixNanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// A step of the clock that is no correction of a running clock but another time.
+const JUMP: i64 = 5 * SECOND;
+
+/// Notices that the clock was set, or stood still while the machine slept.
+#[derive(Clone, Copy, Debug)]
+pub struct JumpWatch {
+    wall: UnixNanos,
+    steady: Instant,
+}
+
+impl JumpWatch {
+    /// Looks at both clocks for the first time.
+    pub fn new(wall: UnixNanos, steady: Instant) -> Self {
+        Self { wall, steady }
+    }
+
+    /// Whether the wall's clock has gone another way than the steady one since they were looked at last.
+    pub fn jumped(&mut self, wall: UnixNanos, steady: Instant) -> bool {
+        let passed = i64::try_from(steady.saturating_duration_since(self.steady).as_nanos()).unwrap_or(i64::MAX);
+        let shown = wall.0.saturating_sub(self.wall.0);
+        (self.wall, self.steady) = (wall, steady);
+        shown.saturating_sub(passed).saturating_abs() > JUMP
+    }
 }
 
 /// `2026-11-26T11:26:19Z`
@@ -93,6 +118,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_jump_is_what_the_steady_clock_does_not_show() {
+        let (steady, wall) = (Instant::now(), 1_795_692_379 * SECOND);
+        let after = |seconds: u64| steady + std::time::Duration::from_secs(seconds);
+        let mut watch = JumpWatch::new(UnixNanos(wall), steady);
+        assert!(!watch.jumped(UnixNanos(wall + 60 * SECOND), after(60)), "a long wait");
+        assert!(!watch.jumped(UnixNanos(wall + 63 * SECOND), after(61)), "a correction");
+        assert!(watch.jumped(UnixNanos(wall - 3600 * SECOND), after(62)), "back");
+        assert!(!watch.jumped(UnixNanos(wall - 3599 * SECOND), after(63)), "said once");
+        assert!(watch.jumped(UnixNanos(wall), after(64)), "forth");
+    }
 
     #[test]
     fn times_are_written_as_everybody_writes_them() {

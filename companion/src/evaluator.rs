@@ -6,13 +6,13 @@
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proto::time::UnixNanos;
 use tokio::sync::oneshot;
-use tracing::error;
+use tracing::{error, warn};
 
-use crate::clock;
+use crate::clock::{self, JumpWatch};
 use crate::entry::Entry;
 use crate::intake::{Blocked, Delivery};
 use crate::rules::alert::Notification;
@@ -48,6 +48,7 @@ pub struct Evaluator {
     tell: Tell,
     trouble: Arc<Mutex<Option<String>>>,
     inbox: Receiver<Errand>,
+    jumps: JumpWatch,
 }
 
 /// The way to the thread.
@@ -61,7 +62,8 @@ pub struct Desk {
 pub fn evaluator(engine: Engine, state: State, window: Arc<RwLock<Window>>, tell: Tell) -> (Evaluator, Desk) {
     let (outbox, inbox) = sync_channel(QUEUED);
     let trouble = Arc::new(Mutex::new(None));
-    (Evaluator { engine, state, window, tell, trouble: Arc::clone(&trouble), inbox }, Desk { outbox, trouble })
+    let jumps = JumpWatch::new(clock::now(), Instant::now());
+    (Evaluator { engine, state, window, tell, trouble: Arc::clone(&trouble), inbox, jumps }, Desk { outbox, trouble })
 }
 
 impl Desk {
@@ -155,6 +157,10 @@ impl Evaluator {
 
     fn evaluate(&mut self, done: Vec<(Done, crate::intake::budget::Held)>) {
         let now = clock::now();
+        if self.jumps.jumped(now, Instant::now()) {
+            warn!("the clock was set, or the machine slept: what is absent is unknown until its window has been seen anew");
+            self.engine.clock_jumped(now);
+        }
         self.engine.advance(now);
         let notifications = self.engine.notifications();
         let saved = self.state.flush(&mut self.engine).map_err(|error| error.to_string());

@@ -149,7 +149,7 @@ impl Alerts {
         let due = match (alert.phase, before) {
             (Phase::Pending, _) => None,
             _ if is_news => Some(AT_ONCE),
-            (phase, Some(before)) if before.alert.phase == phase => before.due,
+            (phase, Some(before)) if before.alert.phase == phase && before.alert.last_sent == alert.last_sent => before.due,
             _ => Some(AT_ONCE),
         };
         self.list(Kept { alert, due });
@@ -330,6 +330,29 @@ impl Alerts {
     pub fn clear(&mut self) {
         self.changed.extend(std::mem::take(&mut self.by_labels).into_keys());
         (self.active, self.due, self.due_over) = (0, BTreeSet::new(), BTreeSet::new());
+    }
+
+    /// The clock was set back: what stands in the future would wait for a time that may never come.
+    pub fn turn_back(&mut self, now: UnixNanos, hold: i64) {
+        let at_most = |time: Option<UnixNanos>, most: UnixNanos| time.map(|time| time.min(most));
+        let hold = UnixNanos(now.0.saturating_add(hold));
+        let is_ahead = |alert: &Alert| {
+            let times = [alert.last_sent, alert.resolved_at, alert.missing_since, alert.fired_at, Some(alert.active_at)];
+            times.into_iter().flatten().any(|time| time > now) || alert.held_until.is_some_and(|until| until > hold)
+        };
+        let ahead: Vec<Alert> = self.iter().filter(|alert| is_ahead(alert)).cloned().collect();
+        for alert in ahead {
+            self.put(Alert {
+                active_at: alert.active_at.min(now),
+                fired_at: at_most(alert.fired_at, now),
+                resolved_at: at_most(alert.resolved_at, now),
+                missing_since: at_most(alert.missing_since, now),
+                last_sent: at_most(alert.last_sent, now),
+                seen_at: alert.seen_at.min(now),
+                held_until: at_most(alert.held_until, hold),
+                ..alert
+            });
+        }
     }
 
     /// Forgets episodes that no late event is looked up in any more.

@@ -393,6 +393,23 @@ impl Engine {
         due
     }
 
+    /// The clock was set to that time, or stood still while the machine slept. Events are evaluated at their own times as ever; but
+    /// ticks go on from now, also where the clock went back, and what rules that speak of the absent would speak of was not seen.
+    pub fn clock_jumped(&mut self, now: UnixNanos) {
+        self.now = now;
+        self.pruned = self.pruned.min(now);
+        if let Some((since, until)) = &mut self.catching_up {
+            *since = (*since).min(now);
+            until.0 = until.0.min(now.0.saturating_add(self.options.catch_up));
+        }
+        for rule in self.groups.iter_mut().flat_map(|group| &mut group.rules) {
+            rule.clock_jumped(now);
+            if self.options.is_journaled {
+                self.journal.push(Record::Rule { rule: rule.id(), seen_from: rule.seen_from() });
+            }
+        }
+    }
+
     /// What became of alerts since this was last asked, instead of a journal: by the places of group and rule, each alert that
     /// changed (none: it is gone), and the times in which others fired.
     pub fn take_changes(&mut self) -> Vec<Changes> {

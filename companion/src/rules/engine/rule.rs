@@ -379,6 +379,21 @@ impl RuleState {
         tick.into_iter().chain(self.agenda.first()).chain(resend).min()
     }
 
+    pub(super) fn clock_jumped(&mut self, now: UnixNanos) {
+        if !self.is_monotone {
+            self.seen_from = now;
+        }
+        self.last = self.last.map(|last| last.min(now));
+        self.alerts.turn_back(now, HOLD_MIN.max(self.range()));
+        self.is_quiet = false;
+        self.is_dirty = true;
+    }
+
+    /// It has seen everything from then on.
+    pub(super) fn seen_from(&self) -> UnixNanos {
+        self.seen_from
+    }
+
     pub(super) fn end_watch(&mut self, end: UnixNanos) {
         self.seen_until = end;
     }

@@ -351,6 +351,37 @@ fn an_event_is_evaluated_for_its_own_part_and_a_tick_for_all() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_stops_nothing() {
+    let mut scene = Scene::new("  - {alert: One, expr: 'sum by (user) (count_over_time({job=\"a\"} | logfmt [1m])) > 0'}\n");
+    scene.event(7000.0, "user=eve");
+    assert_eq!(scene.told(), "7000: One{user=\"eve\"} fires since 7000\n");
+    // It was an hour ahead.
+    scene.engine.clock_jumped(at(3400.0));
+    scene.event(3401.0, "user=bob");
+    assert_eq!(scene.told(), "3401: One{user=\"bob\"} fires since 3401\n");
+    scene.up_to(3480.0);
+    let told = scene.told();
+    assert!(told.contains("3405: One{user=\"eve\"} resolved at 3405"), "{told}");
+    assert!(told.contains("3465: One{user=\"bob\"} resolved at 3465"), "{told}");
+}
+
+#[test]
+fn a_clock_that_is_set_forward_makes_nothing_silent() {
+    let mut scene = Scene::new("  - {alert: Silent, expr: 'absent_over_time({job=\"a\"} [5m])'}\n");
+    scene.up_to(400.0);
+    scene.event(401.0, "x");
+    assert!(scene.told().contains("401: Silent{job=\"a\"} resolved"));
+    scene.engine.clock_jumped(at(8000.0));
+    scene.up_to(8010.0);
+    assert_eq!(scene.told(), "");
+    scene.event(8011.0, "x");
+    scene.up_to(8301.0);
+    assert_eq!(scene.told(), "");
+    scene.up_to(8325.0);
+    assert_eq!(scene.told(), "8325: Silent{job=\"a\"} fires since 8325\n");
+}
+
+#[test]
 fn a_recording_rule_is_evaluated_at_ticks() {
     let mut scene = Scene::new(
         "  - {record: 'job:lines', expr: 'sum by (user) (count_over_time({job=\"a\"} | logfmt [1m]))', labels: {team: x}}\n",
