@@ -2,12 +2,13 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tests::line::Shape;
 use tests::load::{Load, Turn};
 use tests::loki::{Answer, Behaviour, Loki};
 use tests::skip::skipped;
+use tests::wall_clock::WallClock;
 use tests::{stamp, wait};
 
 use crate::scene::{Destination, REPEATS_PER_KILL_MAX, Scene, scale};
@@ -84,19 +85,10 @@ fn the_wall_clock_jumps_under_load_and_the_agent_is_killed() {
     let Some(scene) = Scene::set("the_wall_clock_jumps_under_load_and_the_agent_is_killed") else {
         return;
     };
-    let Some(faketime) = faketime() else {
+    let Some(clock) = WallClock::new(scene.path("offset")) else {
         return skipped(scene.name, "no libfaketime (Debian package faketime)");
     };
-    let offset = scene.path("offset");
-    set(&offset, "+0");
-    let variables = [
-        ("LD_PRELOAD", faketime.to_str().unwrap()),
-        ("FAKETIME_TIMESTAMP_FILE", offset.to_str().unwrap()),
-        ("FAKETIME_NO_CACHE", "1"),
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-        ("NO_FAKE_STAT", "1"),
-    ];
-    let scene = variables.iter().fold(scene, |scene, (name, value)| scene.with_env(name, value));
+    let scene = clock.variables().into_iter().fold(scene, |scene, (name, value)| scene.with_env(&name, &value));
     let loki = Loki::start();
     let log = scene.log("audit.log", RAW, 1);
     scene.configure(&[("load", log.path(), "raw")], &[Destination("main", &loki, "")]);
@@ -108,7 +100,7 @@ fn the_wall_clock_jumps_under_load_and_the_agent_is_killed() {
         wait::for_condition("lines by the present clock", scale().deliver_max, || {
             loki.n_stored() >= n_seen + scale().rate as usize / 2
         });
-        set(&offset, text);
+        clock.set(text);
         if is_killed {
             agent.kill();
             agent = scene.start();
@@ -127,17 +119,4 @@ fn the_wall_clock_jumps_under_load_and_the_agent_is_killed() {
     // Each start takes a moment, in which lines wait.
     assert!(delay_max <= 2 * DELAY_MS_MAX, "no wait is measured by the wall clock: {delay_max} ms at most");
     scene.finish(agent, &loki, book, &[&log], n_kills * REPEATS_PER_KILL_MAX);
-}
-
-/// Sets the clock by what the file then says, without a moment in which it says nothing.
-fn set(file: &Path, offset: &str) {
-    let new = file.with_extension("new");
-    fs::write(&new, offset).unwrap();
-    fs::rename(new, file).unwrap();
-}
-
-/// The library that is loaded before the agent's own.
-fn faketime() -> Option<PathBuf> {
-    let places = fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path().join("faketime/libfaketime.so.1"));
-    places.into_iter().find(|path| path.is_file())
 }

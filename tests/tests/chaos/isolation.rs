@@ -1,12 +1,12 @@
 //! One trouble stays one trouble: a dead destination, or a full disk, disturbs nothing else.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tests::line::Shape;
 use tests::load::{Load, Turn};
 use tests::loki::{Answer, Behaviour, Loki};
 use tests::skip::skipped;
+use tests::small_disk::{self, SmallDisk};
 use tests::wait;
 
 use crate::scene::{Destination, REPEATS_PER_KILL_MAX, Scene, deliver, scale, written};
@@ -79,7 +79,7 @@ fn the_state_directory_fills_up_and_is_emptied() {
     let load = Load::start(log, scale().rate, Turn::Never);
     let agent = scene.start();
     wait::for_condition("the first lines", Duration::from_secs(20), || loki.n_stored() > 0);
-    let ballast = fill(&scene.state_dir());
+    let ballast = small_disk::fill(&scene.state_dir());
     wait::span(scale().outage / 4);
     // Full, and the server away: nowhere to put anything.
     loki.behave(Behaviour::Answer(Answer::of(503)));
@@ -89,32 +89,4 @@ fn the_state_directory_fills_up_and_is_emptied() {
     std::fs::remove_file(ballast).unwrap();
     let log = load.stop();
     scene.finish(agent, &loki, scene.book(&[(1, RAW)]), &[&log], REPEATS_PER_KILL_MAX);
-}
-
-/// Writes until there is no room left; says where.
-fn fill(dir: &Path) -> PathBuf {
-    use std::io::Write as _;
-    let path = dir.join("ballast");
-    let mut file = std::fs::File::create(&path).unwrap();
-    for size in [4096, 1] {
-        while file.write_all(&vec![0; size]).is_ok() {}
-    }
-    path
-}
-
-/// A tmpfs of 8 MiB; unmounted when dropped.
-struct SmallDisk<'a>(&'a Path);
-
-impl<'a> SmallDisk<'a> {
-    fn mount(dir: &'a Path) -> Option<Self> {
-        use rustix::mount::{MountFlags, mount};
-        mount("tmpfs", dir, "tmpfs", MountFlags::empty(), Some(c"size=8m")).ok()?;
-        Some(Self(dir))
-    }
-}
-
-impl Drop for SmallDisk<'_> {
-    fn drop(&mut self) {
-        rustix::mount::unmount(self.0, rustix::mount::UnmountFlags::DETACH).ok();
-    }
 }

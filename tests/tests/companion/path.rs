@@ -1,4 +1,4 @@
-//! An event on its way: file → agent → companion → Alertmanager → webhook; and what a crash in the middle does to it.
+//! An event on its way: file → agent → companion → Alertmanager → webhook.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -9,7 +9,7 @@ use tests::scene::Scene;
 use tests::skip::skipped;
 use tests::wait;
 
-use crate::stage::{ALERT_MAX, EXEC_ALERT, PATIENCE, SECOND, Stage, alertmanager, exec_event, now};
+use crate::stage::{ALERT_MAX, EXEC_ALERT, PATIENCE, Stage, alertmanager, exec_event, now};
 
 #[test]
 fn an_event_in_a_watched_file_is_an_alert_at_a_real_alertmanager_within_two_seconds() {
@@ -38,49 +38,6 @@ fn an_event_in_a_watched_file_is_an_alert_at_a_real_alertmanager_within_two_seco
         eprintln!("{took:?} from the file to Alertmanager");
     }
     agent.terminate();
-    companion.terminate();
-}
-
-#[test]
-fn killed_while_attacks_are_written_every_alert_comes_once_and_late() {
-    let Some(stage) = Stage::set("killed_while_attacks_are_written_every_alert_comes_once_and_late") else { return };
-    let companion = stage.start(&stage.telling_webhook());
-    let address = companion.address().unwrap().to_owned();
-    let event = |user: &str, ago: i64| {
-        let time = now() - ago * SECOND;
-        (time, exec_event(user, time))
-    };
-    let before = event("before", 0);
-    assert_eq!(push(&address, "kubernetes-audit", std::slice::from_ref(&before), &[]).unwrap().status, 204);
-    wait::for_condition("the alert before", PATIENCE, || !stage.webhook.named(EXEC_ALERT).is_empty());
-    companion.kill();
-
-    // Ten minutes of attacks, which the agent has kept, and sends in their order; the acknowledged one again, too.
-    let companion = stage.start(&stage.telling_webhook());
-    let address = companion.address().unwrap().to_owned();
-    let missed: Vec<(i64, String)> = (0..10).map(|minute| event(&format!("attacker-{minute}"), 600 - 60 * minute)).collect();
-    assert_eq!(push(&address, "kubernetes-audit", &missed, &[]).unwrap().status, 204);
-    assert_eq!(push(&address, "kubernetes-audit", &[before], &[]).unwrap().status, 204);
-    let users = || {
-        let alerts = stage.webhook.named(EXEC_ALERT).into_iter();
-        alerts.map(|(_, alert)| (alert["labels"]["user"].as_str().unwrap().to_owned(), alert)).collect::<Vec<_>>()
-    };
-    wait::for_condition("ten alerts", PATIENCE, || {
-        (0..10).all(|n| users().iter().any(|(user, _)| *user == format!("attacker-{n}")))
-    });
-    for minute in 0..10 {
-        let user = format!("attacker-{minute}");
-        let all = users();
-        let of_user: Vec<_> = all.iter().filter(|(known, _)| *known == user).map(|(_, alert)| alert).collect();
-        // Told again and again while it fires, always as the same alert.
-        let starts: std::collections::BTreeSet<&str> = of_user.iter().map(|alert| alert["startsAt"].as_str().unwrap()).collect();
-        assert_eq!(starts.len(), 1, "{user} fired once: {starts:?}");
-        let is_late = of_user.iter().any(|alert| alert["annotations"]["late"].is_string());
-        assert!(is_late || minute == 9, "{user}: {of_user:?}");
-    }
-    let starts: std::collections::BTreeSet<String> =
-        users().iter().filter(|(user, _)| user == "before").map(|(_, alert)| alert["startsAt"].to_string()).collect();
-    assert_eq!(starts.len(), 1, "what fired before the kill goes on, and does not begin anew: {starts:?}");
     companion.terminate();
 }
 

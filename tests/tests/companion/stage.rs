@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
-use tests::agent::Agent;
+use tests::agent::{Agent, Launch};
 use tests::companion;
 use tests::program::{Program, Running};
 use tests::wait;
@@ -42,8 +42,19 @@ impl Stage {
 
     /// Starts it with this configuration; where it listens is added.
     pub(crate) fn start(&self, configuration: &str) -> Agent {
+        self.start_at("127.0.0.1:0", configuration, Vec::new())
+    }
+
+    /// The same at an address of its own, and with further variables.
+    pub(crate) fn start_at(&self, address: &str, configuration: &str, env: Vec<(String, String)>) -> Agent {
         self.file("companion.yaml", configuration);
-        companion::launch(self.program.clone(), self.dir.path(), &["--listen", "127.0.0.1:0"]).start_listening()
+        let launch = companion::launch(self.program.clone(), self.dir.path(), &["--listen", address]);
+        Launch { env, ..launch }.start_listening()
+    }
+
+    /// Where its state is.
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        self.path("companion-state")
     }
 
     /// The same, to the end: exit code and standard error.
