@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use client::{Auth, Endpoint, Secret, Tls};
 use companion::notify::alert::Alert;
 use companion::notify::alertmanager::Target;
+use companion::notify::http::Http;
 use companion::notify::notifier::{Destination, Options, spawn};
 use serde_json::{Value, json};
 
@@ -91,7 +93,7 @@ async fn the_router_tells_what_alertmanager_tells() {
     let to_real = spawn(Destination::Alertmanagers(vec![Target::at(real.url.parse().unwrap())]), &options).unwrap();
     let router = router(read(&config(&ours)), &dir.path().join("state"));
 
-    let client = reqwest_to(&real.url);
+    let client = client_of(&real.url);
     let silence = json!({
         "matchers": [{"name": "alertname", "value": "Sil.*", "isRegex": true}],
         "startsAt": "2020-01-01T00:00:00Z", "endsAt": "2100-01-01T00:00:00Z", "createdBy": "me", "comment": "c",
@@ -178,11 +180,11 @@ async fn the_router_tells_what_alertmanager_tells() {
     router.stop().await;
 }
 
-fn reqwest_to(url: &str) -> companion::notify::http::Http {
-    companion::notify::http::Http::new(companion::notify::config::HttpConfig {
-        url: companion::notify::config::Secret::Inline(url.to_owned()),
-        auth: companion::notify::http::Auth::None,
-        tls: companion::notify::http::Tls::default(),
+fn client_of(url: &str) -> Http {
+    Http::new(Endpoint {
+        url: Secret::Inline(url.to_owned()),
+        auth: Auth::None,
+        tls: Tls::default(),
         timeout: Duration::from_secs(10),
     })
 }
