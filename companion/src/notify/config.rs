@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use client::{Endpoint, Secret, Tls};
-use settings::problem::{At, Problem, Problems};
+use settings::file;
+use settings::problem::{At, Problems};
 use settings::read::Read as _;
 
 use super::inhibit::InhibitRule;
@@ -156,7 +156,7 @@ pub struct EmailConfig {
 /// Reads the file, and the template files that it names.
 pub fn load(path: &Path) -> Result<Config, Problems> {
     let name: Arc<str> = path.to_string_lossy().into();
-    let text = read(path).map_err(|error| Problem::new(&At::outside(&name), format!("cannot be read: {error}")))?;
+    let text = file::read(path).map_err(|error| file::unreadable(path, &error))?;
     parse(&name, &text, path.parent().unwrap_or(Path::new(".")))
 }
 
@@ -167,13 +167,6 @@ pub fn parse(name: &Arc<str>, text: &[u8], directory: &Path) -> Result<Config, P
     let Some(raw) = raw::Raw::read("the file", &root, &mut problems) else { return Err(problems) };
     let config = check::check(&raw, &root.at, directory);
     problems.and(config)
-}
-
-/// At most as many bytes as a file may have, and one more, which tells the reader that it is too long.
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    fs::File::open(path)?.take(settings::yaml::FILE_BYTES_MAX as u64 + 1).read_to_end(&mut text)?;
-    Ok(text)
 }
 
 /// The default templates and those of files; a mistake is said with its place in its file.
@@ -194,7 +187,7 @@ fn read_templates(globs: &[settings::read::Spanned<String>], directory: &Path, p
             }
         };
         for path in found {
-            let read = read(&path).map_err(|error| error.to_string());
+            let read = file::read(&path).map_err(|error| error.to_string());
             let text = read.and_then(|bytes| String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned()));
             match text.as_deref().map(|text| templates.add(text)) {
                 Ok(Ok(())) => {}
