@@ -238,3 +238,51 @@ pub fn words(error: &reqwest::Error) -> String {
     }
     words
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn to(url: Secret) -> Endpoint {
+        Endpoint { url, auth: Auth::None, tls: Tls::default(), timeout: Duration::from_secs(1) }
+    }
+
+    #[test]
+    fn a_connection_is_made_anew_when_a_file_changes_that_it_comes_from() {
+        let dir = tempfile::tempdir().unwrap();
+        let (address, token) = (dir.path().join("url"), dir.path().join("token"));
+        let auth = Auth::Scheme { scheme: "Bearer".to_owned(), secret: Secret::File(token.clone()) };
+        let mut client = Client::new(Endpoint { auth, ..to(Secret::File(address.clone())) }, "test");
+        fs::write(&address, "http://a.example.org/x\n").unwrap();
+        assert!(client.connection().unwrap_err().to_string().contains("/token: "));
+        assert!(!client.has_new_files(), "what is not there yet is no news");
+        fs::write(&token, "one").unwrap();
+        assert!(client.has_new_files());
+        let connection = client.connection().unwrap();
+        assert_eq!(connection.url.as_str(), "http://a.example.org/x");
+        assert_eq!(connection.headers[AUTHORIZATION], "Bearer one");
+        assert!(!client.has_new_files());
+        fs::write(&token, "another").unwrap();
+        fs::write(&address, "http://other.example.org").unwrap();
+        let connection = client.connection().unwrap();
+        assert_eq!(connection.url.as_str(), "http://other.example.org/");
+        assert_eq!(connection.headers[AUTHORIZATION], "Bearer another");
+    }
+
+    #[test]
+    fn another_name_is_asked_of_the_same_host() {
+        let tls = Tls { server_name: Some("b.example.org".to_owned()), ..Tls::default() };
+        let endpoint = Endpoint { tls, ..to(Secret::Inline("http://a.example.org:81/x".to_owned())) };
+        let connection = Client::new(endpoint, "test").connection().unwrap();
+        assert_eq!(connection.url.as_str(), "http://b.example.org:81/x");
+        assert_eq!(connection.headers[HOST], "a.example.org:81");
+    }
+
+    #[test]
+    fn what_is_no_address_is_said_without_it() {
+        for text in ["s3cr3t", "ftp://s3cr3t.example.org", "http://"] {
+            let error = Client::new(to(Secret::Inline(text.to_owned())), "test").connection().unwrap_err().to_string();
+            assert_eq!(error, "<secret> holds no http:// or https:// URL");
+        }
+    }
+}

@@ -62,6 +62,7 @@ pub fn seal(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0; HEAD]);
     write(out);
+    // It is there: `write` appends, and what was put before stays.
     let (head, body) = out[start..].split_at_mut(HEAD);
     head[..4].copy_from_slice(&(body.len() as u32).to_le_bytes());
     head[4..].copy_from_slice(&crc32fast::hash(body).to_le_bytes());
