@@ -14,7 +14,7 @@ mod codec;
 #[cfg(test)]
 mod tests;
 
-pub use codec::{Damage, decode, encode, encode_header, read_spooled, write_spooled};
+pub use codec::{decode, encode, encode_header, read_spooled, write_spooled};
 
 /// Which of a chain's streams: lines of stdout and stderr, or of another job, can be settled at different places.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -13,8 +13,6 @@ mod shorthand;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,8 +23,8 @@ use crate::host_root::HostRoot;
 pub use check::Environment;
 use checked::Config;
 use raw::Raw;
-use settings::problem::{At, Problem, Problems};
-use settings::read::Read as _;
+use settings::file;
+use settings::problem::{At, Problems};
 
 /// Read if it exists and `--config` names no other.
 pub const DEFAULT_FILE: &str = "/etc/picket/agent.yaml";
@@ -89,10 +87,10 @@ impl Environment {
 
 /// Reads the file, adds the arguments, and what is found on the node if neither names an input.
 pub fn load(settings: &Settings, environment: &Environment) -> Result<Loaded, Problems> {
-    let (file, text) = read_file(settings.config.as_deref())?;
+    let (file, text) = file::find(settings.config.as_deref(), Path::new(DEFAULT_FILE))?;
     let name: Arc<str> = file.as_ref().map_or("".into(), |file| file.to_string_lossy().into());
     let mut problems = Problems::default();
-    let mut raw = parse(&name, &text, &mut problems)?;
+    let mut raw: Raw = file::parse(&name, &text, &mut problems)?;
     shorthand::add(&mut raw, settings, environment, &mut problems);
     let findings = if raw.has_inputs() {
         Vec::new()
@@ -100,7 +98,8 @@ pub fn load(settings: &Settings, environment: &Environment) -> Result<Loaded, Pr
         let detected = detect::look(&HostRoot::new(&settings.path_rootfs));
         // What the file says of all logs holds for those that are found, too.
         let max_held_bytes = raw.logs.take().and_then(|logs| logs.value.max_held_bytes);
-        raw.logs = parse(&"detected".into(), detected.inputs.as_bytes(), &mut problems)?.logs;
+        let found: Raw = file::parse(&"detected".into(), detected.inputs.as_bytes(), &mut problems)?;
+        raw.logs = found.logs;
         if max_held_bytes.is_some() {
             raw.logs.get_or_insert_default().value.max_held_bytes = max_held_bytes;
         }
@@ -110,25 +109,4 @@ pub fn load(settings: &Settings, environment: &Environment) -> Result<Loaded, Pr
     // What could not be read is left out of `raw`; both kinds of problems are wanted, in the order of the file.
     let config = problems.and(config)?;
     Ok(Loaded { config, file, findings })
-}
-
-fn parse(name: &Arc<str>, text: &[u8], problems: &mut Problems) -> Result<Raw, Problems> {
-    let root = settings::yaml::parse(name, text)?;
-    if root.is_null() {
-        return Ok(Raw::default());
-    }
-    Ok(Raw::read(raw::ROOT, &root, problems).unwrap_or_default())
-}
-
-/// The file and its bytes; none if there is no file and none was asked for.
-fn read_file(asked: Option<&Path>) -> Result<(Option<PathBuf>, Vec<u8>), Problem> {
-    let path = asked.unwrap_or(Path::new(DEFAULT_FILE));
-    let mut text = Vec::new();
-    // One byte more than allowed tells the parser that the file is too long; a device may have no end at all.
-    let limit = settings::yaml::FILE_BYTES_MAX as u64 + 1;
-    match File::open(path).and_then(|file| file.take(limit).read_to_end(&mut text)) {
-        Ok(_) => Ok((Some(path.to_owned()), text)),
-        Err(error) if asked.is_none() && error.kind() == io::ErrorKind::NotFound => Ok((None, Vec::new())),
-        Err(error) => Err(Problem::new(&At::outside(&path.to_string_lossy()), format!("cannot be read: {error}"))),
-    }
 }

@@ -12,7 +12,6 @@ pub mod wake;
 
 pub mod batch;
 pub mod lane;
-pub mod retry;
 pub mod shape;
 pub mod sink;
 

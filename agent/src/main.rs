@@ -3,13 +3,13 @@
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use agent::cli::{Cli, Command, Exit, color};
+use agent::cli::{Cli, Command, Exit};
 use agent::config::{self, Environment, Loaded};
 use agent::host_root::HostRoot;
 use agent::pipeline::{self, Ended, Lasting, Options};
 use agent::sink::dry_run::Style;
+use settings::messages::{self, color};
 use tracing::error;
-use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     match Cli::try_from_arguments(std::env::args_os()) {
@@ -40,7 +40,7 @@ fn run(cli: &Cli) -> Exit {
         Ok(loaded) => loaded,
         Err(problems) => return refuse(&problems),
     };
-    say_what_happens();
+    messages::begin();
     let options = Options {
         state_directory: cli.settings.state_dir.clone(),
         root: HostRoot::new(&cli.settings.path_rootfs).with_own(&cli.settings.state_dir),
@@ -60,18 +60,6 @@ fn run(cli: &Cli) -> Exit {
 fn refuse(problems: &impl std::fmt::Display) -> Exit {
     let _ = writeln!(io::stderr(), "{problems}");
     Exit::Usage
-}
-
-/// The program's own messages go to standard error: `RUST_LOG` chooses which, text for a terminal and JSON where
-/// `PICKET_LOG=json` says so.
-fn say_what_happens() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(color(&io::stderr()));
-    if std::env::var_os("PICKET_LOG").is_some_and(|kind| kind == "json") {
-        builder.json().init();
-    } else {
-        builder.with_target(false).init();
-    }
 }
 
 fn dry_run(cli: &Cli, loaded: &Loaded, options: &Options) -> Exit {

@@ -1,12 +1,11 @@
-//! What the agent says of itself: counters that one thread writes and the listener reads, in Prometheus' text format.
-//!
-//! Names begin with `picket_agent_`. Text exposition format 0.0.4.
+//! What the agent counts of itself: numbers that one thread writes and the listener reads.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+
+use proto::exposition::Kind;
 
 use crate::shape::Marks;
 
@@ -191,32 +190,37 @@ impl SinkCounters {
     }
 
     /// The counters and gauges by name, with their type and what each means.
-    pub fn rows(&self) -> [(&'static str, &'static str, &'static str, f64); 12] {
+    pub fn rows(&self) -> [(&'static str, Kind, &'static str, f64); 12] {
         [
-            ("requests_total", "counter", "Requests that were answered or broke.", self.requests.value() as f64),
-            ("sent_bytes_total", "counter", "Bytes of request bodies.", self.sent_bytes.value() as f64),
-            ("retries_total", "counter", "Requests that had to be made again.", self.retries.value() as f64),
-            ("batches_total", "counter", "Batches that were acknowledged.", self.batches.value() as f64),
+            ("requests_total", Kind::Counter, "Requests that were answered or broke.", self.requests.value() as f64),
+            ("sent_bytes_total", Kind::Counter, "Bytes of request bodies.", self.sent_bytes.value() as f64),
+            ("retries_total", Kind::Counter, "Requests that had to be made again.", self.retries.value() as f64),
+            ("batches_total", Kind::Counter, "Batches that were acknowledged.", self.batches.value() as f64),
             (
                 "batch_delay_seconds",
-                "gauge",
+                Kind::Gauge,
                 "From the first read of the last acknowledged batch to its acknowledgement.",
                 self.last_delay_ms.value() as f64 / 1000.0,
             ),
-            ("last_success_timestamp_seconds", "gauge", "When a batch was acknowledged last.", self.last_success.value() as f64),
-            ("away", "gauge", "1 while the destination takes nothing.", self.away.value() as f64),
+            (
+                "last_success_timestamp_seconds",
+                Kind::Gauge,
+                "When a batch was acknowledged last.",
+                self.last_success.value() as f64,
+            ),
+            ("away", Kind::Gauge, "1 while the destination takes nothing.", self.away.value() as f64),
             (
                 "held",
-                "gauge",
+                Kind::Gauge,
                 "1 while the destination refuses for a reason that only a person can mend.",
                 self.held.value() as f64,
             ),
-            ("parked_streams", "gauge", "Streams that the destination refuses for now.", self.parked.value() as f64),
-            ("spool_bytes", "gauge", "Bytes in the spool on disk.", self.spool_bytes.value() as f64),
-            ("spool_full_total", "counter", "Times that a batch found no room in the spool.", self.spool_full.value() as f64),
+            ("parked_streams", Kind::Gauge, "Streams that the destination refuses for now.", self.parked.value() as f64),
+            ("spool_bytes", Kind::Gauge, "Bytes in the spool on disk.", self.spool_bytes.value() as f64),
+            ("spool_full_total", Kind::Counter, "Times that a batch found no room in the spool.", self.spool_full.value() as f64),
             (
                 "spool_damaged_total",
-                "counter",
+                Kind::Counter,
                 "Spool records that were damaged and left out.",
                 self.spool_damaged.value() as f64,
             ),
@@ -245,36 +249,5 @@ impl Unreadable {
     pub fn rows(&self) -> Vec<(String, bool)> {
         let paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         paths.iter().map(|(path, unreadable)| (path.display().to_string(), *unreadable)).collect()
-    }
-}
-
-/// Text exposition, metric by metric.
-#[derive(Debug, Default)]
-pub struct Exposition {
-    text: String,
-    last: String,
-}
-
-impl Exposition {
-    /// One sample. Samples of one metric are given one after the other.
-    pub fn sample(&mut self, name: &str, kind: &str, help: &str, labels: &[(&str, &str)], value: f64) {
-        // Writing into a String cannot fail.
-        if self.last != name {
-            let _ = writeln!(self.text, "# HELP picket_agent_{name} {help}\n# TYPE picket_agent_{name} {kind}");
-            name.clone_into(&mut self.last);
-        }
-        let _ = write!(self.text, "picket_agent_{name}");
-        for (place, (label, value)) in labels.iter().enumerate() {
-            let open = if place == 0 { '{' } else { ',' };
-            let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-            let _ = write!(self.text, "{open}{label}=\"{value}\"");
-        }
-        let close = if labels.is_empty() { "" } else { "}" };
-        let _ = writeln!(self.text, "{close} {value}");
-    }
-
-    /// All of it.
-    pub fn finish(self) -> String {
-        self.text
     }
 }

@@ -5,16 +5,17 @@
 //! memory and written as soon as there is room; shipping goes on, since a repeated line is better than a missing one.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FallocateFlags, FlockOperation};
+use durable::file::{Appended, lock};
+use durable::frame::Damage;
+use rustix::fs::FallocateFlags;
 use thiserror::Error;
 use tracing::{error, info, warn};
 
-use crate::checkpoint::{self, Damage, Positions, Record, Standing};
+use crate::checkpoint::{self, Positions, Record, Standing};
 use crate::ledger::{Delta, Fate};
 use crate::tail::chain::{SavedChain, SavedSegment};
 use crate::tail::segment::SegmentNumber;
@@ -53,9 +54,7 @@ pub struct PositionLog {
     directory: PathBuf,
     /// Held as long as the log; a dry run has none.
     lock: Option<File>,
-    file: Option<File>,
-    size: u64,
-    compacted: u64,
+    file: Appended,
     positions: Positions,
     chains: HashMap<String, u32>,
     /// The number of the next chain. In one run none is given twice: a late word about a forgotten chain is of no other.
@@ -73,15 +72,11 @@ impl PositionLog {
     pub fn open(directory: &Path) -> Result<Self, StateError> {
         let refused = |source| StateError::Directory { path: directory.to_owned(), source };
         fs::create_dir_all(directory).map_err(refused)?;
-        let lock = options().open(directory.join("lock")).map_err(refused)?;
-        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|_| StateError::InUse { path: directory.to_owned() })?;
-        let path = directory.join(NAME);
-        let log = match fs::read(&path) {
-            Ok(log) => log,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(refused(error)),
-        };
+        let in_use = || StateError::InUse { path: directory.to_owned() };
+        let lock = lock(&directory.join("lock")).map_err(refused)?.ok_or_else(in_use)?;
+        let file = Appended::at(directory.join(NAME));
+        let path = file.path();
+        let log = file.read().map_err(refused)?;
         let mut positions = Positions::default();
         if !log.is_empty() {
             let (records, damage) = checkpoint::decode(&log);
@@ -94,10 +89,14 @@ impl PositionLog {
                 Some(Damage::From(at)) => {
                     warn!(path = %path.display(), lost_bytes = log.len() as u64 - at, records = read, "position log: a torn or damaged tail was cut; what it said is read again");
                 }
-                Some(damage) => {
-                    let aside = set_aside(&path);
-                    warn!(path = %path.display(), set_aside = %aside.display(), why = %damage, "position log cannot be used: starting anew");
-                }
+                Some(damage) => match file.set_aside() {
+                    Ok(aside) => {
+                        warn!(path = %path.display(), set_aside = %aside.display(), why = %damage, "position log cannot be used: starting anew");
+                    }
+                    Err(error) => {
+                        warn!(path = %path.display(), %error, why = %damage, "position log cannot be used, nor set aside: it is written over");
+                    }
+                },
             }
         }
         positions.ledger.resume();
@@ -108,9 +107,7 @@ impl PositionLog {
         let mut this = Self {
             directory: directory.to_owned(),
             lock: Some(lock),
-            file: None,
-            size: 0,
-            compacted: 0,
+            file,
             positions,
             chains,
             next_chain,
@@ -128,9 +125,7 @@ impl PositionLog {
         Self {
             directory: PathBuf::new(),
             lock: None,
-            file: None,
-            size: 0,
-            compacted: 0,
+            file: Appended::at(PathBuf::new()),
             positions: Positions::default(),
             chains: HashMap::new(),
             next_chain: 0,
@@ -250,38 +245,26 @@ impl PositionLog {
             self.positions.apply(record.clone());
         }
         // Once an append has failed, the file lacks records that it would need before any later one: only a whole log will do.
-        let written = match &mut self.file {
-            Some(file) if self.failures == 0 => Some(file.write_all(&buffer)),
-            _ => None,
-        };
-        match written {
-            Some(Ok(())) => {
-                self.size += buffer.len() as u64;
-                self.defined.clear();
+        if self.lock.is_some() && self.failures == 0 {
+            match self.file.append(&buffer) {
+                Ok(()) => self.defined.clear(),
+                Err(error) => self.failed(&error),
             }
-            Some(Err(error)) => self.append_failed(&error),
-            None => {}
         }
         self.buffer = buffer;
         self.buffer.shrink_to(64 * 1024);
         if self.lock.is_none() {
             self.defined.clear();
-        } else if self.failures > 0 || (self.size > COMPACT_ABOVE && self.size > 4 * self.compacted) {
+        } else if self.failures > 0 || self.file.has_grown(COMPACT_ABOVE) {
             self.compact();
         }
     }
 
-    fn append_failed(&mut self, error: &io::Error) {
+    fn failed(&mut self, error: &io::Error) {
         if self.failures == 0 {
             error!(directory = %self.directory.display(), %error, "cannot write positions: shipping goes on, and what is shipped from now on may be repeated after a crash");
         }
         self.failures += 1;
-        // Half a record must not stand before whole ones.
-        if let Some(file) = &self.file
-            && file.set_len(self.size).is_err()
-        {
-            self.file = None;
-        }
     }
 
     /// Writes the log anew with nothing in it but what holds now. The old one stands until the new one is safe.
@@ -295,9 +278,9 @@ impl PositionLog {
                 self.failures = 0;
             }
             Err(error) => {
-                self.append_failed(&error);
+                self.failed(&error);
                 // Not with every append: only when the log has grown by as much again.
-                self.compacted = self.size / 2;
+                self.file.may_grow();
             }
         }
     }
@@ -310,22 +293,9 @@ impl PositionLog {
         for record in &records {
             checkpoint::encode(record, &mut bytes);
         }
-        let path = self.directory.join(NAME);
-        let new = self.directory.join(format!("{NAME}.new"));
-        let mut file = options().truncate(true).open(&new)?;
-        let written = file.write_all(&bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&new, &path));
-        if let Err(error) = written {
-            let _ = fs::remove_file(&new);
-            return Err(error);
-        }
-        if let Ok(directory) = File::open(&self.directory) {
-            let _ = directory.sync_all();
-        }
+        let file = self.file.replace(&bytes)?;
         // Not every file system can set room aside; without it a full disk is noticed at the next append.
-        let _ = rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, RESERVE);
-        self.file = Some(file);
-        self.size = bytes.len() as u64;
-        self.compacted = self.size;
+        let _ = rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, 0, RESERVE);
         self.defined.clear();
         let (names, _) = self.positions.ledger.numbered();
         self.names = names.iter().enumerate().map(|(id, text)| (text.clone(), id as u32)).collect();
@@ -337,20 +307,4 @@ impl PositionLog {
     pub fn close(&mut self) {
         self.compact();
     }
-}
-
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.create(true).read(true).append(false).write(true).mode(0o600);
-    options
-}
-
-/// Moves a log that cannot be used out of the way, without losing it.
-fn set_aside(path: &Path) -> PathBuf {
-    let free = (0_u32..1000).map(|number| path.with_extension(format!("damaged-{number}"))).find(|aside| !aside.exists());
-    let aside = free.unwrap_or_else(|| path.with_extension("damaged"));
-    if let Err(error) = fs::rename(path, &aside) {
-        warn!(path = %path.display(), %error, "cannot set the damaged position log aside: it is written over");
-    }
-    aside
 }

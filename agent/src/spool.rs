@@ -1,7 +1,6 @@
 //! Encoded batches of a destination that is away, on disk in order: what memory and the files alone would not keep.
 //!
-//! A directory of segments; a segment is records of length (u32), CRC-32 of the body (u32) and body, little endian. A record
-//! is synced before a position may rest on it. Bounded in bytes; when it is full, `append` says so and the lane waits. A torn
+//! A directory of segments; a segment is records, each a frame (`durable::frame`), without a header. A record is synced before a position may rest on it. Bounded in bytes; when it is full, `append` says so and the lane waits. A torn
 //! tail is cut; a damaged record in the middle costs the rest of its segment, counted.
 
 use std::collections::VecDeque;
@@ -10,6 +9,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use durable::frame;
 use tracing::warn;
 
 use crate::checkpoint::{Move, read_spooled, write_spooled};
@@ -169,12 +169,8 @@ impl Spool {
     /// Writes a batch behind the others, for certain. Its number is given here. An error leaves the spool as it was.
     pub fn append(&mut self, mut batch: Spooled) -> io::Result<()> {
         batch.number = self.next;
-        let mut bytes = vec![0; 8];
-        write_spooled(&batch, &mut bytes);
-        let body = &bytes[8..];
-        let (length, checksum) = (body.len() as u32, crc32fast::hash(body));
-        bytes[..4].copy_from_slice(&length.to_le_bytes());
-        bytes[4..8].copy_from_slice(&checksum.to_le_bytes());
+        let mut bytes = Vec::new();
+        frame::seal(&mut bytes, |out| write_spooled(&batch, out));
         let full = self.segments.back().is_none_or(|segment| segment.bytes >= SEGMENT_BYTES);
         if full || self.writing.is_none() {
             self.begin_segment(full)?;

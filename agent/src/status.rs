@@ -3,10 +3,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use proto::exposition::{Exposition, Kind};
+
 use crate::lane::lock;
 use crate::ledger::Fate;
 use crate::listener::Status;
-use crate::metrics::{Exposition, LaneCounters, SinkCounters, TailCounters, Unreadable};
+use crate::metrics::{LaneCounters, SinkCounters, TailCounters, Unreadable};
 use crate::position_log::PositionLog;
 
 /// One destination's counters.
@@ -43,13 +45,13 @@ impl Report {
         for (place, (name, help, _)) in rows.into_iter().enumerate() {
             for destination in &self.destinations {
                 let value = destination.lane.rows()[place].2 as f64;
-                out.sample(name, "counter", help, &[("destination", &destination.name)], value);
+                out.sample(name, Kind::Counter, help, &[("destination", &destination.name)], value);
             }
         }
         for destination in &self.destinations {
             for (source, (bytes, _)) in destination.lane.lag() {
                 let labels = [("destination", destination.name.as_str()), ("source", source.as_str())];
-                out.sample("lag_bytes", "gauge", "Bytes in a source's files that were not read yet.", &labels, bytes as f64);
+                out.sample("lag_bytes", Kind::Gauge, "Bytes in a source's files that were not read yet.", &labels, bytes as f64);
             }
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(0));
@@ -59,7 +61,7 @@ impl Report {
                 let labels = [("destination", destination.name.as_str()), ("source", source.as_str())];
                 out.sample(
                     "lag_seconds",
-                    "gauge",
+                    Kind::Gauge,
                     "How long ago the newest unread bytes of a source were written.",
                     &labels,
                     seconds,
@@ -78,7 +80,13 @@ impl Report {
         for destination in &self.destinations {
             for (answer, count) in destination.sink.answers() {
                 let labels = [("destination", destination.name.as_str()), ("status", answer.as_str())];
-                out.sample("answers_total", "counter", "Answers by status; `none` where there was none.", &labels, count as f64);
+                out.sample(
+                    "answers_total",
+                    Kind::Counter,
+                    "Answers by status; `none` where there was none.",
+                    &labels,
+                    count as f64,
+                );
             }
         }
     }
@@ -98,18 +106,18 @@ impl Report {
                 }
                 _ => {
                     let labels = [("destination", destination), ("source", source), ("state", state), ("reason", reason)];
-                    out.sample("ledger_bytes", "gauge", help, &labels, amount.bytes as f64);
+                    out.sample("ledger_bytes", Kind::Gauge, help, &labels, amount.bytes as f64);
                 }
             }
         }
         for ((destination, source), bytes) in spooled {
             let labels = [("destination", destination), ("source", source), ("state", "pending"), ("reason", "")];
-            out.sample("ledger_bytes", "gauge", help, &labels, bytes as f64);
+            out.sample("ledger_bytes", Kind::Gauge, help, &labels, bytes as f64);
         }
         for (destination, source, state, reason, amount) in ledger.rows() {
             if !matches!(state, "pending" | "spooled" | "lost" | "unknown") {
                 let labels = [("destination", destination), ("source", source), ("state", state), ("reason", reason)];
-                out.sample("ledger_lines", "gauge", "The same in lines of the source.", &labels, amount.lines as f64);
+                out.sample("ledger_lines", Kind::Gauge, "The same in lines of the source.", &labels, amount.lines as f64);
             }
         }
         for (fate, name, help) in [
@@ -119,52 +127,46 @@ impl Report {
             for (destination, source, _, reason, amount) in ledger.rows().into_iter().filter(|row| row.2 == fate.name()) {
                 let value = if fate == Fate::Lost { amount.bytes } else { amount.lines };
                 let labels = [("destination", destination), ("source", source), ("reason", reason)];
-                out.sample(name, "counter", help, &labels, value as f64);
+                out.sample(name, Kind::Counter, help, &labels, value as f64);
             }
         }
         for (destination, source, difference) in ledger.imbalance() {
             let labels = [("destination", destination), ("source", source)];
             out.sample(
                 "ledger_imbalance_bytes",
-                "gauge",
+                Kind::Gauge,
                 "Bytes by which an account does not balance: a fault of the agent.",
                 &labels,
                 difference as f64,
             );
         }
-        out.sample(
-            "position_log_failures",
-            "gauge",
-            "Appends that failed since the position log was last whole.",
-            &[],
-            log.failures() as f64,
-        );
+        out.gauge("position_log_failures", "Appends that failed since the position log was last whole.", log.failures() as f64);
     }
 
     fn process(&self, out: &mut Exposition) {
         for (name, help, value) in self.tail.rows() {
-            out.sample(name, "gauge", help, &[], value as f64);
+            out.gauge(name, help, value as f64);
         }
         for (path, unreadable) in self.unreadable.rows() {
             out.sample(
                 "unreadable",
-                "gauge",
+                Kind::Gauge,
                 "1 for a path that exists and cannot be read.",
                 &[("path", &path)],
                 f64::from(u8::from(unreadable)),
             );
         }
         if let Some(bytes) = resident() {
-            out.sample("resident_memory_bytes", "gauge", "Resident memory.", &[], bytes as f64);
+            out.gauge("resident_memory_bytes", "Resident memory.", bytes as f64);
         }
         let version = [("version", env!("CARGO_PKG_VERSION"))];
-        out.sample("build_info", "gauge", "1, with the version.", &version, 1.0);
+        out.sample("build_info", Kind::Gauge, "1, with the version.", &version, 1.0);
     }
 }
 
 impl Status for Report {
     fn metrics(&self) -> String {
-        let mut out = Exposition::default();
+        let mut out = Exposition::new("picket_agent_");
         self.lanes(&mut out);
         self.sinks(&mut out);
         self.ledger(&mut out);

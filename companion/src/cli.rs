@@ -1,6 +1,5 @@
 //! The command line: what can be asked of the companion, and what it answers to the shell.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -198,11 +197,6 @@ impl Cli {
         }
         Ok(cli)
     }
-}
-
-/// Whether to print in color: to a terminal, unless `NO_COLOR` is set to anything.
-pub fn color(stream: &impl IsTerminal) -> bool {
-    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 #[cfg(test)]

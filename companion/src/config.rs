@@ -10,15 +10,14 @@ mod raw;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use checked::Config;
 use raw::Raw;
-use settings::problem::{At, Problem, Problems};
-use settings::read::{Read as _, Spanned};
+use settings::file;
+use settings::problem::{At, Problems};
+use settings::read::Spanned;
 
 /// Read if it exists and `--config` names no other.
 pub const DEFAULT_FILE: &str = "/etc/picket/companion.yaml";
@@ -47,23 +46,15 @@ pub struct Loaded {
 
 /// Reads the file, and adds the arguments.
 pub fn load(arguments: &Arguments) -> Result<Loaded, Problems> {
-    let (file, text) = read_file(arguments.config.as_deref())?;
+    let (file, text) = file::find(arguments.config.as_deref(), Path::new(DEFAULT_FILE))?;
     let name: Arc<str> = file.as_ref().map_or("".into(), |file| file.to_string_lossy().into());
     let mut problems = Problems::default();
-    let mut raw = parse(&name, &text, &mut problems)?;
+    let mut raw: Raw = file::parse(&name, &text, &mut problems)?;
     add(&mut raw, arguments);
     let config = check::check(&raw);
     // What could not be read is left out of `raw`; both kinds of problems are wanted, in the order of the file.
     let config = problems.and(config)?;
     Ok(Loaded { config, file })
-}
-
-fn parse(name: &Arc<str>, text: &[u8], problems: &mut Problems) -> Result<Raw, Problems> {
-    let root = settings::yaml::parse(name, text)?;
-    if root.is_null() {
-        return Ok(Raw::default());
-    }
-    Ok(Raw::read(raw::ROOT, &root, problems).unwrap_or_default())
 }
 
 fn add(raw: &mut Raw, arguments: &Arguments) {
@@ -78,18 +69,5 @@ fn add(raw: &mut Raw, arguments: &Arguments) {
         let urls = arguments.alertmanagers.iter().map(|url| Spanned::new(url.clone(), at.clone()));
         let notify = raw.notify.get_or_insert_with(|| Spanned::new(raw::RawNotify::default(), at.clone()));
         notify.value.alertmanagers.get_or_insert_with(|| Spanned::new(Vec::new(), at.clone())).value.extend(urls);
-    }
-}
-
-/// The file and its bytes; none if there is no file and none was asked for.
-fn read_file(asked: Option<&Path>) -> Result<(Option<PathBuf>, Vec<u8>), Problem> {
-    let path = asked.unwrap_or(Path::new(DEFAULT_FILE));
-    let mut text = Vec::new();
-    // One byte more than allowed tells the parser that the file is too long; a device may have no end at all.
-    let limit = settings::yaml::FILE_BYTES_MAX as u64 + 1;
-    match File::open(path).and_then(|file| file.take(limit).read_to_end(&mut text)) {
-        Ok(_) => Ok((Some(path.to_owned()), text)),
-        Err(error) if asked.is_none() && error.kind() == io::ErrorKind::NotFound => Ok((None, Vec::new())),
-        Err(error) => Err(Problem::new(&At::outside(&path.to_string_lossy()), format!("cannot be read: {error}"))),
     }
 }

@@ -4,13 +4,13 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use companion::cli::{Cli, Exit, Run, color};
+use companion::cli::{Cli, Exit, Run};
 use companion::commands;
 use companion::config::{self, Loaded, checked};
 use companion::pipeline;
 use companion::rulebook::Rulebook;
 use companion::rules::generated;
-use tracing_subscriber::EnvFilter;
+use settings::messages;
 
 fn main() -> ExitCode {
     match Cli::try_from_arguments(std::env::args_os()) {
@@ -34,7 +34,7 @@ fn run(run: &Run) -> Exit {
         Ok(loaded) => loaded,
         Err(problems) => return refuse(&problems),
     };
-    say_what_happens();
+    messages::begin();
     match pipeline::run(&loaded, &arguments, |book, address| announce(&loaded, book, address)) {
         Ok(()) => Exit::Ok,
         Err(error) => refuse(&error),
@@ -45,18 +45,6 @@ fn run(run: &Run) -> Exit {
 fn refuse(problems: &impl std::fmt::Display) -> Exit {
     let _ = writeln!(io::stderr(), "{problems}");
     Exit::Usage
-}
-
-/// The program's own messages go to standard error: `RUST_LOG` chooses which, text for a terminal and JSON where
-/// `PICKET_LOG=json` says so.
-fn say_what_happens() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(color(&io::stderr()));
-    if std::env::var_os("PICKET_LOG").is_some_and(|kind| kind == "json") {
-        builder.json().init();
-    } else {
-        builder.with_target(false).init();
-    }
 }
 
 /// What it watches, and where to look: for whoever started it by hand.

@@ -9,7 +9,6 @@
 pub mod alert;
 pub mod alertmanager;
 pub mod api;
-pub mod backoff;
 pub mod clock;
 pub mod config;
 pub mod decide;

@@ -3,7 +3,6 @@
 
 pub mod answer;
 pub mod loki;
-pub mod metrics;
 pub mod page;
 pub mod parameters;
 pub mod prometheus;

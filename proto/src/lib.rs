@@ -1,5 +1,7 @@
-//! What crosses the wire: Loki push, labels, and what an answer of the server means. Encodes and decodes; opens no socket.
+//! What crosses the wire: Loki push, labels, text exposition, and what an answer of the server means. Encodes and decodes; opens no
+//! socket.
 
+pub mod exposition;
 pub mod labels;
 pub mod loki;
 pub mod snappy;

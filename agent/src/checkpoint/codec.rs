@@ -1,9 +1,7 @@
-//! The position log's bytes. A header, then records: length (u32), checksum (CRC-32 of the body, u32), body; little endian.
-//!
-//! A body is a kind byte and fields as LEB128 integers and length-prefixed text. What does not decode is damage: everything
-//! from there on is cut, since nothing behind a torn record can be trusted to be in order.
+//! The position log's bytes: a frame (`durable::frame`) for each record, and in it a kind byte and fields as LEB128 integers and
+//! length-prefixed text. What does not decode is damage: everything from there on is cut.
 
-use thiserror::Error;
+use durable::frame::{self, Damage, Format};
 
 use super::{Cursor, Move, Newest, Part, Record, SegmentIdentity, Stamp, Ties};
 use crate::ledger::{Delta, Fate};
@@ -11,80 +9,32 @@ use crate::spool::{Share, Spooled};
 use crate::tail::identity::{FileId, Fingerprint, Marker};
 use crate::tail::segment::SegmentNumber;
 
-/// How a position log begins; the digit is the version of the format.
-const HEADER: &[u8; 16] = b"picket-positions";
-const VERSION: u8 = 1;
-/// A record that claims to be longer is damage: 1 MiB is some 20,000 cursors.
-const BODY_MAX: usize = 16 << 20;
-
-/// Why a log cannot be read, or not to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Damage {
-    /// It is not a position log at all.
-    #[error("it is not a position log")]
-    Foreign,
-    /// Another version wrote it.
-    #[error("it has format version {0}, and this program reads version 1")]
-    Version(u8),
-    /// From this byte on it cannot be read.
-    #[error("it is damaged from byte {0} on")]
-    From(u64),
-}
+const FORMAT: Format = Format {
+    header: b"picket-positions",
+    version: 1,
+    // 1 MiB is some 20,000 cursors.
+    body_max: 16 << 20,
+};
 
 /// Reads a log. Gives the records up to the first damage, and the damage.
 pub fn decode(log: &[u8]) -> (Vec<Record>, Option<Damage>) {
-    let Some(rest) = log.strip_prefix(HEADER) else {
-        return (Vec::new(), Some(Damage::Foreign));
-    };
-    match rest.first() {
-        Some(&VERSION) => {}
-        Some(other) => return (Vec::new(), Some(Damage::Version(*other))),
-        None => return (Vec::new(), Some(Damage::Foreign)),
-    }
     let mut records = Vec::new();
-    let mut at = HEADER.len() + 1;
-    while at < log.len() {
-        let Some((record, next)) = decode_one(log, at) else {
-            return (records, Some(Damage::From(at as u64)));
-        };
-        records.push(record);
-        at = next;
-    }
-    (records, None)
-}
-
-fn decode_one(log: &[u8], at: usize) -> Option<(Record, usize)> {
-    let head: &[u8; 8] = log.get(at..)?.first_chunk()?;
-    let length = u32::from_le_bytes(*head.first_chunk()?) as usize;
-    let checksum = u32::from_le_bytes(*head[4..].first_chunk()?);
-    if length == 0 || length > BODY_MAX {
-        return None;
-    }
-    let body = log.get(at + 8..at + 8 + length)?;
-    if crc32fast::hash(body) != checksum {
-        return None;
-    }
-    let mut reader = Reader { bytes: body };
-    let record = reader.record()?;
-    reader.bytes.is_empty().then_some((record, at + 8 + length))
+    let damage = FORMAT.read(log, |body| {
+        let mut reader = Reader { bytes: body };
+        let record = reader.record()?;
+        reader.bytes.is_empty().then(|| records.push(record))
+    });
+    (records, damage)
 }
 
 /// Begins a log.
 pub fn encode_header(out: &mut Vec<u8>) {
-    out.extend_from_slice(HEADER);
-    out.push(VERSION);
+    FORMAT.begin(out);
 }
 
 /// Appends one record.
 pub fn encode(record: &Record, out: &mut Vec<u8>) {
-    let start = out.len();
-    out.extend_from_slice(&[0; 8]);
-    write_record(record, out);
-    let body = &out[start + 8..];
-    let length = (body.len() as u32).to_le_bytes();
-    let checksum = crc32fast::hash(body).to_le_bytes();
-    out[start..start + 4].copy_from_slice(&length);
-    out[start + 4..start + 8].copy_from_slice(&checksum);
+    frame::seal(out, |out| write_record(record, out));
 }
 
 fn write_record(record: &Record, out: &mut Vec<u8>) {

@@ -1,5 +1,6 @@
 //! The position log's records: what is written is read again, what is torn is cut, and replaying gives the last settled place.
 
+use durable::frame::Damage;
 use proptest::prelude::*;
 
 use super::*;

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use client::Tls;
 use globset::GlobMatcher;
 use regex::bytes::Regex;
 
@@ -267,19 +268,4 @@ pub enum Auth {
         /// File with the token.
         token_file: PathBuf,
     },
-}
-
-/// TLS of a destination; files are read again whenever they change.
-#[derive(Clone, Debug, Default)]
-pub struct Tls {
-    /// PEM file with the authorities to trust; the built-in set of the system if `None`.
-    pub ca_file: Option<PathBuf>,
-    /// PEM file with the client's certificate chain.
-    pub cert_file: Option<PathBuf>,
-    /// PEM file with the client's key.
-    pub key_file: Option<PathBuf>,
-    /// Name that TLS asks for (SNI) and expects in the server's certificate, if not the URL's host.
-    pub server_name: Option<String>,
-    /// Accept any certificate.
-    pub insecure_skip_verify: bool,
 }

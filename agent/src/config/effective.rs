@@ -7,8 +7,9 @@ use std::fmt::{self, Write};
 use std::path::Path;
 
 use super::checked::{
-    Auth, Config, DropRule, FileInput, Format, LokiOutput, LongLines, Multiline, PodInput, PodMultiline, Route, Tls,
+    Auth, Config, DropRule, FileInput, Format, LokiOutput, LongLines, Multiline, PodInput, PodMultiline, Route,
 };
+use client::Tls;
 use settings::quantity::{show_bytes, show_duration};
 
 /// The text of `config`, in the order of the reference configuration.

@@ -6,13 +6,11 @@
 use std::time::Duration;
 
 use super::checked::LongLines;
+use settings::file::{self, ROOT};
 use settings::problem::Problems;
 use settings::read::{Age, Count, Labels, Read, Size, Spanned, one_of};
 use settings::section;
 use settings::yaml::Node;
-
-/// What messages call the whole file.
-pub(super) const ROOT: &str = "the file";
 
 /// Keys of the contract that this build does not have, and the path that each belongs to.
 const NOT_BUILT: [(&str, &str); 3] = [("journal", "logs"), ("metrics", ROOT), ("remote_write", "outputs")];
@@ -331,14 +329,5 @@ fn elsewhere(section: &str, key: &str) -> Option<String> {
     if NOT_BUILT.contains(&(key, section)) {
         return Some(format!("this build does not have `{key}` yet; remove it"));
     }
-    if key == "<<" {
-        return Some("merge keys are not read; repeat the settings, or a value by an alias".to_owned());
-    }
-    let place = if section == ROOT { "at the top".to_owned() } else { format!("in `{section}`") };
-    let keys = keys();
-    if keys.iter().any(|path| path == key) {
-        return Some(format!("unknown key `{key}` {place}; it belongs at the top, without indentation"));
-    }
-    let (home, _) = keys.iter().filter_map(|path| path.rsplit_once('.')).find(|(_, last)| *last == key)?;
-    Some(format!("unknown key `{key}` {place}; it belongs in `{home}`"))
+    file::elsewhere(section, key, &keys())
 }

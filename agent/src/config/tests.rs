@@ -26,7 +26,7 @@ fn environment() -> Environment {
 
 fn check_text(text: &[u8]) -> Result<Config, Problems> {
     let mut problems = Problems::default();
-    let raw = parse(&"agent.yaml".into(), text, &mut problems)?;
+    let raw: Raw = file::parse(&"agent.yaml".into(), text, &mut problems)?;
     let config = check::check(&raw, &environment());
     problems.and(config)
 }

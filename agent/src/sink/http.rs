@@ -1,80 +1,26 @@
-//! One destination's HTTP: a client that is made anew when certificates or secrets change, and one attempt at a request.
+//! One destination's requests: how they are authorized and bounded, and what came back, or why nothing did.
 //!
-//! Secrets are read from their files for as long as a client lives, and stand in no message. Nothing is followed: what is
-//! configured is the only place that gets logs and secrets, so a redirection is an answer like any other, held and said.
+//! Connections, TLS and secrets are `client`'s. Nothing is followed: what is configured is the only place that gets logs and
+//! secrets, so a redirection is an answer like any other, held and said.
 
-use std::fs;
-use std::io::{self, Read as _};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::io::Read as _;
 
 use bytes::Bytes;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use client::{Client, Endpoint, Secret, Tls};
+use reqwest::Method;
 use reqwest::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION,
-    RETRY_AFTER,
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
 };
-use thiserror::Error;
 use url::Url;
 
-use crate::config::checked::{Auth, LokiOutput, Tls};
+use crate::config::checked::{Auth, LokiOutput};
 
-mod credentials;
 mod failure;
-mod tls;
 
 pub use failure::Failure;
 
 /// More of an answer's body is not read: Loki's longest lists of refused entries are some 100 KiB.
 const ANSWER_MAX: usize = 1 << 20;
-/// How long a connection may take to be made.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Unused connections are closed before proxies commonly close them.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
-
-/// Why no client can be made.
-#[derive(Debug, Error)]
-pub enum ClientError {
-    /// A file cannot be read.
-    #[error("{path}: {source}", path = path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file holds no certificate or key.
-    #[error("{path}: no usable certificate or key in it ({why})", path = path.display())]
-    Pem {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        why: String,
-    },
-    /// A file holds no secret (yet).
-    #[error("{path}: is empty, a secret is expected in it", path = path.display())]
-    Empty {
-        /// Which.
-        path: PathBuf,
-    },
-    /// A secret that no header can carry.
-    #[error("{path}: holds characters that no HTTP header can carry", path = path.display())]
-    Secret {
-        /// Which.
-        path: PathBuf,
-    },
-    /// The tenant is no header's value.
-    #[error("`tenant` holds characters that no HTTP header can carry")]
-    Tenant,
-    /// The name cannot stand in a URL.
-    #[error("`tls.server_name` is no host name")]
-    ServerName,
-    /// TLS refuses what it was given.
-    #[error("TLS: {0}")]
-    Tls(String),
-}
 
 /// What came back.
 #[derive(Debug)]
@@ -91,59 +37,44 @@ pub struct Reply {
 pub struct Http {
     url: String,
     tenant: String,
-    auth: Auth,
     tls: Tls,
-    timeout: Duration,
-    client: Option<Client>,
-    /// The files as they were when the client was made, or could not be made.
-    stamps: Vec<Stamp>,
+    client: Client,
 }
-
-/// What a request is sent with.
-#[derive(Clone)]
-struct Client {
-    connections: reqwest::Client,
-    /// With `tls.server_name` as its host, if there is one.
-    url: Url,
-    headers: HeaderMap,
-}
-
-/// What tells that a file changed: its time, size and inode, behind all links (Kubernetes swaps a link).
-type Stamp = (PathBuf, Option<(SystemTime, u64, u64)>);
 
 impl Http {
     /// For a destination; nothing is opened or read yet.
     pub fn new(output: &LokiOutput) -> Self {
+        let endpoint = Endpoint {
+            url: Secret::Inline(output.url.clone()),
+            auth: auth(&output.auth),
+            tls: output.tls.clone(),
+            timeout: output.timeout,
+        };
         Self {
             url: output.url.clone(),
             tenant: output.tenant.clone(),
-            auth: output.auth.clone(),
             tls: output.tls.clone(),
-            timeout: output.timeout,
-            client: None,
-            stamps: Vec::new(),
+            client: Client::new(endpoint, concat!("picket-agent/", env!("CARGO_PKG_VERSION"))),
         }
     }
 
     /// Sends one body.
     pub async fn post(&mut self, body: Bytes) -> Result<Reply, Failure> {
-        let Client { connections, url, headers } = self.client()?;
-        let failure = |error: &reqwest::Error| Failure::of(error, &self.tls);
-        let request = connections.post(url).headers(headers).timeout(self.timeout).body(body);
-        let mut response = request.send().await.map_err(|error| failure(&error))?;
+        let headers = self.headers()?;
+        let connection = self.client.connection()?;
+        let request = connection.request(Method::POST).headers(headers).body(body);
+        let mut response = request.send().await.map_err(|error| Failure::of(&error, &self.tls))?;
         let status = response.status().as_u16();
         let header = |name: &HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (retry_after, coding, location) = (header(&RETRY_AFTER), header(&CONTENT_ENCODING), header(&LOCATION));
-        let mut answer = Vec::new();
-        while answer.len() < ANSWER_MAX {
-            match response.chunk().await {
-                Ok(Some(chunk)) => answer.extend_from_slice(&chunk),
-                // The status says what matters; but a success whose end is missing may be a proxy's.
-                Err(error) if (200..300).contains(&status) && status != 204 => return Err(failure(&error)),
-                Ok(None) | Err(_) => break,
-            }
+        let (answer, broken) = client::body(&mut response, ANSWER_MAX).await;
+        // The status says what matters; but a success whose end is missing may be a proxy's.
+        if let Some(error) = broken
+            && (200..300).contains(&status)
+            && status != 204
+        {
+            return Err(Failure::of(&error, &self.tls));
         }
-        answer.truncate(ANSWER_MAX);
         let body = match location {
             Some(location) if (300..400).contains(&status) => redirection(&self.url, &location),
             _ => decoded(&answer, coding.as_deref()),
@@ -153,87 +84,29 @@ impl Http {
 
     /// Whether a file that the client comes from is another one than when it was last read.
     pub fn has_new_files(&self) -> bool {
-        self.stamps() != self.stamps
+        self.client.has_new_files()
     }
 
-    /// The client, made anew if a file that it comes from has changed.
-    fn client(&mut self) -> Result<Client, ClientError> {
-        let stamps = self.stamps();
-        if let Some(client) = &self.client
-            && stamps == self.stamps
-        {
-            return Ok(client.clone());
-        }
-        // Before the files are read: what changes meanwhile is found the next time.
-        self.stamps = stamps;
-        self.client = None;
-        let client = self.new_client()?;
-        Ok(self.client.insert(client).clone())
-    }
-
-    fn new_client(&self) -> Result<Client, ClientError> {
+    fn headers(&self) -> Result<HeaderMap, Failure> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
         // Without it, any coding of the answer would be fine.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if !self.tenant.is_empty() {
-            let tenant = HeaderValue::from_str(&self.tenant).map_err(|_| ClientError::Tenant)?;
+            let tenant = HeaderValue::from_str(&self.tenant)
+                .map_err(|_| Failure::Held("`tenant` holds characters that no HTTP header can carry".to_owned()))?;
             headers.insert(HeaderName::from_static("x-scope-orgid"), tenant);
         }
-        if let Some(value) = credentials::authorization(&self.auth)? {
-            headers.insert(AUTHORIZATION, value);
-        }
-        let mut url = Url::parse(&self.url).map_err(|error| ClientError::Tls(error.to_string()))?;
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::client_config(&self.tls, url.scheme() == "https")?)
-            .http1_only()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(1)
-            .tcp_nodelay(true)
-            .user_agent(concat!("picket-agent/", env!("CARGO_PKG_VERSION")));
-        if let Some(name) = &self.tls.server_name {
-            let authority = url[url::Position::BeforeHost..url::Position::AfterPort].to_owned();
-            headers.insert(HOST, HeaderValue::from_str(&authority).map_err(|_| ClientError::ServerName)?);
-            builder =
-                builder.dns_resolver(Arc::new(Elsewhere(url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned())));
-            url.set_host(Some(name)).map_err(|_| ClientError::ServerName)?;
-        }
-        let connections = builder.build().map_err(|error| ClientError::Tls(error.to_string()))?;
-        Ok(Client { connections, url, headers })
-    }
-
-    fn stamps(&self) -> Vec<Stamp> {
-        let secret = match &self.auth {
-            Auth::None => None,
-            Auth::Basic { password_file, .. } => Some(password_file),
-            Auth::Bearer { token_file } => Some(token_file),
-        };
-        let files = [secret, self.tls.ca_file.as_ref(), self.tls.cert_file.as_ref(), self.tls.key_file.as_ref()];
-        files.into_iter().flatten().map(|path| (path.clone(), stamp(path))).collect()
+        Ok(headers)
     }
 }
 
-fn stamp(path: &Path) -> Option<(SystemTime, u64, u64)> {
-    use std::os::unix::fs::MetadataExt;
-    let metadata = fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
-}
-
-/// `server_name`: the connection goes to this host, whatever the name that TLS asks for and checks. So a server with several
-/// certificates shows the right one.
-struct Elsewhere(String);
-
-impl Resolve for Elsewhere {
-    fn resolve(&self, _: Name) -> Resolving {
-        let host = self.0.clone();
-        Box::pin(async move {
-            // Port 0 stands for the URL's.
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((host, 0)).await?.collect();
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
+/// The agent's secrets stand in files alone.
+fn auth(auth: &Auth) -> client::Auth {
+    match auth.clone() {
+        Auth::None => client::Auth::None,
+        Auth::Basic { user, password_file } => client::Auth::Basic { user, password: Secret::File(password_file) },
+        Auth::Bearer { token_file } => client::Auth::Scheme { scheme: "Bearer".to_owned(), secret: Secret::File(token_file) },
     }
 }
 

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use client::backoff::{self, Backoff};
 use proto::loki::answer::{Answer, read_answer};
 use proto::time::UnixNanos;
 use tokio::sync::mpsc::Receiver;
@@ -28,7 +29,6 @@ use crate::config::checked::LokiOutput;
 use crate::lane::{lock, seconds};
 use crate::metrics::SinkCounters;
 use crate::position_log::PositionLog;
-use crate::retry::Backoff;
 use crate::spool::Spool;
 use crate::wake::{Order, Wake};
 
@@ -118,13 +118,11 @@ enum Outcome {
 impl LokiSink {
     /// For a destination, with its spool (opened before positions were given out, see [`open_spool`]).
     pub fn new(output: &LokiOutput, number: u32, spool: Option<Spool>, once: bool, with: Connections) -> Self {
-        let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.subsec_nanos().into())
-            ^ u64::from(std::process::id()) << 32;
         Self {
             name: output.name.clone(),
             number,
             output: output.clone(),
-            backoff: Backoff::new(seed),
+            backoff: Backoff::new(backoff::random()),
             with,
             spool,
             known: HashMap::new(),

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use client::{Auth, Endpoint, Secret, Tls};
 use serde_json::{Value, json};
 
 use super::Failed;
 use crate::cli::Exit;
 use crate::clock;
-use crate::notify::config::{HttpConfig, Secret};
-use crate::notify::http::{Auth, Http, Reply, Tls};
+use crate::notify::http::{Http, Reply};
 use crate::rules::unit_test::example::{Example, examples};
 
 /// The tests of deploy/rules/logs, as they were when this program was built.
@@ -48,7 +48,7 @@ pub(super) fn run(
         token.map_or(Auth::None, |path| Auth::Scheme { scheme: "Bearer".to_owned(), secret: Secret::File(path.to_owned()) });
     let tls = Tls { ca_file: ca.map(Path::to_owned), ..Tls::default() };
     let url = Secret::Inline(url.trim_end_matches('/').to_owned());
-    let http = Http::new(HttpConfig { url, auth, tls, timeout: REQUEST_MAX });
+    let http = Http::new(Endpoint { url, auth, tls, timeout: REQUEST_MAX });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(Drill { http, example }.run(out))
 }

@@ -5,11 +5,9 @@
 
 use std::time::Duration;
 
+use settings::file::{self, ROOT};
 use settings::read::{Count, Read as _, Size, Spanned};
 use settings::section;
-
-/// What messages call the whole file.
-pub(super) const ROOT: &str = "the file";
 
 /// Keys of the contract that this build does not have, the section that each belongs to, and what there is instead.
 const NOT_BUILT: [(&str, &str, &str); 8] = [
@@ -132,14 +130,5 @@ fn elsewhere(section: &str, key: &str) -> Option<String> {
     if let Some((_, _, why)) = NOT_BUILT.iter().find(|(name, home, _)| *name == key && *home == section) {
         return Some(format!("`{key}`: {why}"));
     }
-    if key == "<<" {
-        return Some("merge keys are not read; repeat the settings, or a value by an alias".to_owned());
-    }
-    let place = if section == ROOT { "at the top".to_owned() } else { format!("in `{section}`") };
-    let keys = keys();
-    if keys.iter().any(|path| path == key) {
-        return Some(format!("unknown key `{key}` {place}; it belongs at the top, without indentation"));
-    }
-    let (home, _) = keys.iter().filter_map(|path| path.rsplit_once('.')).find(|(_, last)| *last == key)?;
-    Some(format!("unknown key `{key}` {place}; it belongs in `{home}`"))
+    file::elsewhere(section, key, &keys())
 }

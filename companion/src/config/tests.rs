@@ -8,7 +8,7 @@ const REFERENCE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../de
 
 fn check_text(text: &str) -> Result<Config, Problems> {
     let mut problems = Problems::default();
-    let raw = parse(&"companion.yaml".into(), text.as_bytes(), &mut problems)?;
+    let raw: Raw = file::parse(&"companion.yaml".into(), text.as_bytes(), &mut problems)?;
     problems.and(check::check(&raw))
 }
 

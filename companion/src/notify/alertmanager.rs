@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use client::backoff::{Backoff, random};
+use client::{Auth, Endpoint, Secret, Tls};
 use proto::time::UnixNanos;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -16,10 +18,8 @@ use twox_hash::XxHash3_64;
 use url::Url;
 
 use super::alert::Alert;
-use super::backoff::{Backoff, random};
 use super::clock::now;
-use super::config::{HttpConfig, Secret};
-use super::http::{Auth, Http, Reply, Tls};
+use super::http::{Http, Reply};
 use super::receiver::webhook::{object, time};
 use super::state_file::{Found, StateError, StateFile};
 use queue::{BATCH_MAX, Batch, Queue};
@@ -113,7 +113,7 @@ impl Instance {
         };
         let _ = url.set_username("");
         let _ = url.set_password(None);
-        let http = HttpConfig { url: Secret::Inline(url.to_string()), auth, tls: target.tls.clone(), timeout: target.timeout };
+        let http = Endpoint { url: Secret::Inline(url.to_string()), auth, tls: target.tls.clone(), timeout: target.timeout };
         let status = InstanceStatus { url: target.name(), ..InstanceStatus::default() };
         Ok(Self { http: Http::new(http), queue: Mutex::new(queue), status: Mutex::new(status), news: Notify::new(), file })
     }

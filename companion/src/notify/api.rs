@@ -1,11 +1,11 @@
 //! Alertmanager's API, version 2, as far as silences and alerts: JSON in, JSON out, no sockets. Any program that speaks to
 //! Alertmanager (amtool, Grafana) can list and silence here.
 
+use client::backoff::random;
 use proto::time::UnixNanos;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::backoff::random;
 use super::decide::after;
 use super::dispatch::{AlertView, Dispatcher};
 use super::matcher::{self, MatchOp, Matcher, Matchers};

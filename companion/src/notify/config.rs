@@ -4,17 +4,16 @@
 //! everything that is printed, and those in files are read when they are used.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use settings::problem::{At, Problem, Problems};
+use client::{Endpoint, Secret, Tls};
+use settings::file;
+use settings::problem::{At, Problems};
 use settings::read::Read as _;
 
-use super::http::{Auth, Tls};
 use super::inhibit::InhibitRule;
 use super::mute::TimeInterval;
 use super::route::Routes;
@@ -72,63 +71,11 @@ pub enum IntegrationKind {
     Email(Box<EmailConfig>),
 }
 
-/// A secret: in the file itself, or in another one, which is read when it is needed.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Secret {
-    /// Its text.
-    Inline(String),
-    /// Where it stands.
-    File(PathBuf),
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Inline(_) => f.write_str("<secret>"),
-            Self::File(path) => write!(f, "<secret in {}>", path.display()),
-        }
-    }
-}
-
-impl Secret {
-    /// Its text, without the line end that editors add. The error names the file and not the secret.
-    pub fn read(&self) -> Result<String, String> {
-        let path = match self {
-            Self::Inline(text) => return Ok(text.clone()),
-            Self::File(path) => path,
-        };
-        let mut text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        text.truncate(text.trim_end_matches(['\r', '\n']).len());
-        if text.trim().is_empty() { Err(format!("{}: is empty, a secret is expected in it", path.display())) } else { Ok(text) }
-    }
-
-    /// The file that it stands in.
-    pub fn file(&self) -> Option<&Path> {
-        match self {
-            Self::Inline(_) => None,
-            Self::File(path) => Some(path),
-        }
-    }
-}
-
-/// How an HTTP receiver is reached.
-#[derive(Clone, Debug)]
-pub struct HttpConfig {
-    /// Where. Slack's holds its secret.
-    pub url: Secret,
-    /// As whom.
-    pub auth: Auth,
-    /// What is trusted.
-    pub tls: Tls,
-    /// How long one attempt may take.
-    pub timeout: Duration,
-}
-
 /// `slack_configs[]`; texts are rendered for each notification.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the keys of Slack's attachments, under their own names")]
 pub struct SlackConfig {
-    pub http: HttpConfig,
+    pub http: Endpoint,
     pub channel: Text,
     pub username: Text,
     pub color: Text,
@@ -174,7 +121,7 @@ pub struct SlackAction {
 #[derive(Clone, Debug)]
 pub struct WebhookConfig {
     /// How it is reached.
-    pub http: HttpConfig,
+    pub http: Endpoint,
     /// The most alerts of one notification; 0 is all.
     pub max_alerts: usize,
 }
@@ -209,7 +156,7 @@ pub struct EmailConfig {
 /// Reads the file, and the template files that it names.
 pub fn load(path: &Path) -> Result<Config, Problems> {
     let name: Arc<str> = path.to_string_lossy().into();
-    let text = read(path).map_err(|error| Problem::new(&At::outside(&name), format!("cannot be read: {error}")))?;
+    let text = file::read(path).map_err(|error| file::unreadable(path, &error))?;
     parse(&name, &text, path.parent().unwrap_or(Path::new(".")))
 }
 
@@ -220,13 +167,6 @@ pub fn parse(name: &Arc<str>, text: &[u8], directory: &Path) -> Result<Config, P
     let Some(raw) = raw::Raw::read("the file", &root, &mut problems) else { return Err(problems) };
     let config = check::check(&raw, &root.at, directory);
     problems.and(config)
-}
-
-/// At most as many bytes as a file may have, and one more, which tells the reader that it is too long.
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    fs::File::open(path)?.take(settings::yaml::FILE_BYTES_MAX as u64 + 1).read_to_end(&mut text)?;
-    Ok(text)
 }
 
 /// The default templates and those of files; a mistake is said with its place in its file.
@@ -247,7 +187,7 @@ fn read_templates(globs: &[settings::read::Spanned<String>], directory: &Path, p
             }
         };
         for path in found {
-            let read = read(&path).map_err(|error| error.to_string());
+            let read = file::read(&path).map_err(|error| error.to_string());
             let text = read.and_then(|bytes| String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned()));
             match text.as_deref().map(|text| templates.add(text)) {
                 Ok(Ok(())) => {}

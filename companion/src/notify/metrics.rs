@@ -1,160 +1,100 @@
 //! The status of notification in Prometheus' text format. Pure.
 
-use std::fmt::Write as _;
-
+use proto::exposition::{Exposition, Kind};
 use proto::time::UnixNanos;
 
 use super::alertmanager::InstanceStatus;
 use super::notifier::{RouterStatus, Status};
+use super::router::ReceiverStatus;
 
 /// All of it.
 pub fn text(status: &Status) -> String {
-    let mut out = Families(String::new());
+    let mut out = Exposition::new("picket_companion_");
     match status {
         Status::Alertmanagers(instances) => of_alertmanagers(&mut out, instances),
         Status::Router(router) => of_router(&mut out, router),
     }
-    out.0
+    out.finish()
 }
 
-fn of_alertmanagers(out: &mut Families, instances: &[InstanceStatus]) {
-    let labels = |instance: &InstanceStatus| vec![("alertmanager", instance.url.clone())];
-    let with = |instance: &InstanceStatus, outcome: &str| {
-        let mut labels = labels(instance);
-        labels.push(("outcome", outcome.to_owned()));
-        labels
+fn of_alertmanagers(out: &mut Exposition, instances: &[InstanceStatus]) {
+    fn name(instance: &InstanceStatus) -> (&str, &str) {
+        ("alertmanager", &instance.url)
+    }
+    let help = "Alerts for Alertmanagers, by what became of them.";
+    for instance in instances {
+        for (outcome, count) in [("sent", instance.sent), ("rejected", instance.rejected), ("given_up", instance.given_up)] {
+            let labels = [name(instance), ("outcome", outcome)];
+            out.sample("alertmanager_alerts_total", Kind::Counter, help, &labels, count as f64);
+        }
+    }
+    let mut each = |metric: &str, kind, help: &str, value: fn(&InstanceStatus) -> f64| {
+        for instance in instances {
+            out.sample(metric, kind, help, &[name(instance)], value(instance));
+        }
     };
-    let outcomes = |instance: &InstanceStatus| {
-        [("sent", instance.sent), ("rejected", instance.rejected), ("given_up", instance.given_up)]
-            .map(|(outcome, count)| (with(instance, outcome), count as f64))
-    };
-    out.family(
-        "picket_companion_alertmanager_alerts_total",
-        "counter",
-        "Alerts for Alertmanagers, by what became of them.",
-        instances.iter().flat_map(outcomes),
-    );
-    out.family(
-        "picket_companion_alertmanager_failed_attempts_total",
-        "counter",
-        "Requests that an Alertmanager did not take.",
-        instances.iter().map(|instance| (labels(instance), instance.failed_attempts as f64)),
-    );
-    out.family(
-        "picket_companion_alertmanager_pending",
-        "gauge",
-        "Alerts that wait for an Alertmanager.",
-        instances.iter().map(|instance| (labels(instance), instance.pending as f64)),
-    );
-    out.family(
-        "picket_companion_alertmanager_last_error_timestamp_seconds",
-        "gauge",
+    each("alertmanager_failed_attempts_total", Kind::Counter, "Requests that an Alertmanager did not take.", |instance| {
+        instance.failed_attempts as f64
+    });
+    each("alertmanager_pending", Kind::Gauge, "Alerts that wait for an Alertmanager.", |instance| instance.pending as f64);
+    each(
+        "alertmanager_last_error_timestamp_seconds",
+        Kind::Gauge,
         "When an Alertmanager last did not take something; 0 is never.",
-        instances.iter().map(|instance| (labels(instance), seconds(instance.last_error.as_ref().map(|(at, _)| *at)))),
+        |instance| seconds(instance.last_error.as_ref().map(|(at, _)| *at)),
     );
-    out.family(
-        "picket_companion_alertmanager_last_success_timestamp_seconds",
-        "gauge",
+    each(
+        "alertmanager_last_success_timestamp_seconds",
+        Kind::Gauge,
         "When an Alertmanager last took something; 0 is never.",
-        instances.iter().map(|instance| (labels(instance), seconds(instance.last_success))),
+        |instance| seconds(instance.last_success),
     );
 }
 
-fn of_router(out: &mut Families, router: &RouterStatus) {
-    let labels = |receiver: &super::router::ReceiverStatus| {
-        vec![("receiver", receiver.receiver.clone()), ("integration", receiver.integration.clone())]
+fn of_router(out: &mut Exposition, router: &RouterStatus) {
+    let help = "Notifications, by what became of them. The alerts of a failed one are told at their group's next look.";
+    for receiver in &router.receivers {
+        let [name, way] = names(receiver);
+        for (outcome, count) in [("delivered", receiver.delivered), ("failed", receiver.failed)] {
+            out.sample("notifications_total", Kind::Counter, help, &[name, way, ("outcome", outcome)], count as f64);
+        }
+    }
+    let mut each = |metric: &str, kind, help: &str, value: fn(&ReceiverStatus) -> f64| {
+        for receiver in &router.receivers {
+            out.sample(metric, kind, help, &names(receiver), value(receiver));
+        }
     };
-    let receivers = || router.receivers.iter();
-    let outcomes = |receiver: &super::router::ReceiverStatus| {
-        [("delivered", receiver.delivered), ("failed", receiver.failed)].map(|(outcome, count)| {
-            let mut labels = labels(receiver);
-            labels.push(("outcome", outcome.to_owned()));
-            (labels, count as f64)
-        })
-    };
-    out.family(
-        "picket_companion_notifications_total",
-        "counter",
-        "Notifications, by what became of them. The alerts of a failed one are told at their group's next look.",
-        receivers().flat_map(outcomes),
-    );
-    out.family(
-        "picket_companion_notification_failed_attempts_total",
-        "counter",
-        "Attempts to tell a receiver that failed.",
-        receivers().map(|receiver| (labels(receiver), receiver.failed_attempts as f64)),
-    );
-    out.family(
-        "picket_companion_notifications_pending",
-        "gauge",
-        "Notifications under way.",
-        receivers().map(|receiver| (labels(receiver), receiver.pending as f64)),
-    );
-    out.family(
-        "picket_companion_notification_last_error_timestamp_seconds",
-        "gauge",
+    each("notification_failed_attempts_total", Kind::Counter, "Attempts to tell a receiver that failed.", |receiver| {
+        receiver.failed_attempts as f64
+    });
+    each("notifications_pending", Kind::Gauge, "Notifications under way.", |receiver| receiver.pending as f64);
+    each(
+        "notification_last_error_timestamp_seconds",
+        Kind::Gauge,
         "When a receiver could last not be told; 0 is never.",
-        receivers().map(|receiver| (labels(receiver), seconds(receiver.last_error.as_ref().map(|(at, _)| *at)))),
+        |receiver| seconds(receiver.last_error.as_ref().map(|(at, _)| *at)),
     );
-    out.family(
-        "picket_companion_notification_last_success_timestamp_seconds",
-        "gauge",
-        "When a receiver was last told; 0 is never.",
-        receivers().map(|receiver| (labels(receiver), seconds(receiver.last_success))),
-    );
-    let one = |value: f64| [(Vec::new(), value)].into_iter();
-    out.family(
-        "picket_companion_notify_alerts",
-        "gauge",
-        "Alerts that fire and are known to the router.",
-        one(router.alerts as f64),
-    );
-    out.family(
-        "picket_companion_notify_groups_owed",
-        "gauge",
-        "Groups with something that nobody could be told of so far.",
-        one(router.owing as f64),
-    );
-    out.family(
-        "picket_companion_notify_alerts_refused_total",
-        "counter",
-        "Alerts that were refused because too many are known.",
-        one(router.refused as f64),
-    );
-    let states = ["active", "pending", "expired"].into_iter().zip(router.silences);
-    out.family(
-        "picket_companion_notify_silences",
-        "gauge",
-        "Silences, by where they stand.",
-        states.map(|(state, count)| (vec![("state", state.to_owned())], count as f64)),
-    );
+    each("notification_last_success_timestamp_seconds", Kind::Gauge, "When a receiver was last told; 0 is never.", |receiver| {
+        seconds(receiver.last_success)
+    });
+    out.gauge("notify_alerts", "Alerts that fire and are known to the router.", router.alerts as f64);
+    out.gauge("notify_groups_owed", "Groups with something that nobody could be told of so far.", router.owing as f64);
+    out.counter("notify_alerts_refused_total", "Alerts that were refused because too many are known.", router.refused as f64);
+    for (state, count) in ["active", "pending", "expired"].into_iter().zip(router.silences) {
+        out.sample("notify_silences", Kind::Gauge, "Silences, by where they stand.", &[("state", state)], count as f64);
+    }
+}
+
+fn names(receiver: &ReceiverStatus) -> [(&str, &str); 2] {
+    [("receiver", &receiver.receiver), ("integration", &receiver.integration)]
 }
 
 fn seconds(at: Option<UnixNanos>) -> f64 {
     at.map_or(0.0, |at| (at.0 / 1_000_000) as f64 / 1_000.0)
 }
 
-/// The text while it grows.
-struct Families(String);
-
-impl Families {
-    fn family(&mut self, name: &str, kind: &str, help: &str, samples: impl Iterator<Item = (Vec<(&'static str, String)>, f64)>) {
-        // Writing to a String cannot fail.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-        for (labels, value) in samples {
-            self.0.push_str(name);
-            for (place, (label, text)) in labels.iter().enumerate() {
-                let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-                let _ = write!(self.0, "{}{label}=\"{text}\"", if place == 0 { '{' } else { ',' });
-            }
-            let _ = writeln!(self.0, "{} {value}", if labels.is_empty() { "" } else { "}" });
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::router::ReceiverStatus;
     use super::*;
 
     #[test]

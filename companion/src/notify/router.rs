@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use client::backoff::{Backoff, random};
 use proto::time::UnixNanos;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::{JoinError, JoinSet};
@@ -17,7 +18,6 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::alert::{Alert, AlertStatus};
-use super::backoff::{Backoff, random};
 use super::clock::now;
 use super::config::Config;
 use super::decide::after;

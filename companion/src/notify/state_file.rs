@@ -2,8 +2,8 @@
 //!
 //! A file that is foreign or damaged is set aside, never deleted, and its owner starts anew.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use proto::time::UnixNanos;
@@ -87,12 +87,9 @@ impl StateFile {
 
     /// Replaces it.
     pub fn save(&self, body: &[u8]) -> io::Result<()> {
-        let new = self.directory.join(format!("{}.new", self.name));
-        let mut file = File::create(&new)?;
-        file.write_all(format!("{HEADER} {:08x}\n", crc32fast::hash(body)).as_bytes())?;
-        file.write_all(body)?;
-        file.sync_all()?;
-        fs::rename(&new, self.directory.join(&self.name))
+        let mut bytes = format!("{HEADER} {:08x}\n", crc32fast::hash(body)).into_bytes();
+        bytes.extend_from_slice(body);
+        durable::file::replace(&self.directory.join(&self.name), &bytes).map(drop)
     }
 
     /// Takes it away.

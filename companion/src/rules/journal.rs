@@ -17,7 +17,7 @@ mod codec;
 #[cfg(test)]
 mod tests;
 
-pub use codec::{Damage, decode, encode_frame, encode_header};
+pub use codec::{decode, encode_frame, encode_header};
 
 /// What a rule is known by over restarts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

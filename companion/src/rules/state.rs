@@ -4,16 +4,17 @@
 //! the journal is compacted (by rename) and when the program stops. A tail that a crash has torn is cut; a file of another kind or
 //! version is set aside.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use durable::file::{Appended, lock};
+use durable::frame::Damage;
 use thiserror::Error;
 use tracing::{error, info, warn};
 
 use super::engine::Engine;
-use super::journal::{self, Damage, Record};
+use super::journal::{self, Record};
 
 #[cfg(test)]
 mod tests;
@@ -57,9 +58,7 @@ pub struct State {
     directory: PathBuf,
     /// Held as long as this is.
     _lock: File,
-    file: Option<File>,
-    size: u64,
-    compacted: u64,
+    file: Appended,
     /// The file lacks something that was to be written: only a whole one will do.
     is_behind: bool,
 }
@@ -70,14 +69,11 @@ impl State {
     pub fn open(directory: &Path) -> Result<(Self, Vec<Record>), StateError> {
         let refused = |source| StateError::Directory { path: directory.to_owned(), source };
         fs::create_dir_all(directory).map_err(refused)?;
-        let lock = options().open(directory.join("rules.lock")).map_err(refused)?;
-        lock.try_lock().map_err(|_| StateError::InUse { path: directory.to_owned() })?;
-        let path = directory.join(NAME);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(refused(error)),
-        };
+        let in_use = || StateError::InUse { path: directory.to_owned() };
+        let lock = lock(&directory.join("rules.lock")).map_err(refused)?.ok_or_else(in_use)?;
+        let file = Appended::at(directory.join(NAME));
+        let path = file.path();
+        let bytes = file.read().map_err(refused)?;
         let mut records = Vec::new();
         if !bytes.is_empty() {
             let (read, damage) = journal::decode(&bytes);
@@ -87,14 +83,18 @@ impl State {
                 Some(Damage::From(at)) => {
                     warn!(path = %path.display(), lost_bytes = bytes.len() as u64 - at, records = records.len(), "state of the rules: a torn or damaged tail was cut");
                 }
-                Some(damage) => {
-                    let aside = set_aside(&path);
-                    warn!(path = %path.display(), set_aside = %aside.display(), why = %damage, "state of the rules cannot be used: they begin anew");
-                }
+                Some(damage) => match file.set_aside() {
+                    Ok(aside) => {
+                        warn!(path = %path.display(), set_aside = %aside.display(), why = %damage, "state of the rules cannot be used: they begin anew");
+                    }
+                    Err(error) => {
+                        warn!(path = %path.display(), %error, why = %damage, "state of the rules cannot be used, nor set aside: it is written over");
+                    }
+                },
             }
         }
         // The first flush writes a whole one.
-        let state = Self { directory: directory.to_owned(), _lock: lock, file: None, size: 0, compacted: 0, is_behind: true };
+        let state = Self { directory: directory.to_owned(), _lock: lock, file, is_behind: true };
         Ok((state, records))
     }
 
@@ -109,30 +109,17 @@ impl State {
         }
         let mut bytes = Vec::new();
         journal::encode_frame(&records, &mut bytes);
-        let written = match &mut self.file {
-            Some(file) => file.write_all(&bytes),
-            None => Err(io::Error::from(io::ErrorKind::NotFound)),
-        };
-        match written {
-            Ok(()) => self.size += bytes.len() as u64,
-            Err(source) => {
-                // Half a frame must not stand before whole ones.
-                if let Some(file) = &self.file
-                    && file.set_len(self.size).is_err()
-                {
-                    self.file = None;
-                }
-                error!(directory = %self.directory.display(), error = %source, "the state of the rules cannot be written");
-                self.is_behind = true;
-                return Err(StateError::Write { path: self.directory.join(NAME), source });
-            }
+        if let Err(source) = self.file.append(&bytes) {
+            error!(directory = %self.directory.display(), error = %source, "the state of the rules cannot be written");
+            self.is_behind = true;
+            return Err(StateError::Write { path: self.directory.join(NAME), source });
         }
-        if self.size > COMPACT_ABOVE && self.size > 4 * self.compacted {
+        if self.file.has_grown(COMPACT_ABOVE) {
             // It is all there already; a failure is tried again when it has grown by as much again.
             if let Err(error) = self.compact(engine) {
                 warn!(%error, "the state of the rules grows on");
                 self.is_behind = false;
-                self.compacted = self.size / 2;
+                self.file.may_grow();
             }
         }
         Ok(())
@@ -144,12 +131,12 @@ impl State {
         let path = self.directory.join(NAME);
         // What the snapshot holds need not be journaled again.
         drop(engine.take_journal());
+        let was_written = self.file.size() > 0;
         let written = self.write_snapshot(&engine.snapshot());
         written.map_err(|source| StateError::Write { path, source })?;
-        if was_behind && self.compacted > 0 {
+        if was_behind && was_written {
             info!(directory = %self.directory.display(), "the state of the rules is written again");
         }
-        self.compacted = self.size;
         self.is_behind = false;
         Ok(())
     }
@@ -160,40 +147,11 @@ impl State {
         for records in records.chunks(SNAPSHOT_FRAME) {
             journal::encode_frame(records, &mut bytes);
         }
-        let path = self.directory.join(NAME);
-        let new = self.directory.join(format!("{NAME}.new"));
-        let mut file = options().truncate(true).open(&new)?;
-        let written = file.write_all(&bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&new, &path));
-        if let Err(error) = written {
-            let _ = fs::remove_file(&new);
-            return Err(error);
-        }
-        if let Ok(directory) = File::open(&self.directory) {
-            let _ = directory.sync_all();
-        }
-        self.file = Some(file);
-        self.size = bytes.len() as u64;
-        Ok(())
+        self.file.replace(&bytes).map(drop)
     }
 
     /// How long the file is.
     pub fn size(&self) -> u64 {
-        self.size
+        self.file.size()
     }
-}
-
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.create(true).read(true).write(true).mode(0o600);
-    options
-}
-
-/// Moves a file that cannot be used out of the way, without losing it.
-fn set_aside(path: &Path) -> PathBuf {
-    let free = (0_u32..1000).map(|number| path.with_extension(format!("damaged-{number}"))).find(|aside| !aside.exists());
-    let aside = free.unwrap_or_else(|| path.with_extension("damaged"));
-    if let Err(error) = fs::rename(path, &aside) {
-        warn!(path = %path.display(), %error, "the state that cannot be used cannot be set aside: it is written over");
-    }
-    aside
 }

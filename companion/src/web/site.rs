@@ -5,12 +5,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
+use proto::exposition::{Exposition, Kind};
 use proto::time::UnixNanos;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::answer::{self, Answer};
-use super::metrics::{Exposition, resident};
 use super::page::{self, View};
 use super::parameters::Parameters;
 use super::server::Handler;
@@ -23,6 +23,8 @@ use crate::window::Window;
 
 /// A query, a form, a silence.
 const BODY_BYTES: usize = 1 << 20;
+/// How the names of all metrics begin.
+const METRICS: &str = "picket_companion_";
 /// Queries that are read at a time, beside everything else.
 const QUERIES: usize = 2;
 
@@ -104,15 +106,21 @@ impl Site {
     }
 
     async fn metrics(&self) -> Answer {
-        let mut out = Exposition::default();
+        let mut out = Exposition::new(METRICS);
         let counters = &self.intake.counters;
         for (status, count) in counters.answers.rows() {
-            out.sample("pushes_total", "counter", "Pushes by the status of their answer.", &[("status", &status)], count as f64);
+            out.sample(
+                "pushes_total",
+                Kind::Counter,
+                "Pushes by the status of their answer.",
+                &[("status", &status)],
+                count as f64,
+            );
         }
         for (reason, count) in counters.refused.rows() {
             out.sample(
                 "refused_entries_total",
-                "counter",
+                Kind::Counter,
                 "Entries that were refused, by reason.",
                 &[("reason", &reason)],
                 count as f64,
@@ -143,10 +151,10 @@ impl Site {
         if let Some(bytes) = resident() {
             out.gauge("resident_memory_bytes", "Resident memory.", bytes as f64);
         }
-        out.sample("build_info", "gauge", "1, with the version.", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+        out.sample("build_info", Kind::Gauge, "1, with the version.", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
         let text = out.finish() + &self.notifier().map(|notifier| notifier.metrics()).unwrap_or_default();
         let rules = self.desk.look(|engine| {
-            let mut out = Exposition::default();
+            let mut out = Exposition::new(METRICS);
             view::rule_metrics(engine, &mut out);
             out.finish()
         });
@@ -269,4 +277,11 @@ impl Handler for Site {
         let path = path.to_owned();
         self.get(&path, parameters).await
     }
+}
+
+/// Resident memory of this process, bytes (proc(5), statm).
+fn resident() -> Option<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
 }

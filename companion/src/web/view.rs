@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use proto::exposition::{Exposition, Kind};
 use proto::time::UnixNanos;
 
-use super::metrics::Exposition;
 use super::page::{AlertView, GroupView, ReceiverView, RuleState, RuleView, SourceView};
 use crate::logql::Extractor;
 use crate::notify::notifier::Status;
@@ -122,18 +122,18 @@ pub fn sources(window: &Window) -> Vec<SourceView> {
 /// The rules' metrics.
 pub fn rule_metrics(engine: &Engine, out: &mut Exposition) {
     let groups = || engine.groups().iter().flat_map(|group| group.rules.iter().map(move |rule| (group, rule)));
-    let mut by_rule = |name: &str, kind: &str, help: &str, value: &dyn Fn(&crate::rules::engine::RuleState) -> f64| {
+    let mut by_rule = |name: &str, kind: Kind, help: &str, value: &dyn Fn(&crate::rules::engine::RuleState) -> f64| {
         for (group, rule) in groups() {
             out.sample(name, kind, help, &[("group", &group.group.name), ("rule", &rule.rule().name)], value(rule));
         }
     };
-    by_rule("rule_evaluations_total", "counter", "Evaluations of a rule.", &|rule| rule.counts().evaluations as f64);
-    by_rule("rule_evaluation_failures_total", "counter", "Evaluations that failed.", &|rule| rule.counts().failures as f64);
-    by_rule("rule_failed_lines_total", "counter", "Lines that passed a rule's filters with an error in them.", &|rule| {
+    by_rule("rule_evaluations_total", Kind::Counter, "Evaluations of a rule.", &|rule| rule.counts().evaluations as f64);
+    by_rule("rule_evaluation_failures_total", Kind::Counter, "Evaluations that failed.", &|rule| rule.counts().failures as f64);
+    by_rule("rule_failed_lines_total", Kind::Counter, "Lines that passed a rule's filters with an error in them.", &|rule| {
         rule.counts().failed_lines as f64
     });
-    by_rule("rule_fired_total", "counter", "Alerts of a rule that began to fire.", &|rule| rule.counts().fired as f64);
-    by_rule("rule_healthy", "gauge", "0 while a rule cannot be evaluated.", &|rule| {
+    by_rule("rule_fired_total", Kind::Counter, "Alerts of a rule that began to fire.", &|rule| rule.counts().fired as f64);
+    by_rule("rule_healthy", Kind::Gauge, "0 while a rule cannot be evaluated.", &|rule| {
         f64::from(u8::from(!matches!(rule.health(), Health::Err(_))))
     });
     let counts = engine.counts();
@@ -144,7 +144,7 @@ pub fn rule_metrics(engine: &Engine, out: &mut Exposition) {
     out.gauge("rule_points_bytes", "Memory of what the rules have counted.", engine.bytes() as f64);
     let phases = |phase: Phase| engine.rules().flat_map(|rule| rule.alerts().iter()).filter(|alert| alert.phase == phase).count();
     for (word, phase) in [("firing", Phase::Firing), ("pending", Phase::Pending)] {
-        out.sample("alerts", "gauge", "Alerts by state.", &[("state", word)], phases(phase) as f64);
+        out.sample("alerts", Kind::Gauge, "Alerts by state.", &[("state", word)], phases(phase) as f64);
     }
     out.gauge(
         "catching_up",

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use client::{Auth, Secret};
 use companion::notify::alertmanager::Target;
 use companion::notify::config::Config;
-use companion::notify::http::Auth;
 use companion::notify::notifier::{Destination, Notifier, Options, Status, spawn};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -173,8 +173,7 @@ async fn every_alertmanager_is_told_and_one_that_is_down_is_told_later() {
     let dir = tempfile::tempdir().unwrap();
     let token = dir.path().join("token");
     std::fs::write(&token, "one").unwrap();
-    with_token.auth =
-        Auth::Scheme { scheme: "Bearer".to_owned(), secret: companion::notify::config::Secret::File(token.clone()) };
+    with_token.auth = Auth::Scheme { scheme: "Bearer".to_owned(), secret: Secret::File(token.clone()) };
     let notifier = alertmanagers(vec![with_token, at(&format!("http://user:s3cr3t@{second}"))], &dir.path().join("state"));
     let alert = firing("alertname=A");
     notifier.alerts(vec![alert.clone()]);

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use companion::notify::config::{HttpConfig, Secret};
-use companion::notify::http::{Auth, Http, Tls};
+use client::{Auth, Endpoint, Secret, Tls};
+use companion::notify::http::Http;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
@@ -53,7 +53,7 @@ async fn a_server_is_trusted_by_its_authority_and_shown_our_certificate() {
     let double = Double::secret(server(&own, &client)).await;
     let http = |tls: Tls| {
         let url = Secret::Inline(format!("https://localhost:{}/s3cr3t", double.address.port()));
-        Http::new(HttpConfig { url, auth: Auth::None, tls, timeout: Duration::from_secs(10) })
+        Http::new(Endpoint { url, auth: Auth::None, tls, timeout: Duration::from_secs(10) })
     };
     // Its certificate is for another name than that of the address.
     let whole = Tls {

@@ -53,7 +53,7 @@ fn without_an_authority_of_ones_own_the_systems_are_asked() {
     stage.configure("https", "");
     let agent = stage.scene.start();
     // With authorities of the system or, on a bare machine, without any.
-    stage.hears(&agent, &["nothing is dropped", "tls.ca_file"]);
+    stage.hears(&agent, &["nothing is dropped", "ca_file`"]);
     stage.held(&agent);
     let ca = stage.file("ca.pem", &authority.certificate());
     stage.configure("https", &format!(", tls: {{ca_file: {}}}", ca.display()));
@@ -169,7 +169,7 @@ fn http_where_https_is_spoken_and_the_other_way_round() {
     stage.held(&agent);
     stage.configure("https", "");
     agent.hang_up();
-    stage.hears(&agent, &["nothing is dropped", "tls.ca_file"]);
+    stage.hears(&agent, &["nothing is dropped", "ca_file`"]);
     let listen = stage.listen_plain();
     stage.serve(&listen);
     stage.hears(&agent, &["nothing is dropped", "does not speak TLS", "http://"]);

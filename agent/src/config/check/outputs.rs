@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use client::Tls;
 use rustls::pki_types::ServerName;
 use url::Url;
 
-use super::super::checked::{Auth, LokiOutput, Tls};
+use super::super::checked::{Auth, LokiOutput};
 use super::super::raw::{RawLoki, RawTls};
 use super::super::{defaults, patterns};
 use super::{Check, value_or};

@@ -1,15 +1,12 @@
 //! Why a request has no answer, in words that a person can act upon: rustls and hyper say it in their own.
 
 use std::error::Error;
-use std::fmt::Write as _;
 use std::io;
 
+use client::{ClientError, Tls};
 use proto::time::UnixNanos;
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
-
-use super::ClientError;
-use crate::config::checked::Tls;
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,21 +29,16 @@ impl Failure {
         if let Some(error) = carried(error) {
             return of_tls(error, tls);
         }
-        let mut words = if error.is_timeout() { "no answer in time".to_owned() } else { "connection failed".to_owned() };
-        let mut cause = error.source();
-        while let Some(inner) = cause {
-            let text = inner.to_string();
-            // The layer between says no more than its own name.
-            if !text.starts_with("client error (") && !words.ends_with(&text) {
-                let _ = write!(words, ": {text}");
-            }
-            if inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
-                words.push_str("; what answers there does not speak HTTP: if it speaks TLS, `url` begins with https://");
-            }
-            cause = inner.source();
+        let mut words = client::words(error);
+        if causes(error).any(|cause| cause.downcast_ref().is_some_and(hyper::Error::is_parse)) {
+            words.push_str("; what answers there does not speak HTTP: if it speaks TLS, `url` begins with https://");
         }
         Self::Unknown(words)
     }
+}
+
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
 }
 
 /// What rustls said, however deep it stands.

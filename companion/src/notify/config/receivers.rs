@@ -3,15 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use client::{Auth, Endpoint, Secret, Tls};
 use settings::problem::{At, Problems, quote};
 use settings::read::Spanned;
 use url::Url;
 
 use super::raw::{Hidden, Raw, RawEmail, RawGlobal, RawHttp, RawReceiver, RawSlack, RawTls, RawWebhook};
-use super::{
-    EmailConfig, HttpConfig, Integration, IntegrationKind, Receiver, Secret, SlackAction, SlackConfig, SlackField, WebhookConfig,
-};
-use crate::notify::http::{Auth, Tls};
+use super::{EmailConfig, Integration, IntegrationKind, Receiver, SlackAction, SlackConfig, SlackField, WebhookConfig};
 use crate::notify::template::{TemplateProblem, Templates, Text};
 
 /// How long one attempt may take.
@@ -247,7 +245,7 @@ impl Reader<'_> {
         self.directory.join(path)
     }
 
-    fn http(&mut self, url: Secret, raw: Option<&Spanned<RawHttp>>, timeout: Option<Duration>, at: &At) -> Option<HttpConfig> {
+    fn http(&mut self, url: Secret, raw: Option<&Spanned<RawHttp>>, timeout: Option<Duration>, at: &At) -> Option<Endpoint> {
         if let Secret::Inline(text) = &url {
             // What is wrong is said without the address, which may hold a secret.
             let is_http = Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
@@ -283,7 +281,7 @@ impl Reader<'_> {
             }
         };
         let tls = self.tls(raw_http.tls_config.as_ref())?;
-        Some(HttpConfig { url, auth, tls, timeout: timeout.unwrap_or(TIMEOUT) })
+        Some(Endpoint { url, auth, tls, timeout: timeout.unwrap_or(TIMEOUT) })
     }
 
     fn tls(&mut self, raw: Option<&Spanned<RawTls>>) -> Option<Tls> {

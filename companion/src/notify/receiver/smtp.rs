@@ -52,7 +52,7 @@ async fn talk(
         if !connection.is_encrypted() && !is_this_machine(&config.host) {
             return Err(Failure::lasting("the connection is not encrypted: the password is not sent"));
         }
-        let credentials = Credentials::new(user.clone(), password.read().map_err(Failure::passing)?);
+        let credentials = Credentials::new(user.clone(), password.read().map_err(|error| Failure::passing(error.to_string()))?);
         connection.auth(DEFAULT_MECHANISMS, &credentials).await.map_err(|error| failure(&error))?;
     }
     connection.send(&mail.envelope, &mail.bytes).await.map_err(|error| failure(&error))?;

@@ -1,12 +1,11 @@
-//! The journal's bytes. A header, then frames: length (u32), checksum (CRC-32 of the body, u32), body; little endian.
-//!
-//! A body is a table of label sets, each once however many points have it, and records: a kind byte and fields as LEB128 integers
-//! and length-prefixed text. What does not decode is damage: everything from there on is cut.
+//! The journal's bytes: frames (`durable::frame`), and in each a table of label sets, each once however many points have it, and
+//! records: a kind byte and fields as LEB128 integers and length-prefixed text. What does not decode is damage: everything from there
+//! on is cut.
 
 use std::collections::HashMap;
 
+use durable::frame::{self, Damage, Format};
 use proto::time::UnixNanos;
-use thiserror::Error;
 
 use super::{Record, RuleId};
 use crate::labels::LabelSet;
@@ -14,93 +13,49 @@ use crate::logql::Point;
 use crate::rules::alert::{Alert, Episode, Phase};
 use crate::rules::leaf::Mark;
 
-/// How a journal begins; the byte behind it is the version of the format.
-const HEADER: &[u8; 12] = b"picket-rules";
-const VERSION: u8 = 1;
-/// A frame that claims to be longer is damage.
-const BODY_MAX: usize = 256 << 20;
-
-/// Why a journal cannot be read, or not to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Damage {
-    /// It is no journal at all.
-    #[error("it is not a state of rules")]
-    Foreign,
-    /// Another version wrote it.
-    #[error("it has format version {0}, and this program reads version {VERSION}")]
-    Version(u8),
-    /// From this byte on it cannot be read.
-    #[error("it is damaged from byte {0} on")]
-    From(u64),
-}
+const FORMAT: Format = Format { header: b"picket-rules", version: 1, body_max: 256 << 20 };
 
 /// Reads a journal. Gives the records up to the first damage, and the damage.
 pub fn decode(journal: &[u8]) -> (Vec<Record>, Option<Damage>) {
-    let Some(rest) = journal.strip_prefix(HEADER) else {
-        return (Vec::new(), Some(Damage::Foreign));
-    };
-    match rest.first() {
-        Some(&VERSION) => {}
-        Some(other) => return (Vec::new(), Some(Damage::Version(*other))),
-        None => return (Vec::new(), Some(Damage::Foreign)),
-    }
     let mut records = Vec::new();
-    let mut at = HEADER.len() + 1;
-    while at < journal.len() {
-        let before = records.len();
-        let Some(next) = decode_frame(journal, at, &mut records) else {
-            records.truncate(before);
-            return (records, Some(Damage::From(at as u64)));
-        };
-        at = next;
-    }
-    (records, None)
+    let damage = FORMAT.read(journal, |body| {
+        records.append(&mut decode_frame(body)?);
+        Some(())
+    });
+    (records, damage)
 }
 
 /// Begins a journal.
 pub fn encode_header(out: &mut Vec<u8>) {
-    out.extend_from_slice(HEADER);
-    out.push(VERSION);
+    FORMAT.begin(out);
 }
 
 /// Appends records as one frame: after a crash all of them are there, or none.
 pub fn encode_frame(records: &[Record], out: &mut Vec<u8>) {
-    let start = out.len();
-    out.extend_from_slice(&[0; 8]);
     let mut writer = Writer { out: Vec::new(), sets: HashMap::new(), table: Vec::new() };
     for record in records {
         writer.record(record);
     }
-    unsigned(out, writer.sets.len() as u64);
-    out.extend_from_slice(&writer.table);
-    out.extend_from_slice(&writer.out);
-    let (head, body) = out[start..].split_at_mut(8);
     // Bodies are far below 4 GiB: a flush is one request's worth, and a snapshot is written in several frames.
-    head[..4].copy_from_slice(&(body.len() as u32).to_le_bytes());
-    head[4..].copy_from_slice(&crc32fast::hash(body).to_le_bytes());
+    frame::seal(out, |out| {
+        unsigned(out, writer.sets.len() as u64);
+        out.extend_from_slice(&writer.table);
+        out.extend_from_slice(&writer.out);
+    });
 }
 
-fn decode_frame(journal: &[u8], at: usize, records: &mut Vec<Record>) -> Option<usize> {
-    let head: &[u8; 8] = journal.get(at..)?.first_chunk()?;
-    let length = u32::from_le_bytes(*head.first_chunk()?) as usize;
-    let checksum = u32::from_le_bytes(*head[4..].first_chunk()?);
-    if length == 0 || length > BODY_MAX {
-        return None;
-    }
-    let body = journal.get(at + 8..)?.get(..length)?;
-    if crc32fast::hash(body) != checksum {
-        return None;
-    }
+fn decode_frame(body: &[u8]) -> Option<Vec<Record>> {
     let mut reader = Reader { bytes: body, sets: Vec::new() };
     let sets = reader.unsigned()?;
     for _ in 0..sets {
         let labels = reader.labels()?;
         reader.sets.push(labels);
     }
+    let mut records = Vec::new();
     while !reader.bytes.is_empty() {
         records.push(reader.record()?);
     }
-    Some(at + 8 + length)
+    Some(records)
 }
 
 fn unsigned(out: &mut Vec<u8>, mut value: u64) {

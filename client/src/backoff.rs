@@ -1,12 +1,13 @@
-//! When to try again: exponential back-off with full jitter, and never sooner than the server asks. Pure.
+//! When to try again: exponential back-off with full jitter, and never sooner than the other side asks. Pure, but for the seed.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 /// The wait after the first failure, at most.
 const FIRST: Duration = Duration::from_millis(500);
 /// The longest wait.
 const LONGEST: Duration = Duration::from_mins(1);
-/// The longest wait that a server may ask for: one that says "in a year" is mistaken.
+/// The longest wait that the other side may ask for: one that says "in a year" is mistaken.
 const LONGEST_ASKED: Duration = Duration::from_mins(10);
 
 /// How often something has failed since it last worked.
@@ -17,7 +18,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Nothing has failed. `seed` makes several agents wait differently.
+    /// Nothing has failed. `seed` makes several wait differently.
     pub fn new(seed: u64) -> Self {
         Self { failures: 0, random: seed | 1 }
     }
@@ -32,7 +33,7 @@ impl Backoff {
         self.failures
     }
 
-    /// It failed: how long to wait. The server's own word is taken as the least.
+    /// It failed: how long to wait. The other side's own word is taken as the least.
     pub fn failed(&mut self, asked: Option<Duration>) -> Duration {
         let most = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
@@ -57,6 +58,11 @@ impl Backoff {
     }
 }
 
+/// A number that is another one each time: seeds, and identities that are no secrets.
+pub fn random() -> u64 {
+    RandomState::new().hash_one(std::time::Instant::now())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_server_is_heeded_within_reason() {
+    fn the_other_side_is_heeded_within_reason() {
         let mut backoff = Backoff::new(7);
         assert_eq!(backoff.failed(Some(Duration::from_secs(30))), Duration::from_secs(30));
         assert_eq!(backoff.failed(Some(Duration::from_secs(1 << 40))), LONGEST_ASKED);
@@ -81,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn two_agents_do_not_wait_alike() {
+    fn two_do_not_wait_alike() {
         let (mut one, mut two) = (Backoff::new(11), Backoff::new(1234));
         assert_ne!(one.failed(None), two.failed(None));
     }

@@ -1,0 +1,5 @@
+//! What survives a crash, as both programs keep it: frames of bytes with a checksum each, and a file that they are appended to and
+//! that is now and then replaced by rename. What stands in a frame is its owner's.
+
+pub mod file;
+pub mod frame;
