@@ -2,6 +2,7 @@
 //!
 //! `load` is the way in. It is called at the start, and again on SIGHUP, where problems leave the old configuration.
 
+mod announcement;
 mod check;
 pub mod checked;
 mod defaults;
@@ -20,6 +21,7 @@ use crate::cli::Settings;
 use crate::detect::{self, Finding};
 use crate::host_root::HostRoot;
 
+pub use announcement::Announcement;
 pub use check::Environment;
 use checked::Config;
 use raw::Raw;

@@ -53,6 +53,8 @@ fn run(cli: &Cli) -> Exit {
     if let Err(problems) = loaded.ready(false) {
         return refuse(&problems);
     }
+    // Nobody may be reading.
+    let _ = write!(io::stdout(), "{}", loaded.announcement(&cli.settings.state_dir));
     ship(cli, loaded, &options, &environment)
 }
 
