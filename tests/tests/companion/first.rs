@@ -27,13 +27,12 @@ fn the_first_command_runs_both_and_an_example_becomes_an_alert() {
     let dir = tempfile::tempdir().unwrap();
     let (log, out, webhook) = (dir.path().join("audit.log"), dir.path().join("out"), Webhook::start());
     fs::write(&log, "").unwrap();
-    // Where the agent listens is for this test alone to say: others run beside it.
-    let configuration = dir.path().join("agent.yaml");
-    fs::write(&configuration, "listen: 127.0.0.1:0\n").unwrap();
     let mut command = Command::new(root.join("run"));
-    command.args(["--config", configuration.to_str().unwrap(), "--file"]).arg(format!("kubernetes-audit={}", log.display()));
+    command.arg("--file").arg(format!("kubernetes-audit={}", log.display()));
     command.args(["--", "--listen", "127.0.0.1:0", "--alertmanager", &webhook.url()]);
     command.env("PICKET_AGENT", agent).env("PICKET_COMPANION", companion).env_remove("PICKET_STATE");
+    // Others run beside it.
+    command.env("PICKET_LISTEN", "127.0.0.1:0");
     command.stdout(fs::File::create(&out).unwrap()).stderr(fs::File::create(dir.path().join("err")).unwrap());
     let mut running = command.spawn().unwrap();
     let said = || fs::read_to_string(&out).unwrap();
