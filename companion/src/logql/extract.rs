@@ -202,6 +202,16 @@ impl Extractor {
         self.plan.as_ref().is_some_and(|plan| plan.streams.matches(stream))
     }
 
+    /// What happens to its lines; nothing if it selects none.
+    pub(super) fn pipeline(&self) -> Option<&Pipeline> {
+        self.plan.as_deref().map(|plan| &plan.pipeline)
+    }
+
+    /// Whether the line passes the filters that stand before all else.
+    pub fn admits(&self, line: &str, cache: &mut LineCache) -> bool {
+        self.plan.as_ref().is_some_and(|plan| plan.pipeline.admits(line, &mut cache.searched))
+    }
+
     /// What the entry is to the leaf. `cache` must be the one of this very entry ([`LineCache::begin`] for each new one).
     pub fn extract(&self, stream: &LabelSet, entry: Entry<'_>, cache: &mut LineCache) -> Extracted {
         let Some(plan) = self.plan.as_deref().filter(|plan| plan.pipeline.admits(entry.line, &mut cache.searched)) else {
