@@ -11,4 +11,5 @@ pub mod inputs;
 pub mod peers;
 pub mod process;
 pub mod receiver;
+pub mod rules;
 pub mod subject;

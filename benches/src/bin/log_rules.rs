@@ -12,17 +12,15 @@
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use benches::audit::Events;
 use benches::process::{memory, thread_time};
+use benches::rules::Rules;
 use companion::entry::Entry;
 use companion::labels::LabelSet;
 use companion::logql::{Extracted, Extractor, Extractors, LineCache, Query, parse};
 use companion::rules::engine::{Engine, Options};
-use companion::rules::file::{self, Group};
-use companion::rules::render::files::{read_values, render_all};
 use proto::time::UnixNanos;
 
 /// Time between two events, nanoseconds.
@@ -64,42 +62,6 @@ fn main() {
 #[expect(clippy::print_stdout, reason = "the result of the measurement")]
 fn say(text: &str) {
     println!("{text}");
-}
-
-/// Rule files as they are loaded, name and text.
-struct Rules(Vec<(PathBuf, String)>);
-
-impl Rules {
-    fn shipped(folder: &Path) -> Self {
-        let rendered =
-            read_values(&folder.join("values.example.yaml")).and_then(|values| render_all(&[folder.join("logs")], &values));
-        match rendered {
-            Ok(rendered) => Self(rendered.files.into_iter().collect()),
-            Err(wrong) => panic!("{wrong}"),
-        }
-    }
-
-    /// The groups of all files, so many times.
-    fn groups(&self, copies: usize) -> Vec<Group> {
-        let mut groups = Vec::new();
-        for copy in 0..copies {
-            for (name, text) in &self.0 {
-                let text = if copy == 0 { text.clone() } else { text.replace("- alert: ", &format!("- alert: Copy{copy}")) };
-                let name: Arc<str> = format!("{copy}/{}", name.display()).into();
-                groups
-                    .extend(file::load(&name, text.as_bytes(), &Arc::default()).unwrap_or_else(|problems| panic!("{problems}")));
-            }
-        }
-        groups
-    }
-
-    /// The extractors of all leaves that select the stream.
-    fn extractors(&self, copies: usize, stream: &LabelSet) -> Vec<Extractor> {
-        let groups = self.groups(copies);
-        let queries = groups.iter().flat_map(|group| &group.rules).map(|rule| &rule.query);
-        let leaves = queries.flat_map(|query| (0..query.leaves().len()).map(move |leaf| Extractor::new(query, leaf)));
-        leaves.filter(|extractor| extractor.selects(stream)).collect()
-    }
 }
 
 /// Prints what a line costs by stage.

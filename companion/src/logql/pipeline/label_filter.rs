@@ -97,8 +97,11 @@ impl Filter {
             Self::Address { label, negated, addresses } => {
                 labels.error().is_some() || labels.get(label).is_some_and(|address| addresses.contains_text(address) != *negated)
             }
-            // All are asked: one may leave an error that an `or` around them keeps.
-            Self::And(filters) => filters.iter().filter(|filter| !filter.stays(labels)).count() == 0,
+            // All are asked where one may leave an error that an `or` around them keeps.
+            Self::And(filters) if filters.iter().any(Self::may_fail) => {
+                filters.iter().filter(|filter| !filter.stays(labels)).count() == 0
+            }
+            Self::And(filters) => filters.iter().all(|filter| filter.stays(labels)),
             Self::Or(filters) => filters.iter().any(|filter| filter.stays(labels)),
         }
     }
