@@ -134,10 +134,12 @@ impl Screen {
         let line = &mut self.line;
         line.number += 1;
         line.is_read = None;
-        if line.stream.as_ref() != Some(stream) {
-            for (name, number) in &self.asked.names {
-                if let Some(given) = line.by_stream.get_mut(*number) {
-                    *given = stream.get(name).map(str::to_owned);
+        if !line.stream.as_ref().is_some_and(|known| known.is_identical(stream)) {
+            if line.stream.as_ref() != Some(stream) {
+                for (name, number) in &self.asked.names {
+                    if let Some(given) = line.by_stream.get_mut(*number) {
+                        *given = stream.get(name).map(str::to_owned);
+                    }
                 }
             }
             line.stream = Some(stream.clone());
