@@ -114,7 +114,7 @@ fn each(lines: &[String], mut of: impl FnMut(Entry<'_>) -> usize) -> String {
         for line in lines {
             count += of(Entry { time: START, line, metadata: &[] });
         }
-        best = best.min(thread_time() - begin);
+        best = best.min(thread_time().saturating_sub(begin));
     }
     let per_line = |of: f64| of / lines.len() as f64;
     format!("{:.2} ({:.2} points)", per_line(best.as_secs_f64() * 1e6), per_line(count as f64))
@@ -139,8 +139,8 @@ fn whole(rules: &Rules, copies: usize, stream: &LabelSet, events: &Events, numbe
         let offered = thread_time();
         engine.advance(*now);
         black_box(engine.notifications());
-        offering += offered - begin;
-        advancing += thread_time() - offered;
+        offering += offered.saturating_sub(begin);
+        advancing += thread_time().saturating_sub(offered);
     }
     let rate = |time: Duration| number as f64 / time.as_secs_f64();
     say(&format!(

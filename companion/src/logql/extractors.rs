@@ -14,7 +14,7 @@ const MANY: usize = 6;
 /// Several extractors that are asked of the same entries.
 #[derive(Debug)]
 pub struct Extractors {
-    extractors: Vec<Extractor>,
+    leaves: Vec<Extractor>,
     screen: Screen,
     /// The line filters are cheaper than the fields.
     lines_first: bool,
@@ -22,22 +22,22 @@ pub struct Extractors {
 
 impl Extractors {
     /// Of these, which are known by their places.
-    pub fn new(extractors: Vec<Extractor>) -> Self {
+    pub fn new(leaves: Vec<Extractor>) -> Self {
         let nothing = Pipeline::default();
-        let screen = Screen::new(extractors.iter().map(|extractor| extractor.pipeline().unwrap_or(&nothing)));
-        let are_filtered = extractors.iter().filter_map(Extractor::pipeline).all(Pipeline::has_line_filters);
+        let screen = Screen::new(leaves.iter().map(|leaf| leaf.pipeline().unwrap_or(&nothing)));
+        let are_filtered = leaves.iter().filter_map(Extractor::pipeline).all(Pipeline::has_line_filters);
         let lines_first = are_filtered && screen.readers() < MANY;
-        Self { extractors, screen, lines_first }
+        Self { leaves, screen, lines_first }
     }
 
     /// How many.
     pub fn len(&self) -> usize {
-        self.extractors.len()
+        self.leaves.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.extractors.is_empty()
+        self.leaves.is_empty()
     }
 
     /// Calls `each`, in the order of the places, with what the entry is to an extractor, where that is not
@@ -51,7 +51,7 @@ impl Extractors {
     ) {
         cache.begin();
         self.screen.begin(stream, entry);
-        for (place, extractor) in self.extractors.iter().enumerate() {
+        for (place, extractor) in self.leaves.iter().enumerate() {
             if self.lines_first && !extractor.admits(entry.line, cache) || !self.screen.lets_pass(place, entry) {
                 continue;
             }

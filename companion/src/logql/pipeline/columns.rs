@@ -18,8 +18,8 @@ pub(super) struct Columns {
     paths: Vec<String>,
     /// Elements of lists: the path of the list, the place, and the column.
     places: Vec<(usize, usize, usize)>,
-    /// What a column is.
-    columns: Vec<Column>,
+    /// What each column is.
+    all: Vec<Column>,
     fields: Option<JsonFields>,
 }
 
@@ -74,10 +74,10 @@ impl Columns {
                 }))
             }
         };
-        let known = self.columns.iter().position(|other| *other == column);
+        let known = self.all.iter().position(|other| *other == column);
         Some(known.unwrap_or_else(|| {
-            self.columns.push(column);
-            self.columns.len() - 1
+            self.all.push(column);
+            self.all.len() - 1
         }))
     }
 
@@ -139,7 +139,7 @@ impl Columns {
 
     /// What stands in a column of a row that was read.
     pub(super) fn value(&self, row: &Row, column: usize) -> Option<Value> {
-        match self.columns.get(column)? {
+        match self.all.get(column)? {
             Column::Path(path) => *row.values.get(*path)?,
             Column::Place(place) => *row.elements.get(*place)?,
         }

@@ -90,8 +90,8 @@ struct LineState {
     number: u64,
     /// Twice the number of the line of which an answer is, and the answer.
     answers: Vec<u64>,
-    /// The address in a label, if it is there and is one, and of which line it is.
-    addresses: Vec<(u64, Option<Option<IpAddr>>)>,
+    /// The address in a label, and of which line it is.
+    addresses: Vec<(u64, Addressed)>,
     row: Row,
     /// The fields were read; true if that was clear.
     is_read: Option<bool>,
@@ -102,6 +102,17 @@ struct LineState {
     /// By name: its place in the metadata.
     by_metadata: Vec<Option<usize>>,
     scratch: String,
+}
+
+/// What a label says as an address.
+#[derive(Clone, Copy, Debug, Default)]
+enum Addressed {
+    /// There is no such label.
+    #[default]
+    Absent,
+    /// It is none.
+    No,
+    Is(IpAddr),
 }
 
 /// Where labels come from, at a place of a pipeline.
@@ -115,7 +126,7 @@ impl Screen {
         asked.columns.compile();
         let line = LineState {
             answers: vec![0; asked.tests.len()],
-            addresses: vec![(0, None); asked.labels.len()],
+            addresses: vec![(0, Addressed::default()); asked.labels.len()],
             by_stream: vec![None; asked.names.len()],
             by_metadata: vec![None; asked.names.len()],
             ..LineState::default()
@@ -297,14 +308,19 @@ impl Asked {
                 let address = match line.addresses.get(test.label) {
                     Some((known, address)) if *known == line.number => *address,
                     _ => {
-                        let address = self.with_value(*label, entry, line, |value| value.map(Addresses::read));
+                        let read = |text: &str| Addresses::read(text).map_or(Addressed::No, Addressed::Is);
+                        let address = self.with_value(*label, entry, line, |value| value.map_or(Addressed::Absent, read));
                         if let Some(place) = line.addresses.get_mut(test.label) {
                             *place = (line.number, address);
                         }
                         address
                     }
                 };
-                address.is_some_and(|address| address.is_some_and(|address| addresses.contains(address)) != *negated)
+                match address {
+                    Addressed::Absent => false,
+                    Addressed::No => *negated,
+                    Addressed::Is(address) => addresses.contains(address) != *negated,
+                }
             }
         };
         if let Some(place) = line.answers.get_mut(number) {

@@ -60,7 +60,9 @@ fn the_shipped_rules_find_the_same_in_recorded_lines_however_they_are_asked() {
         ("vault-audit", ["fixtures/record/vault_audit", "../shared/data/vault-audit"]),
     ] {
         let mut lines = Vec::new();
-        folders.iter().for_each(|folder| lines_below(&root.join(folder), &mut lines));
+        for folder in folders {
+            lines_below(&root.join(folder), &mut lines);
+        }
         assert!(lines.len() > 3, "{job}: {} lines", lines.len());
         let stream: LabelSet = [("job", job), ("node", "master-1")].into_iter().collect();
         let leaves = shipped_rules(&stream);
@@ -78,6 +80,42 @@ fn the_shipped_rules_find_the_same_in_recorded_lines_however_they_are_asked() {
                 assert_eq!(found, one_by_one(&leaves, &stream, entry), "{metadata:?} {line}");
             }
         }
+    }
+}
+
+#[test]
+fn what_chance_seldom_makes_is_found_the_same_too() {
+    let stream: LabelSet = [("job", "x"), ("given", "g")].into_iter().collect();
+    for (filters, line) in [
+        // The first of a name counts, on the way too.
+        (r#"json l="a.b" | l=``"#, r#"{"a":{"c":"x"},"a":{"b":"y"}}"#),
+        (r#"json l="a.b" | l=``"#, r#"{"a":1,"a":{"b":"y"}}"#),
+        (r#"json l="a" | l=`x`"#, r#"{"a":"x","a":"y"}"#),
+        (r#"json l="a[0]" | l=`x`"#, r#"{"a":["x"],"a":["y"]}"#),
+        // Names and texts mean what they mean however they are escaped.
+        (r#"json l="a" | l=`x`"#, r#"{"\u0061":"\u0078"}"#),
+        // What is cut off has given what came before.
+        (r#"json l="a" | l=`x`"#, r#"{"a":"x","b":"#),
+        (r#"json l="a" | l=``"#, r#"{"a":nonsense}"#),
+        (r#"json l="a" | l=`` | __error__=``"#, "no json"),
+        (r#"json l="a" | l!=`` | l!=ip("10.0.0.0/8")"#, "[1]"),
+        // A stream's label wins over the field.
+        (r#"json given="a" | given=`g`"#, r#"{"a":"x"}"#),
+        (r#"json given="a" | given_extracted=`x`"#, r#"{"a":"x"}"#),
+        // What is no number leaves an error, with which a test of addresses holds.
+        (r#"json l="a", m="b" | l > 1 | m=ip("10.0.0.0/8")"#, r#"{"a":"many","b":"192.168.0.1"}"#),
+        (r#"json l="a", l="b" | l=`y`"#, r#"{"a":"x","b":"y"}"#),
+        (r#"given=`g` | json l="a" | l=`x` | json l="b" | l=`y`"#, r#"{"a":"x","b":"y"}"#),
+    ] {
+        let text = format!("sum by (l) (count_over_time({{job=\"x\"}} | {filters} [1m]))");
+        let Ok(Query::Metric(query)) = parse(&text) else { panic!("{text}") };
+        let leaf = Extractor::new(&query, 0);
+        let mut extractors = Extractors::new(vec![leaf.clone()]);
+        let entry = Entry { time: UnixNanos(1), line, metadata: &[] };
+        let alone = one_by_one(&[leaf], &stream, entry);
+        assert_eq!(together(&mut extractors, &stream, entry, &mut LineCache::default()), alone, "{text} {line}");
+        let passes = !filters.contains("__error__");
+        assert_eq!(!alone.is_empty(), passes, "{text} {line}: {alone:?}");
     }
 }
 
