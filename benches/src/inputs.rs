@@ -56,7 +56,7 @@ pub fn warm(path: &Path) {
 }
 
 /// A number that has nothing in common with its neighbours' (splitmix64).
-fn scatter(n: u64) -> u64 {
+pub(crate) fn scatter(n: u64) -> u64 {
     let n = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     n ^ (n >> 27)
@@ -64,7 +64,7 @@ fn scatter(n: u64) -> u64 {
 
 /// One of forty callers reads or changes one of some thousand objects. What is random in real events is random here (IDs,
 /// versions, names of pods), and what repeats repeats, since that is what a compressor lives on.
-fn audit_event(seq: u64, nanos: i64, line: &mut Vec<u8>) {
+pub(crate) fn audit_event(seq: u64, nanos: i64, line: &mut Vec<u8>) {
     let (n, caller) = (scatter(seq), scatter(seq) % 40);
     let (id, object, of_caller) = (scatter(n), scatter(n % 4099), scatter(caller));
     let (resource, subresource) =

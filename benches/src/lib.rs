@@ -6,8 +6,10 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a bench ends when what it needs is not there")]
 #![expect(clippy::missing_panics_doc, reason = "everything here panics when what it needs is not there")]
 
+pub mod audit;
 pub mod inputs;
 pub mod peers;
 pub mod process;
 pub mod receiver;
+pub mod rules;
 pub mod subject;

@@ -58,6 +58,12 @@ pub fn cpu_of(proc: &str) -> Option<Duration> {
     Some(Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second()))
 }
 
+/// Processor time of this thread.
+pub fn thread_time() -> Duration {
+    let told = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(told.tv_sec.unsigned_abs(), u32::try_from(told.tv_nsec).unwrap_or_default())
+}
+
 /// A line of `/proc/PID/status`, in bytes: `VmHWM:` is the peak, `VmRSS:` what is resident now.
 pub fn memory(proc: &str, name: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("{proc}/status")).ok()?;

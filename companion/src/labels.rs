@@ -26,6 +26,11 @@ impl LabelSet {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
+    /// Whether it is the very same set, not only an equal one. Costs nothing.
+    pub fn is_identical(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// How many labels.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -5,7 +5,8 @@
 //! [`Windows`], and [`evaluate`] says what the query gives at one instant. So a rule never looks at a line twice.
 //!
 //! In the order in which a query goes: `lex` and `parse` read it into `ast`; `pipeline` (with `template`, `matcher`, `address`,
-//! `quantity`, `re2`) is what happens to a line; `extract` makes points of lines; `evaluate` (with `range_functions`,
+//! `quantity`, `re2`) is what happens to a line; `extract` makes points of lines, `extractors`
+//! those of many leaves at once; `evaluate` (with `range_functions`,
 //! `aggregate`, `binary`) makes series of points; `store` asks all of it of entries that someone keeps.
 //!
 //! Where Loki itself has two answers: regular expressions of label filters are anchored and logfmt reads all of a line, as is
@@ -17,6 +18,7 @@ pub mod ast;
 mod binary;
 mod evaluate;
 mod extract;
+mod extractors;
 mod lex;
 mod matcher;
 mod parse;
@@ -45,6 +47,7 @@ use pipeline::Pipeline;
 
 pub use evaluate::{Matrix, MatrixSeries, STEPS_MAX, evaluate, evaluate_range};
 pub use extract::{Extracted, Extractor, LineCache, PipelineError};
+pub use extractors::Extractors;
 pub use partition::Partition;
 
 /// A query that was read.

@@ -41,9 +41,14 @@ impl Addresses {
 
     /// Whether a label's value is one of them.
     pub(crate) fn contains_text(&self, text: &str) -> bool {
+        Self::read(text).is_some_and(|address| self.contains(address))
+    }
+
+    /// The address that a text is.
+    pub(crate) fn read(text: &str) -> Option<IpAddr> {
         // A zone says through which interface; an address with one is still that address.
         let address = text.split_once('%').map_or(text, |(address, _)| address);
-        address.parse().is_ok_and(|address| self.contains(address))
+        address.parse().ok()
     }
 
     /// Whether one of them stands anywhere in the line.

@@ -171,6 +171,8 @@ pub struct LineCache {
     searched: Searched,
     json: JsonIndex,
     buffers: LabelBuffers,
+    /// Hashes of what stands in the line, by what was asked.
+    hashes: Vec<(u64, Option<u64>)>,
 }
 
 /// What an entry is to a leaf.
@@ -204,24 +206,70 @@ impl Extractor {
         self.plan.as_ref().is_some_and(|plan| plan.streams.matches(stream))
     }
 
+    /// What happens to its lines; nothing if it selects none.
+    pub(super) fn pipeline(&self) -> Option<&Pipeline> {
+        self.plan.as_deref().map(|plan| &plan.pipeline)
+    }
+
+    /// Whether the line passes the filters that stand before all else.
+    pub fn admits(&self, line: &str, cache: &mut LineCache) -> bool {
+        self.plan.as_ref().is_some_and(|plan| plan.pipeline.admits(line, &mut cache.searched))
+    }
+
     /// What the entry is to the leaf. `cache` must be the one of this very entry ([`LineCache::begin`] for each new one).
     pub fn extract(&self, stream: &LabelSet, entry: Entry<'_>, cache: &mut LineCache) -> Extracted {
+        let point = self.point(stream, entry, cache, |plan, labels, value| Extracted::Point(plan.labels(labels), value));
+        match point {
+            Ok(point) => point.unwrap_or(Extracted::Nothing),
+            Err(error) => Extracted::Failed(error),
+        }
+    }
+
+    /// The values of the labels that the entry's point has, into `out` with a zero byte between them. False if there is no point
+    /// or its first value is empty.
+    pub(crate) fn values(&self, stream: &LabelSet, entry: Entry<'_>, cache: &mut LineCache, out: &mut String) -> bool {
+        let point = self.point(stream, entry, cache, |plan, labels, _| {
+            let Kept::Only(kept) = &plan.kept else { return false };
+            let mut is_first = true;
+            for value in kept.iter().filter_map(|name| labels.get_for_template(name)) {
+                if is_first && value.is_empty() {
+                    return false;
+                }
+                if !is_first {
+                    out.push('\0');
+                }
+                is_first = false;
+                out.push_str(value);
+            }
+            !is_first
+        });
+        matches!(point, Ok(Some(true)))
+    }
+
+    /// Gives `made` the labels and the value of the entry's point, if it has one.
+    fn point<T>(
+        &self,
+        stream: &LabelSet,
+        entry: Entry<'_>,
+        cache: &mut LineCache,
+        made: impl FnOnce(&LeafPlan, &Labels<'_>, f64) -> T,
+    ) -> Result<Option<T>, PipelineError> {
         let Some(plan) = self.plan.as_deref().filter(|plan| plan.pipeline.admits(entry.line, &mut cache.searched)) else {
-            return Extracted::Nothing;
+            return Ok(None);
         };
         cache.passage(stream, entry, |passage| {
-            let Some(number) = plan.pipeline.run(passage, &plan.wanted) else { return Extracted::Nothing };
+            let Some(number) = plan.pipeline.run(passage, &plan.wanted) else { return Ok(None) };
             if let Some(kind) = passage.labels.error()
                 && !(plan.keeps_errors && passage.labels.parser_failed())
             {
                 let details = passage.labels.details().unwrap_or_default().to_owned();
-                return Extracted::Failed(PipelineError { kind: kind.to_owned(), details });
+                return Err(PipelineError { kind: kind.to_owned(), details });
             }
             let value = match plan.function {
                 RangeFunction::Bytes | RangeFunction::BytesRate => passage.line.text().len() as f64,
                 _ => number,
             };
-            Extracted::Point(plan.labels(passage.labels), value)
+            Ok(Some(made(plan, passage.labels, value)))
         })
     }
 }
@@ -231,6 +279,17 @@ impl LineCache {
     pub fn begin(&mut self) {
         self.searched.clear();
         self.json.clear();
+        self.hashes.clear();
+    }
+
+    /// A hash of something in the line, found once however many ask for it by that key.
+    pub(crate) fn hash_once(&mut self, key: u64, find: impl FnOnce(&mut Self) -> Option<u64>) -> Option<u64> {
+        if let Some((_, known)) = self.hashes.iter().find(|(of, _)| *of == key) {
+            return *known;
+        }
+        let found = find(self);
+        self.hashes.push((key, found));
+        found
     }
 
     /// What was looked for in this line.

@@ -3,6 +3,7 @@
 //! Nothing is thrown: what goes wrong stands in the labels `__error__` and `__error_details__`, and is for whoever asks to
 //! judge. Labels live in [`Labels`], which is used again for each line; a line that no stage changes is never copied.
 
+mod columns;
 mod decolorize;
 mod fields;
 mod format;
@@ -18,6 +19,7 @@ mod logfmt;
 mod name;
 mod pattern;
 mod regexp;
+mod screen;
 mod unpack;
 mod unwrap;
 
@@ -32,6 +34,7 @@ pub(crate) use json_index::JsonIndex;
 pub(crate) use labels::{ERROR, LabelBuffers, Labels};
 use line_filter::LineFilter;
 pub(crate) use line_filter::Searched;
+pub(crate) use screen::Screen;
 pub(crate) use unwrap::{Unwrap, Unwrapped};
 
 /// A compiled stage.
@@ -157,7 +160,7 @@ pub(crate) struct Passage<'p, 'e> {
 }
 
 /// The stages of a query, compiled.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Pipeline {
     /// Line filters before anything else: they need no labels.
     first: Vec<LineFilter>,
@@ -195,6 +198,11 @@ impl Pipeline {
         let mut names = BTreeSet::new();
         self.steps.iter().for_each(|step| step.reads(&mut names));
         names
+    }
+
+    /// Whether there are filters that come before everything else.
+    pub(crate) fn has_line_filters(&self) -> bool {
+        !self.first.is_empty()
     }
 
     /// Whether the line passes the filters that come before everything else.

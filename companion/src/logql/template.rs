@@ -34,11 +34,37 @@ struct Parsed {
     body: ListNode,
     defines: HashMap<String, ListNode>,
     /// Of those regular expressions that stand in it as texts.
-    regexes: HashMap<String, Regex>,
+    regexes: Regexes,
     /// It is text and nothing else.
     plain: Option<String>,
     /// The labels that it reads.
     reads: BTreeSet<String>,
+}
+
+/// Compiled expressions, few enough to be found by looking at each.
+#[derive(Debug, Default)]
+struct Regexes(Vec<Known>);
+
+#[derive(Debug)]
+struct Known {
+    pattern: String,
+    regex: Regex,
+    /// It finds something in the empty text.
+    finds_in_empty: bool,
+}
+
+impl Regexes {
+    fn add(&mut self, pattern: &str) -> Result<(), String> {
+        if self.get(pattern).is_none() {
+            let regex = re2::compile(pattern)?;
+            self.0.push(Known { pattern: pattern.to_owned(), finds_in_empty: regex.is_match(""), regex });
+        }
+        Ok(())
+    }
+
+    fn get(&self, pattern: &str) -> Option<&Known> {
+        self.0.iter().find(|known| known.pattern == pattern)
+    }
 }
 
 /// What a template is about.
@@ -62,7 +88,7 @@ impl Template {
             source: source.to_owned(),
             plain: None,
             defines: HashMap::new(),
-            regexes: HashMap::new(),
+            regexes: Regexes::default(),
             reads: BTreeSet::new(),
             body,
         };
@@ -101,7 +127,7 @@ impl Template {
 /// What is learned of a template before it runs.
 #[derive(Default)]
 struct Found {
-    regexes: HashMap<String, Regex>,
+    regexes: Regexes,
     reads: BTreeSet<String>,
 }
 
@@ -132,7 +158,7 @@ impl Found {
             if let [Expr::Identifier(_, function), Expr::String(_, regex), ..] = command.args.as_slice()
                 && functions::takes_regex(function)
             {
-                self.regexes.insert(regex.to_string(), re2::compile(regex)?);
+                self.regexes.add(regex)?;
             }
             command.args.iter().try_for_each(|argument| self.expression(argument))?;
         }

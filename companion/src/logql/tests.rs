@@ -1,5 +1,6 @@
 //! Tests of the language as a whole.
 
+mod agreement;
 mod arbitrary;
 mod conformance;
 mod fixtures;

@@ -27,16 +27,16 @@ use crate::logql::{Extracted, LineCache, Point};
 
 mod event_id;
 mod late;
+mod plans;
 mod rule;
 #[cfg(test)]
 mod tests;
 
+use plans::Plans;
 pub use rule::{Health, RuleState};
 
 /// Nanoseconds of a second.
 const SECOND: i64 = 1_000_000_000;
-/// Most streams whose leaves are remembered; beyond that they are found anew.
-const STREAMS_MAX: usize = 50_000;
 /// What is dated further ahead of its arrival is not taken.
 const FUTURE_MAX: i64 = 3600 * SECOND;
 /// An entry that is older than this when it arrives says that its source is still catching up.
@@ -139,21 +139,12 @@ pub struct Changes {
     pub episodes: Vec<Episode>,
 }
 
-/// A leaf of a rule.
-#[derive(Clone, Copy, Debug)]
-struct Target {
-    group: usize,
-    rule: usize,
-    leaf: usize,
-}
-
 /// All rules and what they have counted.
 #[derive(Debug)]
 pub struct Engine {
     options: Options,
     groups: Vec<GroupState>,
-    /// The leaves that select a stream.
-    streams: HashMap<LabelSet, Arc<[Target]>>,
+    plans: Plans,
     cache: LineCache,
     counts: Counts,
     journal: Vec<Record>,
@@ -191,7 +182,7 @@ impl Engine {
         let mut engine = Self {
             groups: groups.collect(),
             options,
-            streams: HashMap::new(),
+            plans: Plans::default(),
             cache: LineCache::default(),
             counts: Counts::default(),
             journal: Vec::new(),
@@ -253,82 +244,48 @@ impl Engine {
 
     /// The same with several entries of one stream.
     pub fn offer_all<'a>(&mut self, stream: &LabelSet, entries: impl IntoIterator<Item = Entry<'a>>, arrival: UnixNanos) {
-        let targets = self.targets(stream);
+        let Self { plans, groups, cache, counts, catching_up, options, journal, .. } = self;
+        let plan = plans.of(stream, groups);
         for entry in entries {
-            self.counts.entries += 1;
+            counts.entries += 1;
             if entry.time.0.saturating_sub(arrival.0) > FUTURE_MAX {
-                self.counts.from_the_future += 1;
+                counts.from_the_future += 1;
                 continue;
             }
-            if let Some((since, until)) = &mut self.catching_up
+            if let Some((since, until)) = catching_up
                 && arrival.0.saturating_sub(entry.time.0) > CAUGHT_UP
             {
                 let longest = since.0.saturating_add(CATCH_UP_MAX);
                 until.0 = until.0.max(arrival.0.saturating_add(CAUGHT_UP)).min(longest);
             }
-            if targets.is_empty() {
-                continue;
-            }
-            self.cache.begin();
             let mut hash = None;
             let mut kept = None;
-            for target in targets.iter() {
-                self.count(*target, stream, entry, arrival, &mut hash, &mut kept);
-            }
+            plan.extract(stream, entry, cache, |target, extracted, cache| {
+                let group = &mut groups[target.group];
+                let rule = &mut group.rules[target.rule];
+                let (labels, value) = match extracted {
+                    Extracted::Nothing => return,
+                    Extracted::Failed(error) => return rule.line_failed(&error),
+                    Extracted::Point(labels, value) => (labels, value),
+                };
+                let id = rule.event_id(stream, entry, cache);
+                let hash = id.unwrap_or_else(|| *hash.get_or_insert_with(|| entry_hash(stream, entry)));
+                let point = Point { time: entry.time, value };
+                let mark = Mark { hash, arrival };
+                let line = options.keeps_lines.then(|| {
+                    let line = || Arc::new(KeptLine { time: entry.time, stream: stream.clone(), line: entry.line.to_owned() });
+                    Arc::clone(kept.get_or_insert_with(line))
+                });
+                if rule.insert(target.leaf, &labels, point, mark, line, group.group.query_offset.nanos()) {
+                    counts.points += 1;
+                    if options.is_journaled {
+                        journal.push(Record::Point { rule: rule.id(), leaf: target.leaf as u32, labels, point, mark });
+                    }
+                } else {
+                    counts.repeated += 1;
+                }
+            });
         }
-    }
-
-    fn count(
-        &mut self,
-        target: Target,
-        stream: &LabelSet,
-        entry: Entry<'_>,
-        arrival: UnixNanos,
-        hash: &mut Option<u64>,
-        kept: &mut Option<Arc<KeptLine>>,
-    ) {
-        let group = &mut self.groups[target.group];
-        let rule = &mut group.rules[target.rule];
-        let (labels, value) = match rule.extract(target.leaf, stream, entry, &mut self.cache) {
-            Extracted::Nothing => return,
-            Extracted::Failed(error) => return rule.line_failed(&error),
-            Extracted::Point(labels, value) => (labels, value),
-        };
-        let id = rule.event_id(stream, entry, &mut self.cache);
-        let hash = id.unwrap_or_else(|| *hash.get_or_insert_with(|| entry_hash(stream, entry)));
-        let point = Point { time: entry.time, value };
-        let mark = Mark { hash, arrival };
-        let line = self.options.keeps_lines.then(|| {
-            let line = || Arc::new(KeptLine { time: entry.time, stream: stream.clone(), line: entry.line.to_owned() });
-            Arc::clone(kept.get_or_insert_with(line))
-        });
-        let query_offset = group.group.query_offset.nanos();
-        if rule.insert(target.leaf, &labels, point, mark, line, query_offset) {
-            self.counts.points += 1;
-            if self.options.is_journaled {
-                self.journal.push(Record::Point { rule: rule.id(), leaf: target.leaf as u32, labels, point, mark });
-            }
-        } else {
-            self.counts.repeated += 1;
-        }
-    }
-
-    fn targets(&mut self, stream: &LabelSet) -> Arc<[Target]> {
-        if let Some(targets) = self.streams.get(stream) {
-            return Arc::clone(targets);
-        }
-        let mut targets = Vec::new();
-        for (group, state) in self.groups.iter().enumerate() {
-            for (rule, state) in state.rules.iter().enumerate() {
-                targets.extend(state.selecting(stream).map(|leaf| Target { group, rule, leaf }));
-            }
-        }
-        if self.streams.len() >= STREAMS_MAX {
-            self.streams.clear();
-        }
-        let targets: Arc<[Target]> = targets.into();
-        self.streams.insert(stream.clone(), Arc::clone(&targets));
-        targets
     }
 
     /// Evaluates what was offered, and the ticks up to now.

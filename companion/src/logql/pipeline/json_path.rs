@@ -19,6 +19,11 @@ impl JsonPaths {
         Ok(Self { labels: labels.collect::<Result<_, String>>()? })
     }
 
+    /// The labels that it makes, and the path of each.
+    pub(super) fn labels(&self) -> &[(String, Vec<PathPart>)] {
+        &self.labels
+    }
+
     pub(super) fn run(&self, passage: &mut Passage<'_, '_>, wanted: &Wanted) {
         let text = passage.line.text().as_bytes();
         if text.is_empty() || *wanted == Wanted::None {

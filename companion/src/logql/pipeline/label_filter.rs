@@ -67,6 +67,27 @@ impl Filter {
         }
     }
 
+    /// A value that is none of its kind makes an error.
+    pub(super) fn may_fail(&self) -> bool {
+        match self {
+            Self::Number(_) | Self::Duration(_) | Self::Bytes(_) => true,
+            Self::Text { .. } | Self::Address { .. } => false,
+            Self::And(filters) | Self::Or(filters) => filters.iter().any(Self::may_fail),
+        }
+    }
+
+    /// Whether a comparison of numbers holds for a value, where there was no error before; nothing if the value is none, and of
+    /// other filters.
+    pub(super) fn measures(&self, value: Option<&str>) -> Option<bool> {
+        match (self, value) {
+            (Self::Number(_) | Self::Duration(_) | Self::Bytes(_), None) => Some(false),
+            (Self::Number(comparison), Some(value)) => compare(value, comparison, quantity::float).ok(),
+            (Self::Duration(comparison), Some(value)) => compare(value, comparison, quantity::duration).ok(),
+            (Self::Bytes(comparison), Some(value)) => compare(value, comparison, quantity::bytes).ok(),
+            _ => None,
+        }
+    }
+
     pub(super) fn stays(&self, labels: &mut Labels<'_>) -> bool {
         match self {
             Self::Text { label, matcher } => matcher.matches(labels.get(label).unwrap_or_default()),
@@ -76,23 +97,28 @@ impl Filter {
             Self::Address { label, negated, addresses } => {
                 labels.error().is_some() || labels.get(label).is_some_and(|address| addresses.contains_text(address) != *negated)
             }
-            // All are asked: one may leave an error that an `or` around them keeps.
-            Self::And(filters) => filters.iter().filter(|filter| !filter.stays(labels)).count() == 0,
+            // All are asked where one may leave an error that an `or` around them keeps.
+            Self::And(filters) if filters.iter().any(Self::may_fail) => {
+                filters.iter().filter(|filter| !filter.stays(labels)).count() == 0
+            }
+            Self::And(filters) => filters.iter().all(|filter| filter.stays(labels)),
             Self::Or(filters) => filters.iter().any(|filter| filter.stays(labels)),
         }
     }
 }
 
+/// Whether the label's value compares so; one that is no number is an error, and the line stays.
 fn measured<T: PartialOrd>(labels: &mut Labels<'_>, comparison: &Comparison<T>, read: fn(&str) -> Result<T, String>) -> bool {
     let Some(value) = labels.get(&comparison.label) else { return false };
     if labels.error().is_some() {
         return true;
     }
-    match read(value) {
-        Ok(value) => comparison.op.holds(&value, &comparison.value),
-        Err(why) => {
-            labels.fail(LABEL_FILTER_ERROR, Some(why));
-            true
-        }
-    }
+    compare(value, comparison, read).unwrap_or_else(|why| {
+        labels.fail(LABEL_FILTER_ERROR, Some(why));
+        true
+    })
+}
+
+fn compare<T: PartialOrd>(value: &str, comparison: &Comparison<T>, read: fn(&str) -> Result<T, String>) -> Result<bool, String> {
+    Ok(comparison.op.holds(&read(value)?, &comparison.value))
 }

@@ -19,6 +19,8 @@ const EXTRACTED: &str = "_extracted";
 /// From so many labels on their places are kept by hash.
 const MANY: usize = 64;
 
+const HEAD_BYTES: usize = 8;
+
 /// What is kept from line to line, so that none allocates.
 #[derive(Debug, Default)]
 pub(crate) struct LabelBuffers {
@@ -31,12 +33,33 @@ pub(crate) struct LabelBuffers {
 /// A label that hides one of the stream, or adds to them.
 #[derive(Clone, Debug)]
 struct Slot {
+    /// Of the name, so that most others are told apart without looking at it.
+    head: Head,
     name: Range<u32>,
     value: Range<u32>,
     /// It hides the stream's label, and has no value itself.
     is_gone: bool,
     /// A parser made it, so that later ones leave it alone.
     is_parsed: bool,
+}
+
+/// A name's length and first bytes: all there is of a short one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Head {
+    len: usize,
+    bytes: [u8; HEAD_BYTES],
+}
+
+impl Head {
+    fn of(name: &str) -> Self {
+        let mut bytes = [0; HEAD_BYTES];
+        bytes.iter_mut().zip(name.as_bytes()).for_each(|(byte, of_name)| *byte = *of_name);
+        Self { len: name.len(), bytes }
+    }
+
+    fn is_all(self) -> bool {
+        self.len <= HEAD_BYTES
+    }
 }
 
 /// The labels of an entry.
@@ -109,7 +132,8 @@ impl<'e> Labels<'e> {
             let place = *self.places.get(&XxHash3_64::oneshot(name.as_bytes()))? as usize;
             return self.slots.get(place).filter(|slot| of(&self.text, &slot.name) == name).map(|_| place);
         }
-        self.slots.iter().position(|slot| slot.name.len() == name.len() && of(&self.text, &slot.name) == name)
+        let head = Head::of(name);
+        self.slots.iter().position(|slot| slot.head == head && (head.is_all() || of(&self.text, &slot.name) == name))
     }
 
     fn append(&mut self, text: &str) -> Range<u32> {
@@ -119,9 +143,10 @@ impl<'e> Labels<'e> {
     }
 
     fn push(&mut self, name: &str, value: &str) -> usize {
+        let head = Head::of(name);
         let name = self.append(name);
         let value = self.append(value);
-        self.slots.push(Slot { name, value, is_gone: false, is_parsed: false });
+        self.slots.push(Slot { head, name, value, is_gone: false, is_parsed: false });
         // A line may have thousands of fields; of few, looking at each is quicker.
         let first_new = match self.slots.len() {
             MANY => 0,
@@ -242,7 +267,9 @@ impl<'e> Labels<'e> {
         fill(&mut self.text);
         let value = span(start, self.text.len());
         if let Some(slot) = self.slots.get_mut(place) {
-            *slot = Slot { name: slot.name.clone(), value, is_gone: false, is_parsed: true };
+            slot.value = value;
+            slot.is_gone = false;
+            slot.is_parsed = true;
         }
     }
 

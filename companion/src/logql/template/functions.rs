@@ -12,11 +12,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use gotmpl::{Template, Value as GoValue};
-use regex::Regex;
 use settings::read::nearest;
 
-use super::Context;
 use super::value::Value;
+use super::{Context, Regexes};
 
 /// Why a function has no answer.
 pub(super) enum Fault {
@@ -146,7 +145,7 @@ pub(super) fn takes_regex(name: &str) -> bool {
 /// A call of a function.
 pub(super) struct Call<'t> {
     pub(super) context: Context<'t>,
-    pub(super) regexes: &'t HashMap<String, Regex>,
+    pub(super) regexes: &'t Regexes,
 }
 
 /// So many arguments, or the error that Go has.
@@ -214,7 +213,7 @@ impl<'t> Call<'t> {
 
     fn regex(&self, name: &str, values: Vec<Value<'t>>) -> Answer<'t> {
         let find = |pattern: &str| match self.regexes.get(pattern) {
-            Some(regex) => Ok(Cow::Borrowed(regex)),
+            Some(known) => Ok(Cow::Borrowed(&known.regex)),
             None => super::re2::compile(pattern).map(Cow::Owned).map_err(Fault::Failed),
         };
         if name == "count" {
@@ -222,8 +221,11 @@ impl<'t> Call<'t> {
             return Ok(Value::int(find(text(&pattern)?)?.find_iter(text(&subject)?).count() as i64));
         }
         let [pattern, subject, replacement] = exactly::<3>(name, values)?;
-        let (regex, replacement) = (find(text(&pattern)?)?, text(&replacement)?);
-        text(&subject)?;
+        let (pattern, replacement) = (text(&pattern)?, text(&replacement));
+        let (regex, replacement) = (find(pattern)?, replacement?);
+        if text(&subject)?.is_empty() && self.regexes.get(pattern).is_some_and(|known| !known.finds_in_empty) {
+            return Ok(subject);
+        }
         let Value::Text(subject) = subject else { return Ok(Value::nil()) };
         if !regex.is_match(&subject) {
             return Ok(Value::Text(subject));

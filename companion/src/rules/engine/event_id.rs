@@ -7,13 +7,15 @@ use twox_hash::XxHash3_64;
 
 use crate::entry::Entry;
 use crate::labels::LabelSet;
-use crate::logql::{self, Extracted, Extractor, LineCache, Query};
+use crate::logql::{self, Extractor, LineCache, Query};
 
 /// Finds the values of one field.
 #[derive(Debug)]
 pub(super) struct EventId {
     /// Queries whose only series label is the field, the first that finds one counts.
     ways: Vec<Extractor>,
+    /// The same for all rules that name the field so.
+    key: u64,
 }
 
 impl EventId {
@@ -35,18 +37,18 @@ impl EventId {
                 _ => None,
             }
         });
-        Self { ways: ways.collect() }
+        Self { ways: ways.collect(), key: XxHash3_64::oneshot(field.as_bytes()) }
     }
 
-    /// A hash of the value, if the entry has one.
+    /// A hash of the value, if the entry has one: of several rules that ask for it only the first reads the line.
     pub(super) fn hash(&self, stream: &LabelSet, entry: Entry<'_>, cache: &mut LineCache) -> Option<u64> {
-        self.ways.iter().find_map(|way| match way.extract(stream, entry, cache) {
-            Extracted::Point(labels, _) => {
-                labels.iter().next().filter(|(_, value)| !value.is_empty())?;
-                let values: Vec<&str> = labels.iter().map(|(_, value)| value).collect();
-                Some(XxHash3_64::oneshot(values.join("\0").as_bytes()))
-            }
-            _ => None,
+        cache.hash_once(self.key, |cache| {
+            let mut values = String::new();
+            let is_there = self.ways.iter().any(|way| {
+                values.clear();
+                way.values(stream, entry, cache, &mut values)
+            });
+            is_there.then(|| XxHash3_64::oneshot(values.as_bytes()))
         })
     }
 }

@@ -15,7 +15,7 @@ use super::event_id::EventId;
 use super::{Context, Options, late};
 use crate::entry::Entry;
 use crate::labels::LabelSet;
-use crate::logql::{Extracted, Extractor, Leaf, LineCache, MetricQuery, Partition, PipelineError, Point, Sample};
+use crate::logql::{Extractor, Leaf, LineCache, MetricQuery, Partition, PipelineError, Point, Sample};
 use crate::rules::alert::{Alert, Episode, Found, Moment, Notification};
 use crate::rules::alerts::{ALERTS_MAX, Alerts};
 use crate::rules::file::{self, Kind};
@@ -160,8 +160,9 @@ impl RuleState {
         leaves.filter(|(_, leaf)| leaf.extractor.selects(stream)).map(|(number, _)| number)
     }
 
-    pub(super) fn extract(&self, leaf: usize, stream: &LabelSet, entry: Entry<'_>, cache: &mut LineCache) -> Extracted {
-        self.leaves[leaf].extractor.extract(stream, entry, cache)
+    /// What makes points of a leaf.
+    pub(super) fn extractor(&self, leaf: usize) -> &Extractor {
+        &self.leaves[leaf].extractor
     }
 
     pub(super) fn event_id(&self, stream: &LabelSet, entry: Entry<'_>, cache: &mut LineCache) -> Option<u64> {
