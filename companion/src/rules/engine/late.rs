@@ -10,7 +10,7 @@ use proto::time::UnixNanos;
 use super::Context;
 use super::rule::{RuleState, Touched};
 use crate::labels::LabelSet;
-use crate::rules::alert::{Alert, Moment, Phase};
+use crate::rules::alert::{Alert, Found, Moment, Phase};
 use crate::rules::alerts::{ALERTS_MAX, Alerts};
 
 /// Most ticks of one such run; a longer stretch is looked at more coarsely, at its events never.
@@ -84,13 +84,22 @@ impl Run {
         events.insert(to);
         let (wait, _) = rule.waits();
         let stride = (to.0.saturating_sub(from.0) / context.ticks.interval() / TICKS_MAX).max(0) + 1;
+        let stride = stride.saturating_mul(context.ticks.interval());
+        let next_tick =
+            |after: UnixNanos| UnixNanos(context.ticks.after(after).0.saturating_add(stride - context.ticks.interval()));
         let mut run = Self { alerts: Alerts::default(), fired: Vec::new() };
         let mut places: BTreeMap<(LabelSet, UnixNanos), usize> = BTreeMap::new();
         let mut is_quiet = rule.is_monotone();
+        // Texts are made once.
+        let mut found: Vec<Found> = Vec::new();
         let mut last = from;
         loop {
-            let tick =
-                UnixNanos(context.ticks.after(last).0.saturating_add((stride - 1).saturating_mul(context.ticks.interval())));
+            // Only events make more of a monotone rule: one that fires, and that none is left for, ends once.
+            let mut tick = next_tick(last);
+            if rule.is_monotone() && events.len() == 1 && found.len() == 1 && run.alerts.phase() == Phase::Firing {
+                let has = |at: UnixNanos| Ok::<_, String>(!rule.query(part, at, context.query_offset)?.is_empty());
+                tick = first_without(tick, to, stride, has)?;
+            }
             let tick = (!is_quiet && tick <= to).then_some(tick);
             let Some(at) = events.first().copied().into_iter().chain(tick).min() else { return Ok(run) };
             events.remove(&at);
@@ -100,6 +109,7 @@ impl Run {
             }
             let samples = rule.query(part, at, context.query_offset)?;
             is_quiet = rule.is_monotone() && samples.is_empty();
+            found = rule.found_for_event(samples, at, &found);
             let moment = Moment {
                 at,
                 now: at,
@@ -110,7 +120,7 @@ impl Run {
                 is_catching_up: false,
                 most: ALERTS_MAX,
             };
-            run.alerts.observe(&moment, rule.found(part, samples, at)).map_err(|error| error.to_string())?;
+            run.alerts.observe(&moment, found.clone()).map_err(|error| error.to_string())?;
             // On this copy everybody is told of everything, so that alerts end when they would have ended.
             run.alerts.notifications(at, 0, i64::MAX, &String::new);
             is_quiet &= run.alerts.phase() == Phase::Inactive;
@@ -126,4 +136,20 @@ impl Run {
             }
         }
     }
+}
+
+/// The first of the ticks up to `to` at which it is no longer true; the one behind `to` if it stays. It does not become true again.
+fn first_without(
+    first: UnixNanos,
+    to: UnixNanos,
+    stride: i64,
+    holds: impl Fn(UnixNanos) -> Result<bool, String>,
+) -> Result<UnixNanos, String> {
+    let nth = |number: i64| UnixNanos(first.0.saturating_add(number.saturating_mul(stride)));
+    let (mut low, mut high) = (0, (to.0.saturating_sub(first.0) / stride).max(-1) + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if holds(nth(middle))? { low = middle + 1 } else { high = middle }
+    }
+    Ok(nth(low))
 }

@@ -289,9 +289,9 @@ impl RuleState {
         }
         self.is_dirty |= !samples.is_empty();
         let moment = self.moment(at, context);
-        let found = self.found(part.as_ref(), samples, at);
         let observed = match part {
             None => {
+                let found = self.found(samples, at);
                 self.found_count = found.len();
                 self.found.clear();
                 for found in &found {
@@ -301,6 +301,7 @@ impl RuleState {
                 self.alerts.observe(&moment, found)
             }
             Some(part) => {
+                let found = self.found_for_event(samples, at, self.found_in(&part));
                 let before = if found.is_empty() { self.found.remove(&part) } else { self.found.insert(part, found.clone()) };
                 let before = before.unwrap_or_default();
                 self.found_count = (self.found_count + found.len()).saturating_sub(before.len());

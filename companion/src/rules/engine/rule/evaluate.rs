@@ -36,20 +36,41 @@ impl RuleState {
         }
     }
 
-    /// Samples with the rule's labels and texts. Those of the last evaluation are taken where they must come out the same; and where
-    /// one part is evaluated for an event, annotations stay as they are until the next tick, so that texts cost nothing per event.
-    pub(in crate::rules::engine) fn found(&self, part: Option<&LabelSet>, samples: Vec<Sample>, at: UnixNanos) -> Vec<Found> {
+    /// Samples with the rule's labels and texts. Those of the last evaluation are taken where they must come out the same.
+    pub(in crate::rules::engine) fn found(&self, samples: Vec<Sample>, at: UnixNanos) -> Vec<Found> {
+        let known = |labels: &LabelSet| {
+            let found = self.found.get(&self.partition.key(labels))?;
+            found.iter().find(|found| found.series == *labels)
+        };
+        self.with_texts(samples, at, known, self.needs.0.max(self.needs.1))
+    }
+
+    /// The same of one part where it is evaluated for an event: `before` is what was found there. Annotations stay as they are until
+    /// the next tick, so that texts cost nothing per event.
+    pub(in crate::rules::engine) fn found_for_event(&self, samples: Vec<Sample>, at: UnixNanos, before: &[Found]) -> Vec<Found> {
+        let known = |labels: &LabelSet| before.iter().find(|found| found.series == *labels);
+        self.with_texts(samples, at, known, self.needs.0)
+    }
+
+    /// What the last evaluation of a part found.
+    pub(in crate::rules::engine) fn found_in(&self, part: &LabelSet) -> &[Found] {
+        self.found.get(part).map_or(&[], Vec::as_slice)
+    }
+
+    fn with_texts<'f>(
+        &self,
+        samples: Vec<Sample>,
+        at: UnixNanos,
+        known: impl Fn(&LabelSet) -> Option<&'f Found>,
+        needs: Needs,
+    ) -> Vec<Found> {
         let Kind::Alerting(alerting) = &self.rule.kind else { return Vec::new() };
         let found = samples.into_iter().map(|Sample { labels, value }| {
-            let key = part.cloned().unwrap_or_else(|| self.partition.key(&labels));
-            let known = self.found.get(&key).and_then(|found| found.iter().find(|found| found.series == labels));
-            let is_same = |known: &Found, needs: Needs| match needs {
+            let known = known(&labels).filter(|known| match needs {
                 Needs::Labels => true,
                 Needs::Value => known.value.to_bits() == value.to_bits(),
                 Needs::Moment => false,
-            };
-            let (labels_need, annotations_need) = self.needs;
-            let known = known.filter(|known| is_same(known, labels_need) && (part.is_some() || is_same(known, annotations_need)));
+            });
             if let Some(known) = known {
                 return Found { value, ..known.clone() };
             }
