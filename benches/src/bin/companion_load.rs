@@ -37,6 +37,8 @@ fn main() {
 fn load(what: &str, events: &Events) {
     let directory = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
     let Some(program) = companion::binary("companion_load") else { return };
+    // As fast as it can, not as fast as it should.
+    std::fs::write(directory.path().join("companion.yaml"), "limits: {rate: 1GiB}\n").unwrap_or_else(|error| panic!("{error}"));
     let running = companion::launch(program, directory.path(), &["--listen", "127.0.0.1:0"]).start_listening();
     let address = running.address().unwrap_or_default().to_owned();
     let resident = || running.resident_bytes() as f64 / f64::from(1 << 20);
