@@ -46,8 +46,10 @@ impl Ids {
                 let is_own = |at: &usize| marks[*at].hash == mark.hash;
                 let earlier = (0..place).rev().find(is_own).map(|at| points[at].time);
                 if let Some(later) = (place + 1..points.len()).find(is_own).map(|at| points[at].time) {
-                    if let Some(earlier) = earlier {
-                        self.repeats.retain(|repeat| *repeat != Repeat { time: later, earlier });
+                    // Another id may have one that looks the same: one of them goes.
+                    let is_split = |repeat: &Repeat| Some(repeat.earlier) == earlier && repeat.time == later;
+                    if let Some(place) = self.repeats.iter().position(is_split) {
+                        self.repeats.remove(place);
                     }
                     self.repeat(Repeat { time: later, earlier: point.time }, range);
                 }
