@@ -259,6 +259,13 @@ impl Alerts {
         self.put(alert);
     }
 
+    /// Other annotations for an alert that goes on.
+    pub fn annotate(&mut self, labels: &LabelSet, annotations: &LabelSet) {
+        if let Some(kept) = self.by_labels.get_mut(labels).filter(|kept| kept.alert.phase != Phase::Inactive) {
+            kept.alert.annotations = annotations.clone();
+        }
+    }
+
     /// What to tell at this time; it is taken for told.
     pub fn notifications(
         &mut self,

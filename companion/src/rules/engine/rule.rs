@@ -100,6 +100,8 @@ pub struct RuleState {
     found_count: usize,
     /// `found` is of all parts.
     is_whole: bool,
+    /// Parts whose annotations tell of an earlier value, and when they were evaluated last.
+    stale: BTreeMap<LabelSet, UnixNanos>,
     /// What the texts depend on, of labels and of annotations.
     needs: (Needs, Needs),
     /// What a recording rule gave last.
@@ -141,6 +143,7 @@ impl RuleState {
             found: BTreeMap::new(),
             found_count: 0,
             is_whole: false,
+            stale: BTreeMap::new(),
             needs: needs(&rule),
             recorded: Vec::new(),
             seen_from: now,
@@ -220,10 +223,11 @@ impl RuleState {
         loop {
             let event = self.agenda.first().filter(|event| *event <= horizon);
             let tick = self.next_tick(context).filter(|tick| *tick <= context.now);
-            let Some(at) = event.into_iter().chain(tick).min() else { return };
+            let Some(at) = event.into_iter().chain(tick).min() else { break };
             let touched = self.agenda.take(at).filter(|_| tick != Some(at)).unwrap_or(Touched::Whole);
             self.step(at, touched, context);
         }
+        self.freshen();
     }
 
     /// The next tick that is worth an evaluation.
@@ -293,6 +297,7 @@ impl RuleState {
             None => {
                 let found = self.found(samples, at);
                 self.found_count = found.len();
+                self.stale.clear();
                 self.found.clear();
                 for found in &found {
                     self.found.entry(self.partition.key(&found.series)).or_default().push(found.clone());
@@ -302,6 +307,9 @@ impl RuleState {
             }
             Some(part) => {
                 let found = self.found_for_event(samples, at, self.found_in(&part));
+                if self.needs.1 > Needs::Labels && !found.is_empty() {
+                    self.stale.insert(part.clone(), at);
+                }
                 let before = if found.is_empty() { self.found.remove(&part) } else { self.found.insert(part, found.clone()) };
                 let before = before.unwrap_or_default();
                 self.found_count = (self.found_count + found.len()).saturating_sub(before.len());

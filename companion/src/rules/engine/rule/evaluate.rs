@@ -46,7 +46,7 @@ impl RuleState {
     }
 
     /// The same of one part where it is evaluated for an event: `before` is what was found there. Annotations stay as they are until
-    /// the next tick, so that texts cost nothing per event.
+    /// all events have been evaluated ([`Self::freshen`]), so that texts cost nothing per event.
     pub(in crate::rules::engine) fn found_for_event(&self, samples: Vec<Sample>, at: UnixNanos, before: &[Found]) -> Vec<Found> {
         let known = |labels: &LabelSet| before.iter().find(|found| found.series == *labels);
         self.with_texts(samples, at, known, self.needs.0)
@@ -75,7 +75,7 @@ impl RuleState {
                 return Found { value, ..known.clone() };
             }
             let render = |(name, text): &(String, Template)| (name.clone(), text.render(&labels, value, at));
-            let annotations = alerting.annotations.iter().map(render).collect();
+            let annotations = texts(&alerting.annotations, &labels, value, at);
             let own = self.rule.labels.iter().map(render).chain([("alertname".to_owned(), self.rule.name.clone())]);
             let all = labels.without(|name| name == "__name__").with(own);
             // To Prometheus and Alertmanager an empty label is none.
@@ -83,6 +83,17 @@ impl RuleState {
             Found { series: labels, labels: told, annotations, value }
         });
         found.collect()
+    }
+
+    /// Writes the annotations of alerts anew whose values events have changed.
+    pub(super) fn freshen(&mut self) {
+        let Kind::Alerting(alerting) = &self.rule.kind else { return };
+        for (part, at) in std::mem::take(&mut self.stale) {
+            for found in self.found.get_mut(&part).into_iter().flatten() {
+                found.annotations = texts(&alerting.annotations, &found.series, found.value, at);
+                self.alerts.annotate(&found.labels, &found.annotations);
+            }
+        }
     }
 
     pub(super) fn record(&self, samples: Vec<Sample>, limit: usize) -> Result<Vec<Sample>, String> {
@@ -145,6 +156,10 @@ impl RuleState {
         }
         lines
     }
+}
+
+fn texts(templates: &[(String, Template)], labels: &LabelSet, value: f64, at: UnixNanos) -> LabelSet {
+    templates.iter().map(|(name, text)| (name, text.render(labels, value, at))).collect()
 }
 
 /// The series of one window, with each id once, and where the window begins and ends.
