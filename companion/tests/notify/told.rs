@@ -4,7 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use client::{Auth, Secret};
+use companion::notify::alert::Alert;
 use companion::notify::alertmanager::Target;
+use companion::notify::clock::now;
 use companion::notify::config::Config;
 use companion::notify::notifier::{Destination, Notifier, Options, Status, spawn};
 use serde_json::{Value, json};
@@ -127,6 +129,8 @@ async fn a_restart_tells_nothing_twice_and_forgets_no_silence() {
     assert_eq!(notifier.api("POST", "silences", "", silence.as_bytes()).unwrap().status, 200);
     notifier.alerts(vec![a.clone(), b.clone()]);
     hook.wait_for(1).await;
+    let under = |alert: &Alert| notifier.silence_of(&alert.labels, now()).map(|silence| (silence.created_by, silence.comment));
+    assert_eq!((under(&a), under(&b)), (None, Some(("me".to_owned(), "c".to_owned()))));
     notifier.stop().await;
 
     let notifier = router(config(), dir.path());
