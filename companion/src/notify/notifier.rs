@@ -174,6 +174,13 @@ impl Notifier {
         }
     }
 
+    /// Another file for the embedded router, which keeps all that it knows; gives it back where there is none.
+    pub fn reconfigure(&self, config: Box<Config>, external_url: &str) -> Result<(), Box<Config>> {
+        let Running::Router(router) = &self.inner.destination else { return Err(config) };
+        router.reconfigure(*config, external_url);
+        Ok(())
+    }
+
     /// Ends its tasks: what is under way has five seconds, then the state is saved.
     pub async fn stop(&self) {
         match &self.inner.destination {
