@@ -162,7 +162,7 @@ fn replays(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<Exit, Failed> {
-    let rules = checked::Rules { logs: rules.to_vec(), values };
+    let rules = checked::Rules { logs: rules.to_vec(), values, ..checked::Rules::default() };
     // Rules that nobody wrote are of the present: a source's silence, the watchdog.
     let groups = rulebook::read(&rulebook::sources(&rules)?, &Arc::default())?;
     let mut sources = Vec::new();

@@ -201,13 +201,7 @@ impl Running<'_> {
         self.intake.set_limits(config.limits);
         self.window.write().unwrap_or_else(PoisonError::into_inner).set_bounds(config.engine.logs, config.engine.memory);
         if !is_same_notify(&config, before) {
-            // The old one saves what it knows before the new one reads it. What is told between them is told again within a minute.
-            let old = self.told.read().unwrap_or_else(PoisonError::into_inner).clone();
-            if let Some(old) = old {
-                old.stop().await;
-            }
-            let notifier = spawn_notifier(&config, destination)?;
-            *self.told.write().unwrap_or_else(PoisonError::into_inner) = notifier;
+            self.renotify(&config, destination).await?;
             test_receivers(self.told);
         }
         let rules = count(&book);
@@ -225,6 +219,25 @@ impl Running<'_> {
         }
         info!(rules, "read anew");
         Ok(config)
+    }
+
+    /// Tells by what is configured now. A router goes on with all that it knows.
+    async fn renotify(&self, config: &Config, destination: Option<Destination>) -> Result<(), StartError> {
+        let old = self.told.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let destination = match (&old, destination) {
+            (Some(old), Some(Destination::Router(file))) => match old.reconfigure(file, &url_of(config)) {
+                Ok(()) => return Ok(()),
+                Err(file) => Some(Destination::Router(file)),
+            },
+            (_, destination) => destination,
+        };
+        // The old one saves what it knows before the new one reads it. What is told between them is told again within a minute.
+        if let Some(old) = old {
+            old.stop().await;
+        }
+        let notifier = spawn_notifier(config, destination)?;
+        *self.told.write().unwrap_or_else(PoisonError::into_inner) = notifier;
+        Ok(())
     }
 }
 

@@ -60,7 +60,7 @@ pub struct Rulebook {
 pub fn load(rules: &checked::Rules, environment: &Arc<Environment>) -> Result<Rulebook, Problems> {
     let sources = sources(rules)?;
     let mut groups = read(&sources, environment)?;
-    groups.extend(unwritten(&groups, environment)?);
+    groups.extend(unwritten(&groups, &rules.silent_by_nature, environment)?);
     Ok(Rulebook { groups, files: sources.len(), built_in: rules.logs.is_empty() })
 }
 
@@ -139,13 +139,14 @@ pub fn files_at(paths: &[PathBuf]) -> Result<Vec<Source>, Problems> {
 }
 
 /// What is quiet and should not be, where the files themselves do not watch it; and the alert that always fires.
-fn unwritten(groups: &[Group], environment: &Arc<Environment>) -> Result<Vec<Group>, Problems> {
+fn unwritten(groups: &[Group], silent_by_nature: &[String], environment: &Arc<Environment>) -> Result<Vec<Group>, Problems> {
     let rules = || groups.iter().flat_map(|group| &group.rules);
     let watches = rules().any(|rule| rule.query.leaves().iter().any(|leaf| leaf.is_absence));
     let except =
         if watches { generated::selectors(groups).into_iter().map(|selector| (selector, None)).collect() } else { Vec::new() };
     let has_watchdog = !rules().any(|rule| rule.name == "Watchdog");
-    generated::groups(groups, &Sources { silent_after: SILENT_AFTER, except, has_watchdog }, environment)
+    let silent_by_nature = silent_by_nature.to_vec();
+    generated::groups(groups, &Sources { silent_after: SILENT_AFTER, except, silent_by_nature, has_watchdog }, environment)
 }
 
 /// Reads values.
@@ -265,17 +266,19 @@ mod tests {
         for name in ["a.yaml", "b.yml", "sub/c.yaml"] {
             fs::write(dir.path().join(name), text).expect("written");
         }
-        let book = |glob: &str| {
-            load(
-                &checked::Rules { logs: vec![dir.path().join(glob).to_string_lossy().into_owned()], values: None },
-                &Arc::default(),
-            )
+        let of_files = |glob: &str, silent_by_nature: &[&str]| {
+            let logs = vec![dir.path().join(glob).to_string_lossy().into_owned()];
+            let silent_by_nature = silent_by_nature.iter().map(|job| (*job).to_owned()).collect();
+            load(&checked::Rules { logs, values: None, silent_by_nature }, &Arc::default())
         };
+        let book = |glob: &str| of_files(glob, &[]);
         assert_eq!(book("*.yaml").expect("valid").files, 1);
         assert_eq!(book("**/*.{yaml,yml}").expect("valid").files, 3);
         let names: Vec<String> =
             book("a.yaml").expect("valid").groups.iter().flat_map(|group| &group.rules).map(|rule| rule.name.clone()).collect();
         assert_eq!(names, ["A", "SourceSilent", "Watchdog"]);
+        let silent = of_files("a.yaml", &["x"]).expect("valid");
+        assert!(silent.groups.iter().flat_map(|group| &group.rules).all(|rule| rule.name != "SourceSilent"));
         let none = book("nothing/*.yaml").expect_err("no file").to_string();
         assert!(none.contains("no file is called so"), "{none}");
         fs::write(dir.path().join("a.yaml"), text.replace("\"x\"", "`${jobs.x}`")).expect("written");

@@ -6,6 +6,7 @@ pub mod loki;
 pub mod page;
 pub mod parameters;
 pub mod prometheus;
+pub mod reading;
 pub mod server;
 pub mod site;
 pub mod tls;

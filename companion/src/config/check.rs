@@ -98,6 +98,10 @@ impl Check {
         Rules {
             logs: logs.iter().map(|glob| glob.value.clone()).collect(),
             values: rules.values.as_ref().and_then(|file| self.path("values", file)),
+            silent_by_nature: match &rules.silent_by_nature {
+                Some(jobs) => jobs.value.iter().map(|job| job.value.clone()).collect(),
+                None => Rules::default().silent_by_nature,
+            },
         }
     }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::rules::generated::SILENT_BY_NATURE;
+
 /// All of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -41,12 +43,21 @@ pub struct Tls {
 }
 
 /// Which rules are evaluated.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// Globs of files with LogQL rules; with none, the built-in ones.
     pub logs: Vec<String>,
     /// The values that are filled into them; with none, the rules stand for themselves (built-in ones have example values).
     pub values: Option<PathBuf>,
+    /// Jobs that no `SourceSilent` is made for; default calico-flow and file-changes.
+    pub silent_by_nature: Vec<String>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        let silent_by_nature = SILENT_BY_NATURE.map(str::to_owned).to_vec();
+        Self { logs: Vec::new(), values: None, silent_by_nature }
+    }
 }
 
 /// The embedded engine's bounds.

@@ -67,6 +67,8 @@ section! {
         logs: Vec<Spanned<String>>,
         /// File with the values of the rules. Default: none.
         values: String,
+        /// Jobs that may be silent. Default: calico-flow, file-changes.
+        silent_by_nature: Vec<Spanned<String>>,
     }
 }
 

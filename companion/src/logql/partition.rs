@@ -31,11 +31,11 @@ impl Partition {
     /// Of an expression.
     pub(super) fn of(expression: &Expression) -> Self {
         match &expression.kind {
-            // A number is the same in each part; a vector's series would be in each part, and must be in one.
-            ExpressionKind::Number(_) => Self::all(),
+            // A vector's series would be in each part, and must be in one.
             ExpressionKind::Vector(_) => Self::whole(),
             ExpressionKind::Range(range) if range.function == RangeFunction::Absent => Self::whole(),
-            ExpressionKind::Range(_) => Self::all(),
+            // A number is the same in each part.
+            ExpressionKind::Number(_) | ExpressionKind::Range(_) => Self::all(),
             ExpressionKind::Aggregation(aggregation) => {
                 let groups = aggregation.grouping.as_ref().map_or_else(Self::whole, Self::of_grouping);
                 // What sorts does not group; the order of a rule's series means nothing.

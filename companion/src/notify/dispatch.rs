@@ -109,6 +109,45 @@ impl Dispatcher {
         }
     }
 
+    /// The same knowledge under another configuration: silences, what was told, alerts and their groups. Groups that both have go on
+    /// as they were, with what is under way; none waits longer than the new configuration says.
+    #[must_use]
+    pub fn reconfigured(&self, config: &Arc<Config>, now: UnixNanos) -> Self {
+        let mut next = Self::new(Arc::clone(config));
+        (next.silences, next.log, next.refused) = (self.silences.clone(), self.log.clone(), self.refused);
+        for known in self.alerts.values() {
+            let was_member = |key: &GroupKey, member| self.groups.get(key).is_some_and(|group| group.members.contains(&member));
+            next.put_back(known.clone(), was_member, now);
+        }
+        for (key, group) in &mut next.groups {
+            let (Some(before), Some(route)) = (self.groups.get(key), config.routes.get(group.route)) else { continue };
+            let wait = if before.has_flushed { route.group_interval } else { route.group_wait };
+            group.next = before.next.min(after(now, wait));
+            group.has_flushed = before.has_flushed;
+            group.owed.clone_from(&before.owed);
+            group.under_way.clone_from(&before.under_way);
+        }
+        next
+    }
+
+    /// An alert that was known before, into the groups that it belongs to now. What is over only goes where it was a member.
+    pub(super) fn put_back(&mut self, known: Known, was_member: impl Fn(&GroupKey, Fingerprint) -> bool, now: UnixNanos) {
+        let config = Arc::clone(&self.config);
+        let fingerprint = known.alert.fingerprint();
+        let is_over = known.alert.is_resolved(now);
+        for id in config.routes.of(&known.alert.labels) {
+            let Some(route) = config.routes.get(id) else { continue };
+            let labels = route.group_by.of(&known.alert.labels);
+            let key = GroupKey::of(route, &labels);
+            if is_over && !was_member(&key, fingerprint) {
+                continue;
+            }
+            let group = self.groups.entry(key).or_insert_with(|| Group::new(id, labels, route, now));
+            group.insert(fingerprint, &known.alert, route, now);
+        }
+        self.alerts.insert(fingerprint, known);
+    }
+
     /// What it runs on.
     pub fn config(&self) -> &Arc<Config> {
         &self.config

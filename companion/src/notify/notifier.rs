@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use proto::time::UnixNanos;
 use tokio::task::JoinHandle;
 use tracing::error;
 
@@ -17,7 +18,9 @@ use super::clock::now;
 use super::config::Config;
 use super::metrics;
 use super::router::{ReceiverStatus, Router};
+use super::silence::Silence;
 use super::state_file::StateError;
+use crate::labels::LabelSet;
 
 /// Who tells people.
 #[derive(Clone, Debug)]
@@ -132,6 +135,15 @@ impl Notifier {
         }
     }
 
+    /// The silence that such an alert is under, of several the one that ends last. Alertmanagers keep theirs to themselves.
+    pub fn silence_of(&self, labels: &LabelSet, now: UnixNanos) -> Option<Silence> {
+        let Running::Router(router) = &self.inner.destination else { return None };
+        router.with(|dispatcher| {
+            let silences = dispatcher.silences.of(labels, now).into_iter().filter_map(|id| dispatcher.silences.get(id));
+            silences.max_by_key(|silence| silence.ends_at).cloned()
+        })
+    }
+
     /// The status in Prometheus' text format.
     pub fn metrics(&self) -> String {
         metrics::text(&self.status())
@@ -160,6 +172,13 @@ impl Notifier {
             }
             Running::Router(router) => router.send_test().await,
         }
+    }
+
+    /// Another file for the embedded router, which keeps all that it knows; gives it back where there is none.
+    pub fn reconfigure(&self, config: Box<Config>, external_url: &str) -> Result<(), Box<Config>> {
+        let Running::Router(router) = &self.inner.destination else { return Err(config) };
+        router.reconfigure(*config, external_url);
+        Ok(())
     }
 
     /// Ends its tasks: what is under way has five seconds, then the state is saved.

@@ -64,7 +64,39 @@ pub struct ReceiverStatus {
 struct Way {
     sender: Sender,
     places: Semaphore,
-    status: Mutex<ReceiverStatus>,
+    /// It goes on when the configuration changes.
+    status: Arc<Mutex<ReceiverStatus>>,
+}
+
+/// Every way of telling, by receiver and integration.
+type Ways = BTreeMap<(String, String), Arc<Way>>;
+
+/// How people are told.
+#[derive(Debug)]
+struct Telling {
+    ways: Ways,
+    external_url: String,
+}
+
+impl Telling {
+    /// As a configuration says; the accounts of `before` go on.
+    fn new(config: &Config, external_url: &str, before: &Ways) -> Self {
+        let integrations = config
+            .receivers
+            .iter()
+            .flat_map(|receiver| receiver.integrations.iter().map(move |integration| (receiver.name.clone(), integration)));
+        let ways = integrations.map(|(receiver, integration)| {
+            let key = (receiver, integration.id.clone());
+            let begin = || {
+                let (receiver, integration) = key.clone();
+                Arc::new(Mutex::new(ReceiverStatus { receiver, integration, ..ReceiverStatus::default() }))
+            };
+            let status = before.get(&key).map_or_else(begin, |way| Arc::clone(&way.status));
+            let way = Way { sender: Sender::new(integration), places: Semaphore::new(CONCURRENT), status };
+            (key, Arc::new(way))
+        });
+        Self { ways: ways.collect(), external_url: external_url.to_owned() }
+    }
 }
 
 impl Way {
@@ -81,8 +113,7 @@ impl Way {
 #[derive(Debug)]
 pub struct Router {
     dispatcher: Mutex<Dispatcher>,
-    ways: BTreeMap<(String, String), Arc<Way>>,
-    external_url: String,
+    telling: Mutex<Arc<Telling>>,
     file: StateFile,
     news: Notify,
     stop: Notify,
@@ -106,23 +137,9 @@ impl Router {
                 warn!(set_aside = %aside.display(), why = %damage, "what was notified is not known: starting anew, some may be told twice");
             }
         }
-        let mut ways = BTreeMap::new();
-        for receiver in &config.receivers {
-            for integration in &receiver.integrations {
-                let status = ReceiverStatus {
-                    receiver: receiver.name.clone(),
-                    integration: integration.id.clone(),
-                    ..ReceiverStatus::default()
-                };
-                let way =
-                    Way { sender: Sender::new(integration), places: Semaphore::new(CONCURRENT), status: Mutex::new(status) };
-                ways.insert((receiver.name.clone(), integration.id.clone()), Arc::new(way));
-            }
-        }
         Ok(Self {
             dispatcher: Mutex::new(dispatcher),
-            ways,
-            external_url: external_url.to_owned(),
+            telling: Mutex::new(Arc::new(Telling::new(&config, external_url, &Ways::new()))),
             file,
             news: Notify::new(),
             stop: Notify::new(),
@@ -134,6 +151,21 @@ impl Router {
     /// Looks at the dispatcher, and perhaps changes it. Not for long: alerts wait meanwhile.
     pub fn with<T>(&self, look: impl FnOnce(&mut Dispatcher) -> T) -> T {
         look(&mut self.dispatcher.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn telling(&self) -> Arc<Telling> {
+        Arc::clone(&self.telling.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Another configuration from now on. What is known stays known; what is under way is still told as it was meant.
+    pub fn reconfigure(&self, config: Config, external_url: &str) {
+        let telling = Arc::new(Telling::new(&config, external_url, &self.telling().ways));
+        let config = Arc::new(config);
+        self.with(|dispatcher| {
+            *dispatcher = dispatcher.reconfigured(&config, now());
+            *self.telling.lock().unwrap_or_else(PoisonError::into_inner) = telling;
+        });
+        self.changed();
     }
 
     /// News of alerts. Waits for nothing.
@@ -150,14 +182,15 @@ impl Router {
 
     /// What became of each way of telling.
     pub fn status(&self) -> Vec<ReceiverStatus> {
-        self.ways.values().map(|way| way.status()).collect()
+        self.telling().ways.values().map(|way| way.status()).collect()
     }
 
     /// Tells every receiver that this is a test; one attempt each, all at a time.
     pub async fn send_test(&self) -> Vec<(String, Result<(), String>)> {
         let mut tests = JoinSet::new();
-        for ((receiver, integration), way) in self.ways.clone() {
-            let external_url = self.external_url.clone();
+        let telling = self.telling();
+        for ((receiver, integration), way) in telling.ways.clone() {
+            let external_url = telling.external_url.clone();
             tests.spawn(async move {
                 let labels: LabelSet = [("alertname", "PicketTest"), ("severity", "info")].into_iter().collect();
                 let alert = Alert {
@@ -271,13 +304,14 @@ impl Router {
 
     fn begin(&self, notification: Notification, under_way: &mut JoinSet<(Notification, bool)>) {
         let key = (notification.receiver.clone(), notification.integration.clone());
-        let Some(way) = self.ways.get(&key).map(Arc::clone) else {
-            // Both come from the same configuration.
+        let telling = self.telling();
+        let Some(way) = telling.ways.get(&key).map(Arc::clone) else {
+            // Both come from the same configuration, unless it was changed just now: then the new one tells.
             self.settle(Ok((notification, false)));
             return;
         };
         way.note(|status| status.pending += 1);
-        let external_url = self.external_url.clone();
+        let external_url = telling.external_url.clone();
         under_way.spawn(async move {
             let delivered = deliver(&way, &notification, &external_url).await;
             let at = now();

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::alert::{Alert, Fingerprint};
 use super::decide::{LogKey, Told};
 use super::dispatch::{Dispatcher, Known};
-use super::group::{Group, GroupKey};
+use super::group::GroupKey;
 use super::matcher::{MatchOp, Matcher, Matchers};
 use super::silence::Silence;
 use super::state_file::Damage;
@@ -196,22 +196,10 @@ impl Saved {
             dispatcher.log.note(key, told);
         }
         let mut saved: BTreeMap<String, SavedGroup> = self.groups.into_iter().map(|group| (group.key.clone(), group)).collect();
-        let config = std::sync::Arc::clone(dispatcher.config());
         for known in self.alerts.into_iter().map(SavedAlert::known) {
-            let fingerprint = known.alert.fingerprint();
-            let is_over = known.alert.is_resolved(now);
-            for id in config.routes.of(&known.alert.labels) {
-                let Some(route) = config.routes.get(id) else { continue };
-                let labels = route.group_by.of(&known.alert.labels);
-                let key = GroupKey::of(route, &labels);
-                let was_member = saved.get(&key.0).is_some_and(|group| group.members.contains(&fingerprint.0));
-                if is_over && !was_member {
-                    continue;
-                }
-                let group = dispatcher.groups.entry(key).or_insert_with(|| Group::new(id, labels, route, now));
-                group.insert(fingerprint, &known.alert, route, now);
-            }
-            dispatcher.alerts.insert(fingerprint, known);
+            let was_member =
+                |key: &GroupKey, member: Fingerprint| saved.get(&key.0).is_some_and(|group| group.members.contains(&member.0));
+            dispatcher.put_back(known, was_member, now);
         }
         for (key, group) in &mut dispatcher.groups {
             let Some(before) = saved.remove(&key.0) else { continue };

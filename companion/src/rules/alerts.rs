@@ -222,14 +222,14 @@ impl Alerts {
                 self.changed.insert(alert.labels);
                 self.put(known);
             }
-            Some(known) if ended.is_none() => self.revive(known, alert, moment),
+            Some(known) if ended.is_none() => self.revive(&known, alert, moment),
             _ => {}
         }
         false
     }
 
     /// An alert of which people were told that it is over, and still holds: it goes on as the one that it was.
-    fn revive(&mut self, known: Alert, alert: Alert, moment: &Moment) {
+    fn revive(&mut self, known: &Alert, alert: Alert, moment: &Moment) {
         if known.phase != Phase::Inactive || alert.seen_at < moment.at {
             return;
         }

@@ -2,10 +2,13 @@
 //! would answer otherwise. Pure but for reading samples.
 //!
 //! `fields` knows what the lines of a job have, from samples or from the formats themselves; `networks` what an expression over
-//! addresses really allows. Each finding is one line: `file:line:column: message`.
+//! addresses really allows; `texts` looks at labels and annotations; `place` finds what is wrong within the query. Each finding is one
+//! line that points at it: `file:line:column: message`.
 
 mod fields;
 mod networks;
+mod place;
+mod texts;
 
 #[cfg(test)]
 mod tests;
@@ -18,10 +21,11 @@ use regex::Regex;
 use settings::problem::{At, quote};
 
 use super::audit_policy::{self, Sight};
+use super::file::place::Source as Written;
 use super::file::{self, Group, Kind, Rule};
 use super::generated::range_aggregations;
 use crate::logql::ast::{
-    Expression, ExpressionKind, FormatSource, Grouping, LabelFilter, MatchOp, Matcher, RangeAggregation, Stage, StageKind,
+    Expression, ExpressionKind, FormatSource, Grouping, LabelFilter, MatchOp, Matcher, RangeAggregation, Span, Stage, StageKind,
 };
 use crate::rulebook::Source;
 use fields::Known;
@@ -50,7 +54,12 @@ pub fn files(sources: &[Source], samples: &[Sample]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for source in sources {
         match file::load(&source.name, source.text.as_bytes(), &Arc::default()) {
-            Ok(groups) => groups.iter().for_each(|group| self::group(group, samples, &mut findings)),
+            Ok(groups) => {
+                let written = Written::new(&source.text);
+                for group in &groups {
+                    self::group(group, &written, samples, &mut findings);
+                }
+            }
             Err(problems) => findings.extend(problems.iter().map(|problem| Finding {
                 at: At { file: Arc::clone(&problem.file), line: problem.line, column: problem.column },
                 message: problem.message.clone(),
@@ -66,11 +75,12 @@ pub fn blind(under_policy: &[audit_policy::Finding]) -> Vec<Finding> {
     blind.map(|finding| Finding { at: finding.at.clone(), message: finding.to_string().replace('\n', "; ") }).collect()
 }
 
-fn group(group: &Group, samples: &[Sample], findings: &mut Vec<Finding>) {
+fn group(group: &Group, source: &Written<'_>, samples: &[Sample], findings: &mut Vec<Finding>) {
     let interval = group.interval.map_or(INTERVAL, super::duration::RuleDuration::nanos);
     for rule in &group.rules {
-        let mut check = Check { rule, samples, findings };
+        let mut check = Check { rule, source, samples, findings };
         check.durations(interval);
+        check.templates();
         for leaf in range_aggregations(rule.query.expression()) {
             check.leaf(leaf, rule.query.expression());
         }
@@ -79,13 +89,20 @@ fn group(group: &Group, samples: &[Sample], findings: &mut Vec<Finding>) {
 
 struct Check<'a> {
     rule: &'a Rule,
+    source: &'a Written<'a>,
     samples: &'a [Sample],
     findings: &'a mut Vec<Finding>,
 }
 
 impl Check<'_> {
-    fn say(&mut self, message: &str) {
-        let finding = Finding { at: self.rule.expr_at.clone(), message: format!("{}: {message}", self.rule.name) };
+    /// Of a byte of the query.
+    fn say(&mut self, offset: usize, message: &str) {
+        let at = self.source.within(&self.rule.expr_at, &self.rule.expr, offset);
+        self.say_at(at.unwrap_or_else(|| self.rule.expr_at.clone()), message);
+    }
+
+    fn say_at(&mut self, at: At, message: &str) {
+        let finding = Finding { at, message: format!("{}: {message}", self.rule.name) };
         if !self.findings.contains(&finding) {
             self.findings.push(finding);
         }
@@ -103,17 +120,19 @@ impl Check<'_> {
                     shown(wait),
                     shown(interval),
                 );
-                self.say(&message);
+                self.say_at(self.rule.places.wait.clone().unwrap_or_else(|| self.rule.at.clone()), &message);
             }
         }
-        for leaf in self.rule.query.leaves() {
+        let query = self.rule.query.expression();
+        let aggregations = range_aggregations(query);
+        for (leaf, aggregation) in self.rule.query.leaves().into_iter().zip(aggregations) {
             if leaf.range < interval && !leaf.is_absence {
                 let message = format!(
                     "the window of {} is shorter than the interval of {}: a ruler that looks at ticks misses what happens between; make the window longer, or the interval shorter",
                     shown(leaf.range),
                     shown(interval),
                 );
-                self.say(&message);
+                self.say(place::range(&self.rule.expr, &place::leaf(query, aggregation)), &message);
             }
         }
     }
@@ -125,13 +144,14 @@ impl Check<'_> {
         if !self.samples.is_empty() && samples.is_empty() && !jobs.is_empty() {
             let known: Vec<&str> = self.samples.iter().map(|sample| sample.job.as_str()).collect();
             let message = format!("no sample has a stream that {} selects; there are {}", leaf.selector, known.join(", "));
-            self.say(&message);
+            self.say(leaf.selector.span.start, &message);
         }
         // A sample need not show everything that a format can have.
         let known = match (Known::of_jobs(&is_of), samples.is_empty()) {
             (of_formats, true) => of_formats,
             (of_formats, false) => Some(Known::of_samples(&samples).and(of_formats)),
         };
+        self.event_id(known.as_ref());
         let labels = self.stages(&leaf.stages, known.as_ref());
         if let Some(labels) = labels {
             self.groupings(leaf, query, &labels);
@@ -158,7 +178,8 @@ impl Check<'_> {
                                 quote(path),
                                 known.map(|known| known.near_path(path)).unwrap_or_default()
                             );
-                            self.say(&message);
+                            let path_at = self.rule.expr.get(field.span.clone()).and_then(|text| text.find(['"', '`']));
+                            self.say(field.span.start + path_at.unwrap_or_default(), &message);
                         }
                         if let Some(labels) = &mut labels {
                             labels.insert(field.name.clone());
@@ -186,17 +207,17 @@ impl Check<'_> {
                 StageKind::LabelFormat(formats) => {
                     for format in formats {
                         if let (FormatSource::Rename(from), Some(known), Some(labels)) = (&format.from, known, &labels) {
-                            self.label(from, labels, known);
+                            self.label(from, &stage.span, labels, known);
                         }
                         if let Some(labels) = &mut labels {
                             labels.insert(format.name.clone());
                         }
                     }
                 }
-                StageKind::LabelFilter(filter) => self.filter(filter, labels.as_ref(), known),
+                StageKind::LabelFilter(filter) => self.filter(filter, &stage.span, labels.as_ref(), known),
                 StageKind::Unwrap { label, .. } => {
                     if let (Some(labels), Some(known)) = (&labels, known) {
-                        self.label(label, labels, known);
+                        self.label(label, &stage.span, labels, known);
                     }
                 }
                 StageKind::LineFilter { .. }
@@ -209,16 +230,18 @@ impl Check<'_> {
         labels
     }
 
-    fn filter(&mut self, filter: &LabelFilter, labels: Option<&BTreeSet<String>>, known: Option<&Known>) {
+    fn filter(&mut self, filter: &LabelFilter, span: &Span, labels: Option<&BTreeSet<String>>, known: Option<&Known>) {
+        let mut span = span;
         let label = match filter {
             LabelFilter::And(filters) | LabelFilter::Or(filters) => {
                 for filter in filters {
-                    self.filter(filter, labels, known);
+                    self.filter(filter, span, labels, known);
                 }
                 return;
             }
             LabelFilter::Text(matcher) => {
                 self.expression(matcher);
+                span = &matcher.span;
                 &matcher.name
             }
             LabelFilter::Number(comparison) => &comparison.label,
@@ -227,17 +250,17 @@ impl Check<'_> {
             LabelFilter::Ip { label, .. } => label,
         };
         if let (Some(labels), Some(known)) = (labels, known) {
-            self.label(label, labels, known);
+            self.label(label, span, labels, known);
         }
     }
 
     /// A label that something asks for must be there in some line.
-    fn label(&mut self, name: &str, labels: &BTreeSet<String>, known: &Known) {
+    fn label(&mut self, name: &str, span: &Span, labels: &BTreeSet<String>, known: &Known) {
         if labels.contains(name) || name.starts_with("__error") || known.is_open(name, labels) {
             return;
         }
         let message = format!("no line has a label {}{}", quote(name), known.near(name, labels));
-        self.say(&message);
+        self.say(place::name(&self.rule.expr, span, name), &message);
     }
 
     /// What a regular expression means elsewhere, and which addresses it allows.
@@ -245,13 +268,14 @@ impl Check<'_> {
         if !matches!(matcher.op, MatchOp::Regex | MatchOp::NotRegex) {
             return;
         }
+        let value = place::value(&self.rule.expr, matcher);
         if let Some(literal) = contained_elsewhere(&matcher.value) {
             let message = format!(
                 "Loki's own ruler takes {} for \"contains {literal}\", not \"begins or ends with\": whoever can choose the name can pass; write `^{}` there, which both take alike",
                 quote(&matcher.to_string()),
                 matcher.value,
             );
-            self.say(&message);
+            self.say(value, &message);
         }
         if let Some(excess) = networks::excess(&matcher.value) {
             let message = format!(
@@ -262,7 +286,7 @@ impl Check<'_> {
                 matcher.name,
                 excess.network,
             );
-            self.say(&message);
+            self.say(value, &message);
         }
     }
 
@@ -279,7 +303,7 @@ impl Check<'_> {
         for label in missing {
             let message =
                 format!("`by ({label})`: no line has that label, so everything is one series; parse it first, or remove it");
-            self.say(&message);
+            self.say(place::grouping(&self.rule.expr, &query.span, label), &message);
         }
     }
 
@@ -298,7 +322,9 @@ impl Check<'_> {
         if is_summed || filters.iter().any(|filter| drops_errors(filter)) {
             return;
         }
+        let parser = stages.get(parser).map_or(query.span.start, |stage| stage.span.start);
         self.say(
+            parser,
             "a line that is not JSON passes all filters, and then Loki's own ruler fails the whole rule; add `| __error__=\"\"` after `json` (here only the line is left out, and counted)",
         );
     }

@@ -14,7 +14,7 @@ use super::duration::RuleDuration;
 use super::template::{Environment, Template};
 use crate::logql::{self, MetricQuery, Query, SyntaxError};
 
-mod place;
+pub(super) mod place;
 mod raw;
 #[cfg(test)]
 mod tests;
@@ -61,6 +61,19 @@ pub struct Rule {
     pub labels: Vec<(String, Template)>,
     /// What it makes.
     pub kind: Kind,
+    /// Where else it is written.
+    pub places: Places,
+}
+
+/// Where parts of a rule are written.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// `for`
+    pub wait: Option<At>,
+    /// The texts of labels, by their names.
+    pub labels: Vec<(String, At)>,
+    /// Those of annotations, `event_id` too.
+    pub annotations: Vec<(String, At)>,
 }
 
 /// What a rule makes.
@@ -175,7 +188,7 @@ impl Check<'_> {
         }
         let kind = if is_alert {
             Kind::Alerting(Alerting {
-                wait: raw.wait.map(|wait| wait.value).unwrap_or_default(),
+                wait: raw.wait.as_ref().map(|wait| wait.value).unwrap_or_default(),
                 keep_firing: raw.keep_firing.map(|keep| keep.value).unwrap_or_default(),
                 annotations,
                 event_id: event_id.map(|field| field.text().to_owned()),
@@ -183,8 +196,17 @@ impl Check<'_> {
         } else {
             Kind::Recording
         };
+        let texts_at = |texts: Option<&Spanned<settings::read::Labels>>| {
+            let texts = texts.iter().flat_map(|texts| &texts.value.0);
+            texts.map(|(name, text)| (name.value.clone(), text.at.clone())).collect::<Vec<_>>()
+        };
+        let places = Places {
+            wait: raw.wait.as_ref().map(|wait| wait.at.clone()),
+            labels: texts_at(raw.labels.as_ref()),
+            annotations: texts_at(raw.annotations.as_ref()),
+        };
         let expr = raw.expr?;
-        Some(Rule { name: name.value.clone(), at, expr: expr.value, expr_at: expr.at, query: query?, labels, kind })
+        Some(Rule { name: name.value.clone(), at, expr: expr.value, expr_at: expr.at, query: query?, labels, kind, places })
     }
 
     /// What a recording rule must not have.

@@ -227,6 +227,7 @@ fn engine_of_query(query: &MetricQuery, options: &Options, start: UnixNanos) -> 
         query: query.clone(),
         labels: Vec::new(),
         kind: file::Kind::Recording,
+        places: file::Places::default(),
     };
     let group = Group {
         file: Arc::clone(&at.file),

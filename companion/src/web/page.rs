@@ -10,6 +10,9 @@ use proto::time::UnixNanos;
 
 use crate::clock;
 
+#[cfg(test)]
+mod tests;
+
 const STYLE: &str = include_str!("page.css");
 /// The browser asks again after so many seconds.
 const AGAIN_SECONDS: u32 = 15;
@@ -30,6 +33,8 @@ pub struct View {
     pub groups: Vec<GroupView>,
     /// Streams, and what was last heard of them.
     pub sources: Vec<SourceView>,
+    /// What rules read, what is quiet first.
+    pub selectors: Vec<SelectorView>,
     /// Whoever is told.
     pub receivers: Vec<ReceiverView>,
     /// Lines that are kept, and the bytes that they take.
@@ -56,7 +61,18 @@ pub struct AlertView {
     /// How late it was found, in words.
     pub late: Option<String>,
     /// Somebody has asked not to be told.
-    pub silenced: bool,
+    pub silenced: Option<SilenceView>,
+}
+
+/// A silence that an alert is under; of several the one that ends last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SilenceView {
+    /// Who has asked.
+    pub by: String,
+    /// Why.
+    pub comment: String,
+    /// Until when.
+    pub until: UnixNanos,
 }
 
 /// How a rule is.
@@ -107,6 +123,19 @@ pub struct SourceView {
     pub newest: UnixNanos,
 }
 
+/// A selector that rules read.
+#[derive(Clone, Debug)]
+pub struct SelectorView {
+    /// As it prints.
+    pub selector: String,
+    /// The time of the newest entry that it selects, if the window has one.
+    pub newest: Option<UnixNanos>,
+    /// After how long without one a rule says so, nanoseconds; none where it may be silent as long as it likes.
+    pub silent_after: Option<i64>,
+    /// It has been silent for longer.
+    pub is_quiet: bool,
+}
+
 /// Somebody who is told.
 #[derive(Clone, Debug)]
 pub struct ReceiverView {
@@ -139,7 +168,8 @@ impl Page<'_> {
     fn write(&mut self) -> fmt::Result {
         let view = self.view;
         let (firing, pending): (Vec<&AlertView>, Vec<&AlertView>) = view.alerts.iter().partition(|alert| alert.firing);
-        let headline = headline(firing.len(), view);
+        let silenced = firing.iter().filter(|alert| alert.silenced.is_some()).count();
+        let headline = headline(firing.len(), silenced, view);
         write!(
             self.html,
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -148,7 +178,7 @@ impl Page<'_> {
              <title>{} · Picket</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<header>\n<p class=\"mark\">Picket</p>\n\
              <h1 class=\"{}\">{}</h1>\n<p class=\"lede\">{}</p>\n</header>\n<main>\n",
             Text(&headline),
-            if firing.is_empty() && !is_impaired(view) { "calm" } else { "alarm" },
+            if firing.len() == silenced && !is_impaired(view) { "calm" } else { "alarm" },
             Text(&headline),
             Text(&lede(view)),
         )?;
@@ -156,6 +186,7 @@ impl Page<'_> {
         self.alerts("Pending", &pending)?;
         self.troubles()?;
         self.sources()?;
+        self.selectors()?;
         self.receivers()?;
         self.rules()?;
         write!(
@@ -176,7 +207,7 @@ impl Page<'_> {
         self.open(title, Some(alerts.len()))?;
         self.html.write_str("<ol class=\"alerts\">\n")?;
         for alert in alerts.iter().take(SHOWN_MAX) {
-            let kind = match (alert.firing, alert.silenced, &*alert.severity) {
+            let kind = match (alert.firing, alert.silenced.is_some(), &*alert.severity) {
                 (_, true, _) | (false, ..) => "quiet",
                 (_, _, "critical") => "critical",
                 (_, _, "info") => "info",
@@ -197,8 +228,14 @@ impl Page<'_> {
             if let Some(late) = &alert.late {
                 write!(self.html, " · <em>found {} late</em>", Text(late))?;
             }
-            if alert.silenced {
-                self.html.write_str(" · <em>silenced</em>")?;
+            if let Some(silence) = &alert.silenced {
+                let by = if silence.by.is_empty() { "somebody" } else { &silence.by };
+                write!(self.html, " · <em>silenced by {} until ", Text(by))?;
+                self.ahead(silence.until)?;
+                if !silence.comment.is_empty() {
+                    write!(self.html, ": {}", Text(&silence.comment))?;
+                }
+                self.html.write_str("</em>")?;
             }
             self.html.write_str("</p>")?;
             if !alert.labels.is_empty() {
@@ -254,6 +291,33 @@ impl Page<'_> {
             self.html.write_str("</tbody></table>\n")?;
             self.rest(sources.len())?;
         }
+        self.html.write_str("</section>\n")
+    }
+
+    /// What rules read: while it is quiet, they see nothing.
+    fn selectors(&mut self) -> fmt::Result {
+        let selectors = &self.view.selectors;
+        if selectors.is_empty() {
+            return Ok(());
+        }
+        self.open("What rules read", Some(selectors.len()))?;
+        self.html
+            .write_str("<table><thead><tr><th>Selector</th><th>Silent after</th><th>Last event</th></tr></thead><tbody>\n")?;
+        for selector in selectors.iter().take(SHOWN_MAX) {
+            write!(self.html, "<tr><td><code>{}</code>", Text(&selector.selector))?;
+            if selector.is_quiet {
+                self.html.write_str(" <small class=\"bad\">quiet</small>")?;
+            }
+            let after = selector.silent_after.map_or_else(|| "—".to_owned(), span);
+            write!(self.html, "</td><td>{after}</td><td>")?;
+            match selector.newest {
+                Some(newest) => self.ago(newest)?,
+                None => self.html.write_str("none is kept")?,
+            }
+            self.html.write_str("</td></tr>\n")?;
+        }
+        self.html.write_str("</tbody></table>\n")?;
+        self.rest(selectors.len())?;
         self.html.write_str("</section>\n")
     }
 
@@ -328,6 +392,13 @@ impl Page<'_> {
         let exact = clock::rfc3339_seconds(time);
         write!(self.html, "<time datetime=\"{exact}\" title=\"{exact}\">{words}</time>")
     }
+
+    /// A time to come, and how far away it is.
+    fn ahead(&mut self, time: UnixNanos) -> fmt::Result {
+        let left = time.0.saturating_sub(self.view.now.0).max(0);
+        let exact = clock::rfc3339_seconds(time);
+        write!(self.html, "<time datetime=\"{exact}\">{exact}</time>, {} from now", span(left))
+    }
 }
 
 /// Whether rules cannot see, or people cannot be told.
@@ -336,8 +407,12 @@ fn is_impaired(view: &View) -> bool {
         || view.groups.iter().flat_map(|group| &group.rules).any(|rule| rule.state == RuleState::Unhealthy)
 }
 
-fn headline(firing: usize, view: &View) -> String {
+fn headline(firing: usize, silenced: usize, view: &View) -> String {
     match firing {
+        1 if silenced == 1 => "One alert is firing, and silenced.".to_owned(),
+        _ if silenced > 0 => {
+            format!("{} alerts are firing, {} of them silenced.", grouped(firing as u64), grouped(silenced as u64))
+        }
         0 if is_impaired(view) => "No alert, but something is broken.".to_owned(),
         0 => "All quiet.".to_owned(),
         1 => "One alert is firing.".to_owned(),
@@ -408,74 +483,5 @@ impl fmt::Display for Text<'_> {
             }
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn view() -> View {
-        let now = UnixNanos(1_795_692_379 * SECOND);
-        let alert = AlertView {
-            name: "K8sExecIntoSensitiveNamespace".to_owned(),
-            severity: "warning".to_owned(),
-            summary: "mallory <b>opened</b> a shell in vault/vault-0".to_owned(),
-            labels: vec![("user".to_owned(), "mallory@example.org".to_owned()), ("rule".to_owned(), "K4".to_owned())],
-            firing: true,
-            since: UnixNanos(now.0 - 125 * SECOND),
-            late: Some("9m".to_owned()),
-            silenced: false,
-        };
-        let rule = |name: &str, state, note: &str| RuleView { name: name.to_owned(), state, note: note.to_owned() };
-        View {
-            now,
-            started: UnixNanos(now.0 - 7200 * SECOND),
-            alerts: vec![alert],
-            groups: vec![GroupView {
-                name: "security-kubernetes".to_owned(),
-                file: "kubernetes.yaml".to_owned(),
-                rules: vec![
-                    rule("K8sExecIntoSensitiveNamespace", RuleState::Firing, ""),
-                    rule("VaultRootToken", RuleState::Blind, "no stream matches {job=\"vault-audit\"}"),
-                ],
-            }],
-            sources: vec![SourceView {
-                name: "kubernetes-audit".to_owned(),
-                labels: "node-1".to_owned(),
-                newest: UnixNanos(now.0 - 3 * SECOND),
-            }],
-            receivers: Vec::new(),
-            entries: 1_234_567,
-            bytes: 42 << 20,
-        }
-    }
-
-    #[test]
-    fn it_says_first_what_is_wrong_and_escapes_what_is_foreign() {
-        let html = render(&view());
-        for part in [
-            "One alert is firing.",
-            "mallory &lt;b&gt;opened&lt;/b&gt; a shell",
-            "2 min ago",
-            "found 9m late",
-            "Cannot see",
-            "no stream matches {job=&quot;vault-audit&quot;}",
-            "Nobody is told",
-            "1,234,567 lines kept in 42 MiB",
-            "2 rules over 1 source; last event 3 s ago.",
-        ] {
-            assert!(html.contains(part), "{part} in {html}");
-        }
-        assert!(!html.contains("<script") && !html.contains("src="), "nothing from elsewhere");
-    }
-
-    #[test]
-    fn it_is_calm_when_nothing_happens_and_not_when_nobody_can_be_told() {
-        let mut view = View { alerts: Vec::new(), ..view() };
-        assert!(render(&view).contains("<h1 class=\"calm\">All quiet.</h1>"));
-        let error = Some("connection refused".to_owned());
-        view.receivers.push(ReceiverView { name: "http://am:9093/".to_owned(), pending: 2, failed: 7, last: None, error });
-        assert!(render(&view).contains("<h1 class=\"alarm\">No alert, but something is broken.</h1>"));
     }
 }

@@ -14,7 +14,7 @@ use super::answer::{self, Answer};
 use super::page::{self, View};
 use super::parameters::Parameters;
 use super::server::Handler;
-use super::{loki, prometheus, view};
+use super::{loki, prometheus, reading, view};
 use crate::clock;
 use crate::evaluator::Desk;
 use crate::intake::push::Intake;
@@ -78,23 +78,26 @@ impl Site {
     }
 
     async fn page(&self) -> Answer {
-        let window = Arc::clone(&self.window);
+        let (window, notifier, now) = (Arc::clone(&self.window), self.notifier(), clock::now());
         let rules = self.desk.look(move |engine| {
             let window = window.read().unwrap_or_else(PoisonError::into_inner);
-            (view::alerts(engine), view::groups(engine, &window), view::sources(&window), window.measure())
+            let alerts = view::alerts(engine, notifier.as_ref(), now);
+            let selectors = reading::selectors(engine, &window, now);
+            (alerts, view::groups(engine, &window), view::sources(&window), selectors, window.measure())
         });
-        let Some((alerts, groups, sources, measure)) = rules.await else {
+        let Some((alerts, groups, sources, selectors, measure)) = rules.await else {
             return answer::after(
                 answer::plain(StatusCode::SERVICE_UNAVAILABLE, "the rules are behind; ask again\n"),
                 Some(std::time::Duration::from_secs(1)),
             );
         };
         let view = View {
-            now: clock::now(),
+            now,
             started: self.started,
             alerts,
             groups,
             sources,
+            selectors,
             receivers: self.notifier().map(|notifier| view::receivers(&notifier.status())).unwrap_or_default(),
             entries: measure.entries,
             bytes: measure.bytes,

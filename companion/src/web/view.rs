@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use proto::exposition::{Exposition, Kind};
 use proto::time::UnixNanos;
 
-use super::page::{AlertView, GroupView, ReceiverView, RuleState, RuleView, SourceView};
+use super::page::{AlertView, GroupView, ReceiverView, RuleState, RuleView, SilenceView, SourceView};
 use crate::logql::Extractor;
-use crate::notify::notifier::Status;
+use crate::notify::notifier::{Notifier, Status};
 use crate::rules::alert::{Alert, Phase};
 use crate::rules::engine::{Engine, Health};
 use crate::window::Window;
@@ -45,11 +45,12 @@ fn current(error: Option<&(UnixNanos, String)>, success: Option<UnixNanos>) -> O
     success.is_none_or(|success| success < *when).then(|| words.clone())
 }
 
-/// Alerts, firing ones first, then by severity, then the newest.
-pub fn alerts(engine: &Engine) -> Vec<AlertView> {
+/// Alerts, firing ones first, then by severity, then the newest; and which of them whoever tells of them was asked not to.
+pub fn alerts(engine: &Engine, notifier: Option<&Notifier>, now: UnixNanos) -> Vec<AlertView> {
     let active = engine.rules().flat_map(|rule| rule.alerts().iter()).filter(|alert| alert.phase != Phase::Inactive);
     // It always fires, and says so by arriving.
-    let mut alerts: Vec<AlertView> = active.map(alert).filter(|alert| alert.name != "Watchdog").collect();
+    let mut alerts: Vec<AlertView> =
+        active.map(|active| alert(active, notifier, now)).filter(|alert| alert.name != "Watchdog").collect();
     let rank = |alert: &AlertView| match alert.severity.as_str() {
         "critical" => 0,
         "warning" => 1,
@@ -59,7 +60,7 @@ pub fn alerts(engine: &Engine) -> Vec<AlertView> {
     alerts
 }
 
-fn alert(alert: &Alert) -> AlertView {
+fn alert(alert: &Alert, notifier: Option<&Notifier>, now: UnixNanos) -> AlertView {
     let annotations = alert.told_annotations();
     let text = |name: &str| alert.labels.get(name).unwrap_or_default().to_owned();
     let others = alert.labels.iter().filter(|(name, value)| !matches!(*name, "alertname" | "severity") && !value.is_empty());
@@ -71,7 +72,11 @@ fn alert(alert: &Alert) -> AlertView {
         firing: alert.phase == Phase::Firing,
         since: alert.active_at,
         late: annotations.get("late").map(str::to_owned),
-        silenced: false,
+        silenced: notifier.and_then(|notifier| notifier.silence_of(&alert.labels, now)).map(|silence| SilenceView {
+            by: silence.created_by,
+            comment: silence.comment,
+            until: silence.ends_at,
+        }),
     }
 }
 

@@ -4,13 +4,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use client::{Auth, Secret};
+use companion::notify::alert::Alert;
 use companion::notify::alertmanager::Target;
+use companion::notify::clock::now;
 use companion::notify::config::Config;
 use companion::notify::notifier::{Destination, Notifier, Options, Status, spawn};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::double::{Double, firing, over, read, until};
+use crate::double::{Asked, Double, firing, over, read, until};
 
 pub(crate) fn router(config: Config, state_dir: &Path) -> Notifier {
     let options = Options { state_dir: state_dir.to_owned(), external_url: "http://picket.example.org".to_owned() };
@@ -127,6 +129,8 @@ async fn a_restart_tells_nothing_twice_and_forgets_no_silence() {
     assert_eq!(notifier.api("POST", "silences", "", silence.as_bytes()).unwrap().status, 200);
     notifier.alerts(vec![a.clone(), b.clone()]);
     hook.wait_for(1).await;
+    let under = |alert: &Alert| notifier.silence_of(&alert.labels, now()).map(|silence| (silence.created_by, silence.comment));
+    assert_eq!((under(&a), under(&b)), (None, Some(("me".to_owned(), "c".to_owned()))));
     notifier.stop().await;
 
     let notifier = router(config(), dir.path());
@@ -139,6 +143,48 @@ async fn a_restart_tells_nothing_twice_and_forgets_no_silence() {
     assert_eq!(told, [(json!("firing"), json!("A")), (json!("resolved"), json!("A"))]);
     let silences = notifier.api("GET", "silences", "", b"").unwrap().body.unwrap();
     assert_eq!(silences[0]["status"]["state"], "active");
+    notifier.stop().await;
+}
+
+#[tokio::test]
+async fn another_file_keeps_groups_silences_and_what_was_told() {
+    let (before, after) = (Double::start().await, Double::start().await);
+    let dir = tempfile::tempdir().unwrap();
+    let config = |url: &str, wait: &str| {
+        read(&format!(
+            "route:\n  receiver: team\n  group_by: [alertname]\n  group_wait: 0s\n  group_interval: 300ms\n  \
+             routes: [{{matchers: [alertname=Slow], group_wait: {wait}}}]\n\
+             receivers: [{{name: team, webhook_configs: [{{url: '{url}'}}]}}]\n",
+        ))
+    };
+    let notifier = router(config(&before.url(), "1h"), dir.path());
+    let silence = r#"{"matchers":[{"name":"alertname","value":"B","isRegex":false}],"startsAt":"2020-01-01T00:00:00Z",
+        "endsAt":"2100-01-01T00:00:00Z","createdBy":"me","comment":"c"}"#;
+    assert_eq!(notifier.api("POST", "silences", "", silence.as_bytes()).unwrap().status, 200);
+    let (a, b) = (firing("alertname=A"), firing("alertname=B"));
+    let slow = Alert { starts_at: now(), ..firing("alertname=Slow") };
+    notifier.alerts(vec![a.clone(), b.clone(), slow]);
+    before.wait_for(1).await;
+    until("it is noted", || notifier.metrics().contains("outcome=\"delivered\"} 1").then_some(())).await;
+
+    notifier.reconfigure(Box::new(config(&after.url(), "0s")), "http://new.example.org").unwrap();
+    // What waits need not be said again, and waits no longer than the new file says. Of what was told only the end is.
+    after.wait_for(1).await;
+    notifier.alerts(vec![a.clone(), b]);
+    notifier.alerts(vec![over(&a)]);
+    let told: Vec<(Value, Value, Value)> = after
+        .wait_for(2)
+        .await
+        .iter()
+        .map(Asked::json)
+        .map(|body| (body["status"].clone(), body["commonLabels"]["alertname"].clone(), body["externalURL"].clone()))
+        .collect();
+    let url = json!("http://new.example.org");
+    assert_eq!(told, [(json!("firing"), json!("Slow"), url.clone()), (json!("resolved"), json!("A"), url)]);
+    assert_eq!(before.asked().len(), 1, "the old file tells nobody any more");
+    let silences = notifier.api("GET", "silences", "", b"").unwrap().body.unwrap();
+    assert_eq!(silences[0]["status"]["state"], "active");
+    until("the account goes on", || notifier.metrics().contains("outcome=\"delivered\"} 3").then_some(())).await;
     notifier.stop().await;
 }
 
@@ -209,7 +255,7 @@ async fn every_alertmanager_is_told_and_one_that_is_down_is_told_later() {
     assert_eq!(asked[0].authorization.as_deref(), Some("Basic dXNlcjpzM2NyM3Q="));
     let ends_at = asked[0].json()[0]["endsAt"].as_str().unwrap().to_owned();
     let ends_at = record::time::parse_rfc3339(ends_at.as_bytes()).unwrap();
-    assert!(ends_at.0 > companion::notify::clock::now().0 + Duration::from_mins(4).as_nanos() as i64);
+    assert!(ends_at.0 > now().0 + Duration::from_mins(4).as_nanos() as i64);
     until("nothing waits on disk", || (saved() == 0).then_some(())).await;
     notifier.stop().await;
 }

@@ -244,6 +244,17 @@ impl Known {
         STREAM_LABELS.map(str::to_owned).into_iter().chain(self.metadata.iter().cloned()).collect()
     }
 
+    /// Whether there is any line that was read as fields.
+    pub(super) fn has_fields(&self) -> bool {
+        !self.paths.is_empty()
+    }
+
+    /// Whether metadata or a bare `json` give a label of that name.
+    pub(super) fn has_label(&self, name: &str) -> bool {
+        let is_open = || self.paths.iter().filter_map(|path| path.strip_suffix('*')).any(|open| name.starts_with(&flat(open)));
+        self.metadata.contains(name) || self.flattened().any(|label| label == name) || is_open()
+    }
+
     /// What a bare `json` yields: no lists.
     pub(super) fn flattened(&self) -> impl Iterator<Item = String> {
         self.paths.iter().filter(|path| !path.contains("[]") && !path.ends_with(".*")).map(|path| flat(path))

@@ -22,21 +22,21 @@ fn a_field_that_no_line_has_is_reported_with_what_was_meant() {
             r#"sum by (user_username) (count_over_time({job="vault-audit"} | json | operation="update" | __error__="" [5m])) > 0"#,
         ),
         &expect![[r"
-            r.yaml:5:11: A: no line has a label `operation`, did you mean `request_operation`?
-            r.yaml:5:11: A: `by (user_username)`: no line has that label, so everything is one series; parse it first, or remove it
+            r.yaml:5:81: A: no line has a label `operation`, did you mean `request_operation`?
+            r.yaml:5:20: A: `by (user_username)`: no line has that label, so everything is one series; parse it first, or remove it
         "]],
     );
     said(
         &rule(r#"sum(count_over_time({job="kubernetes-audit"} | json | sourceIPs_0!~"10.*" | verb="get" [5m])) > 0"#),
         &expect![[r#"
-            r.yaml:5:11: A: Loki's own ruler takes `sourceIPs_0!~"10.*"` for "contains `10`", not "begins or ends with": whoever can choose the name can pass; write `^10.*` there, which both take alike
-            r.yaml:5:11: A: no line has a label `sourceIPs_0`; `json` passes lists over: write `| json x="sourceIPs[0]"`
+            r.yaml:5:79: A: Loki's own ruler takes `sourceIPs_0!~"10.*"` for "contains `10`", not "begins or ends with": whoever can choose the name can pass; write `^10.*` there, which both take alike
+            r.yaml:5:66: A: no line has a label `sourceIPs_0`; `json` passes lists over: write `| json x="sourceIPs[0]"`
         "#]],
     );
     said(
         &rule(r#"sum(count_over_time({job="kubernetes-audit"} | json u="user.name" | u="x" [5m])) > 0"#),
         &expect![[r"
-            r.yaml:5:11: A: no line has anything at the path `user.name`, did you mean `objectRef.name`?
+            r.yaml:5:66: A: no line has anything at the path `user.name`, did you mean `objectRef.name`?
         "]],
     );
 }
@@ -62,8 +62,8 @@ fn expressions_that_allow_more_than_they_seem_to() {
             r#"sum(count_over_time({job="kubernetes-audit"} | json u="user.username", ip="sourceIPs[0]" | u!~"system:.*" | ip!~"10\\.(9[6-9]|1[01][0-9])\\..*" | ip!="" [5m])) > 0"#,
         ),
         &expect![[r#"
-            r.yaml:5:11: A: Loki's own ruler takes `u!~"system:.*"` for "contains `system:`", not "begins or ends with": whoever can choose the name can pass; write `^system:.*` there, which both take alike
-            r.yaml:5:11: A: `10\.(9[6-9]|1[01][0-9])\..*` allows 10.112.1.1 too, which is beyond 10.96.0.0/12; write ip=ip("10.96.0.0/12")
+            r.yaml:5:106: A: Loki's own ruler takes `u!~"system:.*"` for "contains `system:`", not "begins or ends with": whoever can choose the name can pass; write `^system:.*` there, which both take alike
+            r.yaml:5:124: A: `10\.(9[6-9]|1[01][0-9])\..*` allows 10.112.1.1 too, which is beyond 10.96.0.0/12; write ip=ip("10.96.0.0/12")
         "#]],
     );
 }
@@ -73,11 +73,68 @@ fn durations_that_do_not_go_together_and_errors_that_fail_elsewhere() {
     said(
         &(rule(r#"sum(count_over_time({job="kubernetes-audit"} | json | verb!="get" [30s])) > 0"#) + "    for: 10s\n"),
         &expect![[r#"
-            r.yaml:5:11: A: `for: 10s` is shorter than the interval of 1m: a ruler that looks at ticks waits for the next one all the same; make the interval shorter, or `for` 0
-            r.yaml:5:11: A: the window of 30s is shorter than the interval of 1m: a ruler that looks at ticks misses what happens between; make the window longer, or the interval shorter
-            r.yaml:5:11: A: a line that is not JSON passes all filters, and then Loki's own ruler fails the whole rule; add `| __error__=""` after `json` (here only the line is left out, and counted)
+            r.yaml:6:10: A: `for: 10s` is shorter than the interval of 1m: a ruler that looks at ticks waits for the next one all the same; make the interval shorter, or `for` 0
+            r.yaml:5:79: A: the window of 30s is shorter than the interval of 1m: a ruler that looks at ticks misses what happens between; make the window longer, or the interval shorter
+            r.yaml:5:57: A: a line that is not JSON passes all filters, and then Loki's own ruler fails the whole rule; add `| __error__=""` after `json` (here only the line is left out, and counted)
         "#]],
     );
+}
+
+#[test]
+fn findings_point_into_the_query_however_it_is_written() {
+    let query = |quote: &str| {
+        format!(
+            "sum by (usr) (\n        count_over_time({{job={quote}vault-audit{quote}}}\n        | json type={quote}typ{quote}, path={quote}request.path{quote} | __error__={quote}{quote} | type=~{quote}respon.*{quote}\n        | operation={quote}read{quote} [30s])) > 0\n"
+        )
+    };
+    // A block, a folded block, and quotes of both kinds over several lines.
+    let escaped = query("\\\"").trim_end().to_owned();
+    let (single, double) = (format!("'{}'\n", query("\"").trim_end()), format!("\"{escaped}\"\n"));
+    for (head, text, [by, path, regex, field, range]) in [
+        ("|\n        ", query("\""), ["6:17", "8:21", "8:71", "9:11", "9:29"]),
+        (">-\n        ", query("\""), ["6:17", "8:21", "8:71", "9:11", "9:29"]),
+        ("", single, ["5:20", "7:21", "7:71", "8:11", "8:29"]),
+        ("", double, ["5:20", "7:21", "7:77", "8:11", "8:31"]),
+    ] {
+        let rules = format!("groups:\n- name: g\n  rules:\n  - alert: A\n    expr: {head}{text}");
+        let findings = files(&[Source { name: "r.yaml".into(), text: rules.clone() }], &[]);
+        let at = |words: &str| {
+            let found: Vec<String> = findings
+                .iter()
+                .filter(|finding| finding.message.contains(words))
+                .map(|finding| format!("{}:{}", finding.at.line, finding.at.column))
+                .collect();
+            found.join(" ")
+        };
+        assert_eq!(findings.len(), 5, "{rules}\n{findings:#?}");
+        assert_eq!(at("`by (usr)`"), by, "{rules}");
+        assert_eq!(at("the path `typ`"), path, "{rules}");
+        assert_eq!(at("`type=~\"respon.*\"`"), regex, "{rules}");
+        assert_eq!(at("a label `operation`"), field, "{rules}");
+        assert_eq!(at("the window of 30s"), range, "{rules}");
+    }
+}
+
+#[test]
+fn texts_that_name_what_is_never_there() {
+    let expr = r#"sum by (user, ip) (count_over_time({job="kubernetes-audit"} | json user="user.username", ip="sourceIPs[0]" | user!="" [5m])) > 0"#;
+    let texts = "    labels: {severity: critical, who: '{{ $labels.user }}'}\n    annotations:\n      summary: '{{ $labels.usr }} and {{ $labels.user }}'\n      description: |\n        One\n        {{ if $labels.severity }}line{{ end }}\n      event_id: auditId, requestReceivedTimestamp\n";
+    said(
+        &(rule(expr) + texts),
+        &expect![[r"
+            r.yaml:11:23: A: annotation `description`: what the query gives never has a label `severity`; it has ip, user
+            r.yaml:8:28: A: annotation `summary`: what the query gives never has a label `usr`, did you mean `user`?
+            r.yaml:12:17: A: `event_id`: no line has a field `auditId`, so each line counts by itself, did you mean `auditID`?
+        "]],
+    );
+    let number = "    annotations: {summary: '{{ $labels.user }}'}\n";
+    said(
+        &(rule(r#"sum(count_over_time({job="app"} [5m])) > 0"#) + number),
+        &expect![[r"
+            r.yaml:6:40: A: annotation `summary`: what the query gives never has a label `user`; it has none: group `by` it
+        "]],
+    );
+    said(&(rule(r#"count_over_time({job="app"} | logfmt [5m]) > 0"#) + number), &expect![""]);
 }
 
 #[test]

@@ -139,7 +139,7 @@ fn errors_of_a_query_point_into_it() {
             rules.yaml:9:9: `expr`: there is no function `cuont_over_time`; did you mean `count_over_time`?
             rules.yaml:12:11: `expr` asks for lines, and a rule needs numbers; count them: sum(count_over_time({…} [5m])) > 0
             rules.yaml:14:22: `expr`: texts do not stand in single quotes; use double quotes or backquotes
-            rules.yaml:17:7: `expr`: texts do not stand in single quotes; use double quotes or backquotes"]],
+            rules.yaml:18:16: `expr`: texts do not stand in single quotes; use double quotes or backquotes"]],
     );
 }
 

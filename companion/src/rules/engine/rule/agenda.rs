@@ -80,7 +80,9 @@ impl Agenda {
     pub(super) fn take_before(&mut self, at: UnixNanos) -> BTreeMap<UnixNanos, Touched> {
         let later = self.times.split_off(&at);
         let before = std::mem::replace(&mut self.times, later);
-        before.values().for_each(|touched| self.waiting -= size(touched));
+        for touched in before.values() {
+            self.waiting -= size(touched);
+        }
         before
     }
 
