@@ -15,8 +15,8 @@ use super::event_id::EventId;
 use super::{Context, Options, late};
 use crate::entry::Entry;
 use crate::labels::LabelSet;
-use crate::logql::{Extractor, Leaf, LineCache, MetricQuery, Partition, PipelineError, Point, Sample};
-use crate::rules::alert::{Alert, Episode, Found, Moment, Notification};
+use crate::logql::{Extractor, Leaf, LineCache, Partition, PipelineError, Point, Sample};
+use crate::rules::alert::{Alert, Found, Moment, Notification};
 use crate::rules::alerts::{ALERTS_MAX, Alerts};
 use crate::rules::file::{self, Kind};
 use crate::rules::journal::RuleId;
@@ -26,6 +26,7 @@ use crate::rules::timeline::Ticks;
 
 mod agenda;
 mod evaluate;
+mod report;
 mod saved;
 
 use agenda::Agenda;
@@ -438,86 +439,6 @@ impl RuleState {
 
     fn is_alerting(&self) -> bool {
         matches!(self.rule.kind, Kind::Alerting(_))
-    }
-
-    /// Whether it reads anything.
-    pub fn has_leaves(&self) -> bool {
-        !self.leaves.is_empty()
-    }
-
-    /// Whether more events can only make it true.
-    pub fn is_monotone(&self) -> bool {
-        self.is_monotone
-    }
-
-    /// What makes it the same rule after a restart.
-    pub fn id(&self) -> RuleId {
-        self.id
-    }
-
-    /// As it was read.
-    pub fn rule(&self) -> &Arc<file::Rule> {
-        &self.rule
-    }
-
-    /// Its query.
-    pub fn query_ast(&self) -> &MetricQuery {
-        &self.rule.query
-    }
-
-    /// Its alerts.
-    pub fn alerts(&self) -> &Alerts {
-        &self.alerts
-    }
-
-    /// What a recording rule gave last.
-    pub fn recorded(&self) -> &[Sample] {
-        &self.recorded
-    }
-
-    /// What its query gives at that time, of the points that it has; its state stays as it is.
-    pub fn evaluate(&self, at: UnixNanos) -> Result<Vec<Sample>, String> {
-        self.query(None, at, 0)
-    }
-
-    /// What became of its alerts since this was last asked, or saved.
-    pub(super) fn take_changes(&mut self) -> (Vec<(LabelSet, Option<Alert>)>, Vec<Episode>) {
-        self.alerts.take_changes()
-    }
-
-    /// How the last evaluation went.
-    pub fn health(&self) -> &Health {
-        &self.health
-    }
-
-    /// The last line that passed its filters with an error, if there was one.
-    pub fn failed_line(&self) -> Option<&PipelineError> {
-        self.failed_line.as_ref()
-    }
-
-    /// The last time that was evaluated.
-    pub fn last_evaluation(&self) -> Option<UnixNanos> {
-        self.last
-    }
-
-    /// How long the last evaluation took.
-    pub fn evaluation_took(&self) -> Duration {
-        self.took
-    }
-
-    /// What it has counted.
-    pub fn counts(&self) -> RuleCounts {
-        self.counts
-    }
-
-    /// What its points take in memory.
-    pub fn bytes(&self) -> usize {
-        self.leaves.iter().map(|leaf| leaf.points.bytes()).sum()
-    }
-
-    /// How many points its leaves have.
-    pub fn points(&self) -> usize {
-        self.leaves.iter().map(|leaf| leaf.points.len()).sum()
     }
 }
 
