@@ -92,25 +92,30 @@ impl Gate {
         if streams.is_empty() {
             return Judged::refused(422, "error at least one valid stream is required for ingestion".to_owned());
         }
+        // What can never be taken is said at once, and does not count for the rate: the client would try again and again.
+        let mut refused = Refused::default();
+        for (labels, entries) in &mut streams {
+            let name = labels.to_string();
+            entries.retain(|entry| refused.keeps(entry, &name, &self.limits, now));
+        }
         let lines = streams.iter().map(|(_, entries)| entries.len()).sum();
         let bytes = streams.iter().flat_map(|(_, entries)| entries).map(bytes_of).sum();
         if let Some(refusal) = self.too_fast(lines, bytes, now) {
             return Judged { refusal: Some(refusal), ..Judged::default() };
         }
         self.forget(now);
-        let (mut refused, mut judged) = (Refused::default(), Judged::default());
+        let mut judged = Judged::default();
         for (labels, mut entries) in streams {
             let set: LabelSet = labels.iter().collect();
+            if entries.is_empty() {
+                continue;
+            }
             if !self.seen.contains_key(&set) && self.seen.len() >= self.limits.streams {
                 refused.over_limit.push(labels.to_string());
                 refused.count("stream_limit", entries.len());
                 continue;
             }
-            let name = labels.to_string();
-            entries.retain(|entry| refused.keeps(entry, &name, &self.limits, now));
-            if entries.is_empty() {
-                continue;
-            }
+            entries.iter_mut().for_each(|entry| tidy(&mut entry.metadata));
             self.seen.insert(set.clone(), now.0);
             judged.bytes += entries.iter().map(bytes_of).sum::<usize>();
             judged.streams.push((set, entries));
@@ -243,6 +248,16 @@ fn burst(limits: &Limits) -> f64 {
     limits.rate.max(limits.body) as f64
 }
 
+/// As Loki keeps metadata: of a name that stands twice the last, and nothing that is empty.
+fn tidy(metadata: &mut Vec<(String, String)>) {
+    for place in (0..metadata.len()).rev() {
+        let (name, value) = &metadata[place];
+        if value.is_empty() || metadata[place + 1..].iter().any(|(later, _)| later == name) {
+            metadata.remove(place);
+        }
+    }
+}
+
 fn bytes_of(entry: &PushEntry) -> usize {
     entry.line.len() + entry.metadata.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
 }
@@ -320,6 +335,26 @@ mod tests {
         assert_eq!((refusal.status, refusal.retry_after), (429, Some(Duration::from_secs(7))));
         assert!(matches!(read_answer(429, None, &refusal.message, NOW), Answer::Later { .. }));
         assert!(gate.judge(much(), UnixNanos(NOW.0 + 8 * SECOND)).refusal.is_none());
+    }
+
+    #[test]
+    fn what_can_never_be_taken_is_said_at_once_and_does_not_count_for_the_rate() {
+        let mut gate = Gate::new(LIMITS);
+        let sent = push(&[(r#"{job="a"}"#, vec![entry(0, &"x".repeat(50_000)), entry(0, "good")])]);
+        let judged = gate.judge(sent, NOW);
+        assert_eq!(judged.refusal.map(|refusal| refusal.status), Some(400));
+        assert_eq!(judged.streams.len(), 1);
+    }
+
+    #[test]
+    fn metadata_is_kept_as_loki_keeps_it() {
+        let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let metadata = pairs(&[("a", "1"), ("empty", ""), ("a", "2"), ("b", "3")]);
+        let sent = push(&[(r#"{job="a"}"#, vec![PushEntry { metadata, ..entry(0, "x") }])]);
+        let judged = Gate::new(LIMITS).judge(sent, NOW);
+        assert_eq!(judged.streams[0].1[0].metadata, pairs(&[("a", "2"), ("b", "3")]));
     }
 
     #[test]

@@ -57,13 +57,15 @@ pub struct LabelledLines {
 }
 
 impl LogQuery {
-    /// The lines in `[start, end)`, at most `limit` of them (and [`LINES_MAX`]), the first in that direction.
+    /// The lines in `[start, end)`, at most `limit` of them (and [`LINES_MAX`]), the first in that direction. Of those of a stream
+    /// that are less than `interval` nanoseconds from the one before only that one; 0 for all.
     pub fn lines<S: Store>(
         &self,
         store: &S,
         start: UnixNanos,
         end: UnixNanos,
         direction: Direction,
+        interval: i64,
         limit: usize,
     ) -> Vec<LabelledLines> {
         let limit = limit.min(LINES_MAX);
@@ -71,12 +73,20 @@ impl LogQuery {
         let mut cache = LineCache::default();
         for (labels, stream) in store.streams(&|labels| self.selects(labels)) {
             let mut count = 0;
+            let mut last: HashMap<LabelSet, UnixNanos> = HashMap::new();
             // Of each stream at most `limit` can be among the first of all.
             store.visit(&stream, start, end, direction, &mut |entry| {
                 if count == limit {
                     return ControlFlow::Break(());
                 }
                 if let Some((labels, line)) = self.line(&labels, entry, &mut cache) {
+                    if interval > 0 {
+                        let is_near = |last: &UnixNanos| entry.time.0.saturating_sub(last.0).saturating_abs() < interval;
+                        if last.get(&labels).is_some_and(is_near) {
+                            return ControlFlow::Continue(());
+                        }
+                        last.insert(labels.clone(), entry.time);
+                    }
                     found.push((entry.time, labels, line));
                     count += 1;
                 }

@@ -53,11 +53,17 @@ pub fn range(parameters: &Parameters, window: &RwLock<Window>) -> Result<Answer,
         }
         Query::Log(query) => {
             let limit = parameters.count("limit", LINES_DEFAULT, LINES_MAX)?;
+            if limit == 0 {
+                return Err("limit must be a positive value".to_owned());
+            }
             let direction = match parameters.get("direction") {
                 Some(word) if word.eq_ignore_ascii_case("forward") => Direction::Forward,
+                Some(word) if !word.eq_ignore_ascii_case("backward") => return Err(format!("invalid direction '{word}'")),
                 _ => Direction::Backward,
             };
-            let streams = query.lines(&Shared(window), start, end, direction, limit);
+            let interval =
+                parameters.span("interval")?.map_or(0, |interval| i64::try_from(interval.as_nanos()).unwrap_or(i64::MAX));
+            let streams = query.lines(&Shared(window), start, end, direction, interval, limit);
             let result: Vec<Value> = streams
                 .into_iter()
                 .map(|stream| {
@@ -73,21 +79,22 @@ pub fn range(parameters: &Parameters, window: &RwLock<Window>) -> Result<Answer,
 
 /// `labels`: their names.
 pub fn labels(parameters: &Parameters, window: &RwLock<Window>) -> Result<Answer, Wrong> {
-    let streams = chosen(parameters, "query", window)?;
+    let streams = chosen(parameters, &["query"], window)?;
     let names: BTreeSet<&str> = streams.iter().flat_map(LabelSet::iter).map(|(name, _)| name).collect();
     Ok(success(&json!(names)))
 }
 
 /// `label/NAME/values`
 pub fn values(name: &str, parameters: &Parameters, window: &RwLock<Window>) -> Result<Answer, Wrong> {
-    let streams = chosen(parameters, "query", window)?;
+    let streams = chosen(parameters, &["query"], window)?;
     let values: BTreeSet<&str> = streams.iter().filter_map(|stream| stream.get(name)).collect();
     Ok(success(&json!(values)))
 }
 
 /// `series`: the label sets of streams.
 pub fn series(parameters: &Parameters, window: &RwLock<Window>) -> Result<Answer, Wrong> {
-    let streams = chosen(parameters, "match[]", window)?;
+    // Loki's own client says `match`.
+    let streams = chosen(parameters, &["match[]", "match"], window)?;
     let series: Vec<Value> = streams.iter().map(labels_json).collect();
     Ok(success(&json!(series)))
 }
@@ -115,10 +122,14 @@ pub fn refused(wrong: &str) -> Answer {
 }
 
 /// The streams that one of the selectors finds, or all.
-fn chosen(parameters: &Parameters, selectors: &str, window: &RwLock<Window>) -> Result<BTreeSet<LabelSet>, Wrong> {
+fn chosen(parameters: &Parameters, names: &[&str], window: &RwLock<Window>) -> Result<BTreeSet<LabelSet>, Wrong> {
     let (start, end) = bounds(parameters)?;
-    let queries: Vec<Query> =
-        parameters.all(selectors).filter(|text| !text.is_empty()).map(parse).collect::<Result<_, Wrong>>()?;
+    let queries: Vec<Query> = names
+        .iter()
+        .flat_map(|name| parameters.all(name))
+        .filter(|text| !text.is_empty())
+        .map(parse)
+        .collect::<Result<_, Wrong>>()?;
     let streams = window.read().unwrap_or_else(PoisonError::into_inner).streams(start, end);
     let is_chosen = |stream: &LabelSet| queries.is_empty() || queries.iter().any(|query| selects(query, stream));
     Ok(streams.into_iter().filter(is_chosen).collect())

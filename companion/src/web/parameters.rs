@@ -66,7 +66,8 @@ fn time(text: &str) -> Option<UnixNanos> {
         return Some(UnixNanos(nanos));
     }
     if let Ok(seconds) = text.parse::<f64>() {
-        return seconds.is_finite().then_some(UnixNanos((seconds * SECOND) as i64));
+        // A float has no more digits than microseconds: Loki rounds to milliseconds.
+        return seconds.is_finite().then_some(UnixNanos(((seconds * 1000.0).round() as i64).saturating_mul(1_000_000)));
     }
     clock::parse_rfc3339(text)
 }
@@ -80,6 +81,8 @@ mod tests {
         for (text, nanos) in [
             ("1795692379", 1_795_692_379_000_000_000),
             ("1795692379.5", 1_795_692_379_500_000_000),
+            ("1795706460.25", 1_795_706_460_250_000_000),
+            ("1795707985.123", 1_795_707_985_123_000_000),
             ("1795692379000000001", 1_795_692_379_000_000_001),
             ("2026-11-26T11:26:19Z", 1_795_692_379_000_000_000),
             ("1.795692379e9", 1_795_692_379_000_000_000),

@@ -69,6 +69,9 @@ pub enum DecodeError {
     /// The uncompressed bytes are not the JSON of a push request (400).
     #[error("body is not a push request: {0}")]
     Json(#[from] serde_json::Error),
+    /// A label of a stream is called what no query could ask for (400).
+    #[error("couldn't parse labels: {0:?} is no name of a label")]
+    LabelName(String),
     /// A time is missing, or before 1677 or after 2262, or has nanoseconds of more than a second (400).
     #[error("time {0} is missing or out of range")]
     Time(String),
@@ -139,10 +142,15 @@ impl TryFrom<wire::Entry> for PushEntry {
     fn try_from(entry: wire::Entry) -> Result<Self, DecodeError> {
         Ok(Self {
             time: entry.timestamp.map(UnixNanos::try_from).ok_or_else(|| DecodeError::Time(String::new()))??,
-            line: entry.line,
-            metadata: entry.metadata.into_iter().map(|pair| (pair.name, pair.value)).collect(),
+            line: text(entry.line),
+            metadata: entry.metadata.into_iter().map(|pair| (text(pair.name), text(pair.value))).collect(),
         })
     }
+}
+
+/// What is no UTF-8 is replaced, as Loki does: one line that somebody spoils must not take others with it.
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 impl TryFrom<wire::Timestamp> for UnixNanos {
@@ -161,8 +169,11 @@ impl TryFrom<wire::Timestamp> for UnixNanos {
 /// Reads Loki's JSON form, uncompressed:
 /// `{"streams":[{"stream":{"name":"value"},"values":[["<nanoseconds>","<line>",{"name":"metadata"}]]}]}`.
 pub fn decode_json(body: &[u8]) -> Result<Push, DecodeError> {
-    let request: json::Push = serde_json::from_slice(body)?;
+    let request: json::Push = serde_json::from_str(&String::from_utf8_lossy(body))?;
     let streams = request.streams.unwrap_or_default().into_iter().map(|stream| {
+        if let Some(name) = stream.stream.keys().find(|name| !labels::is_bare_name(name)) {
+            return Err(DecodeError::LabelName(name.clone()));
+        }
         let mut text = String::new();
         let pairs = stream.stream.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         // Writing to a String cannot fail.

@@ -78,6 +78,9 @@ fn what_grafana_asks_of_a_source_is_answered() {
         ("/loki/api/v1/labels", "\"node\""),
         ("/loki/api/v1/label/job/values", "\"kubernetes-audit\""),
         ("/loki/api/v1/series", "\"kubernetes-audit\""),
+        // As Loki's own client asks.
+        ("/loki/api/v1/series?match=%7Bjob%3D%22nothing%22%7D", "\"data\":[]"),
+        ("/loki/api/v1/query_range?query=%7Bjob%3D%22kubernetes-audit%22%7D&interval=30s&direction=forward", "mallory"),
         ("/loki/api/v1/query_range?query=%7Bjob%3D%22kubernetes-audit%22%7D", "mallory"),
         (
             "/loki/api/v1/query?query=sum%20by%20(verb)%20(count_over_time(%7Bjob%3D%22kubernetes-audit%22%7D%20%7C%20json%20%5B5m%5D))",

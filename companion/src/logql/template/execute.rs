@@ -283,6 +283,8 @@ impl<'t> Execution<'t> {
         let mut values = Vec::with_capacity(arguments.len() + 1);
         for argument in arguments {
             values.push(match self.expression(argument, dot)? {
+                // It looks into them by itself.
+                Value::Labels if name == "index" && values.is_empty() => Value::Labels,
                 Value::Labels => Value::Other(self.all_labels()),
                 other => other,
             });

@@ -190,7 +190,7 @@ impl<'t> Call<'t> {
             "not" => exactly::<1>(name, values).map(|[value]| Value::bool(!value.is_true())),
             "default" => exactly::<2>(name, values).map(|[otherwise, value]| if value.is_true() { value } else { otherwise }),
             "len" => length(&exactly::<1>(name, values)?[0]),
-            "index" => index(&at_least(name, values, 1)?),
+            "index" => self.index(&at_least(name, values, 1)?),
             "slice" => slice(&at_least(name, values, 1)?),
             "call" => Err(Fault::Failed("there is nothing to call".to_owned())),
             "html" | "js" | "urlquery" | "print" | "println" | "printf" => printed(name, &values),
@@ -208,6 +208,18 @@ impl<'t> Call<'t> {
             "int" | "float64" | "add" | "sub" | "mul" | "div" | "mod" | "addf" | "subf" | "mulf" | "divf" | "max" | "min"
             | "maxf" | "minf" | "ceil" | "floor" | "round" => arithmetic::run(name, values),
             _ => text::run(name, values),
+        }
+    }
+
+    /// A label that is not there is the empty text, as of a map of texts; of any other map it is nothing.
+    fn index(&self, values: &[Value<'t>]) -> Answer<'t> {
+        match values {
+            [Value::Labels, name, keys @ ..] => {
+                let label = self.context.labels.get_for_template(text(name)?).unwrap_or_default();
+                let label = Value::Text(Cow::Owned(label.to_owned()));
+                if keys.is_empty() { Ok(label) } else { index(&[std::slice::from_ref(&label), keys].concat()) }
+            }
+            values => index(values),
         }
     }
 

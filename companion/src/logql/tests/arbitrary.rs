@@ -154,7 +154,7 @@ proptest! {
             data.push(labels.clone(), (UnixNanos(place as i64 * 1_000), line, vec![("m".to_owned(), metadata.clone()), (metadata.clone(), "x".to_owned())]));
         }
         if let Ok(Query::Log(query)) = parse(&format!("{{app=\"x\"}} {stages}")) {
-            query.lines(&data, UnixNanos(0), UnixNanos(i64::MAX), Direction::Backward, 10);
+            query.lines(&data, UnixNanos(0), UnixNanos(i64::MAX), Direction::Backward, 0, 10);
         }
         for function in ["count_over_time", "sum by (a, b) (bytes_over_time", "sum(rate", "max_over_time"] {
             let unwrap = if function == "max_over_time" { "| unwrap a" } else { "" };

@@ -98,7 +98,7 @@ fn answered(case: &Json, data: &DataSet) -> Answer {
         ("log", Query::Log(query)) => {
             let direction = if case["direction"] == "forward" { Direction::Forward } else { Direction::Backward };
             let limit = case.get("limit").and_then(Json::as_u64).unwrap_or(100) as usize;
-            let streams = query.lines(data, nanoseconds(&case["start"]), nanoseconds(&case["end"]), direction, limit);
+            let streams = query.lines(data, nanoseconds(&case["start"]), nanoseconds(&case["end"]), direction, 0, limit);
             let mut lines = Vec::new();
             for stream in streams {
                 for (time, line) in stream.lines {

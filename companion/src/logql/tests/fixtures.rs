@@ -57,7 +57,7 @@ fn answer(data: &DataSet, kind: &str, question: &str) -> Vec<String> {
         "text" => out.push(parse(question).unwrap().to_string()),
         "lines" => {
             let Query::Log(query) = parse(question).unwrap() else { panic!("{question} is no query for lines") };
-            for stream in query.lines(data, UnixNanos(0), UnixNanos(i64::MAX), Direction::Forward, 100) {
+            for stream in query.lines(data, UnixNanos(0), UnixNanos(i64::MAX), Direction::Forward, 0, 100) {
                 out.extend(stream.lines.into_iter().map(|(time, line)| format!("{} {} {line}", stream.labels, shown(time))));
             }
         }

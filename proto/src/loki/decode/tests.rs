@@ -50,6 +50,28 @@ fn json_is_read_as_loki_reads_it() {
 }
 
 #[test]
+fn what_is_no_utf8_is_replaced_and_takes_nothing_else_with_it() {
+    let time = Some(wire::Timestamp { seconds: 1, nanos: 0 });
+    let good = wire::Entry { timestamp: time, line: b"good".to_vec(), metadata: Vec::new() };
+    let metadata = vec![wire::LabelPair { name: b"k".to_vec(), value: b"\xff".to_vec() }];
+    let spoilt = wire::Entry { line: b"a\xff\xfeb".to_vec(), metadata, ..good.clone() };
+    let stream = wire::Stream { labels: r#"{a="b"}"#.to_owned(), entries: vec![good, spoilt] };
+    let push = decode_protobuf(&snappy_of(&wire::PushRequest { streams: vec![stream] }), 1000).unwrap();
+    let at = 1_000_000_000;
+    assert_eq!(push.streams[0].entries, [entry(at, "good", &[]), entry(at, "a\u{fffd}\u{fffd}b", &[("k", "\u{fffd}")])]);
+    let json = b"{\"streams\":[{\"stream\":{\"a\":\"b\"},\"values\":[[\"1000000000\",\"a\xff\xfeb\"]]}]}";
+    assert_eq!(decode_json(json).unwrap().streams[0].entries, [entry(at, "a\u{fffd}\u{fffd}b", &[])]);
+}
+
+#[test]
+fn a_label_that_no_query_could_name_is_refused() {
+    for name in ["a-b", "1a", ""] {
+        let json = format!(r#"{{"streams":[{{"stream":{{"{name}":"x"}},"values":[]}}]}}"#);
+        assert!(matches!(decode_json(json.as_bytes()), Err(DecodeError::LabelName(_))), "{name}");
+    }
+}
+
+#[test]
 fn headers_say_how_a_body_is_read() {
     let json = Some("application/json; charset=utf-8");
     let protobuf = Some("application/x-protobuf");

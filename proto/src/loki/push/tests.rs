@@ -32,8 +32,9 @@ fn expected(labels: &[String], entries: &[Given]) -> Vec<u8> {
     entries.sort_by_key(|(_, time, ..)| *time);
     for (stream, time, line, metadata) in entries {
         let timestamp = wire::Timestamp { seconds: time.div_euclid(1_000_000_000), nanos: time.rem_euclid(1_000_000_000) as i32 };
-        let metadata = metadata.into_iter().map(|(name, value)| wire::LabelPair { name, value }).collect();
-        streams[stream].entries.push(wire::Entry { timestamp: Some(timestamp), line, metadata });
+        let metadata =
+            metadata.into_iter().map(|(name, value)| wire::LabelPair { name: name.into(), value: value.into() }).collect();
+        streams[stream].entries.push(wire::Entry { timestamp: Some(timestamp), line: line.into(), metadata });
     }
     streams.retain(|stream| !stream.entries.is_empty());
     wire::PushRequest { streams }.encode_to_vec()
