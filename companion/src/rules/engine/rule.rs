@@ -261,13 +261,15 @@ impl RuleState {
         let began = Instant::now();
         self.counts.evaluations += 1;
         let is_whole = touched == Touched::Whole;
-        let mut scopes = touched.scopes().into_iter();
-        let outcome = scopes.try_for_each(|part| {
-            let samples = self.query(part.as_ref(), at, context.query_offset)?;
-            self.take(part, samples, at, context)
-        });
+        // A part that gives no answer keeps none of the others from giving theirs.
+        let mut failed = None;
+        for part in touched.scopes() {
+            let samples = self.query(part.as_ref(), at, context.query_offset);
+            let outcome = samples.and_then(|samples| self.take(part, samples, at, context));
+            failed = failed.or(outcome.err());
+        }
         self.took = began.elapsed();
-        if let Err(error) = outcome {
+        if let Some(error) = failed {
             self.counts.failures += 1;
             self.health = Health::Err(error);
             self.is_quiet = false;
