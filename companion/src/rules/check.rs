@@ -51,8 +51,9 @@ impl fmt::Display for Finding {
 
 /// Checks rule files, with what lines of the past have.
 pub fn files(sources: &[Source], samples: &[Sample]) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut all = Vec::new();
     for source in sources {
+        let mut findings = Vec::new();
         match file::load(&source.name, source.text.as_bytes(), &Arc::default()) {
             Ok(groups) => {
                 let written = Written::new(&source.text);
@@ -65,8 +66,11 @@ pub fn files(sources: &[Source], samples: &[Sample]) -> Vec<Finding> {
                 message: problem.message.clone(),
             })),
         }
+        // As one reads the file.
+        findings.sort_by_key(|finding| (finding.at.line, finding.at.column));
+        all.append(&mut findings);
     }
-    findings
+    all
 }
 
 /// Rules that an audit policy blinds.

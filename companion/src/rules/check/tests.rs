@@ -21,16 +21,16 @@ fn a_field_that_no_line_has_is_reported_with_what_was_meant() {
         &rule(
             r#"sum by (user_username) (count_over_time({job="vault-audit"} | json | operation="update" | __error__="" [5m])) > 0"#,
         ),
-        &expect![[r"
-            r.yaml:5:81: A: no line has a label `operation`, did you mean `request_operation`?
+        &expect![[r#"
             r.yaml:5:20: A: `by (user_username)`: no line has that label, so everything is one series; parse it first, or remove it
-        "]],
+            r.yaml:5:81: A: no line has a label `operation`, did you mean `request_operation`?
+        "#]],
     );
     said(
         &rule(r#"sum(count_over_time({job="kubernetes-audit"} | json | sourceIPs_0!~"10.*" | verb="get" [5m])) > 0"#),
         &expect![[r#"
-            r.yaml:5:79: A: Loki's own ruler takes `sourceIPs_0!~"10.*"` for "contains `10`", not "begins or ends with": whoever can choose the name can pass; write `^10.*` there, which both take alike
             r.yaml:5:66: A: no line has a label `sourceIPs_0`; `json` passes lists over: write `| json x="sourceIPs[0]"`
+            r.yaml:5:79: A: Loki's own ruler takes `sourceIPs_0!~"10.*"` for "contains `10`", not "begins or ends with": whoever can choose the name can pass; write `^10.*` there, which both take alike
         "#]],
     );
     said(
@@ -73,9 +73,9 @@ fn durations_that_do_not_go_together_and_errors_that_fail_elsewhere() {
     said(
         &(rule(r#"sum(count_over_time({job="kubernetes-audit"} | json | verb!="get" [30s])) > 0"#) + "    for: 10s\n"),
         &expect![[r#"
-            r.yaml:6:10: A: `for: 10s` is shorter than the interval of 1m: a ruler that looks at ticks waits for the next one all the same; make the interval shorter, or `for` 0
-            r.yaml:5:79: A: the window of 30s is shorter than the interval of 1m: a ruler that looks at ticks misses what happens between; make the window longer, or the interval shorter
             r.yaml:5:57: A: a line that is not JSON passes all filters, and then Loki's own ruler fails the whole rule; add `| __error__=""` after `json` (here only the line is left out, and counted)
+            r.yaml:5:79: A: the window of 30s is shorter than the interval of 1m: a ruler that looks at ticks misses what happens between; make the window longer, or the interval shorter
+            r.yaml:6:10: A: `for: 10s` is shorter than the interval of 1m: a ruler that looks at ticks waits for the next one all the same; make the interval shorter, or `for` 0
         "#]],
     );
 }
@@ -121,11 +121,11 @@ fn texts_that_name_what_is_never_there() {
     let texts = "    labels: {severity: critical, who: '{{ $labels.user }}'}\n    annotations:\n      summary: '{{ $labels.usr }} and {{ $labels.user }}'\n      description: |\n        One\n        {{ if $labels.severity }}line{{ end }}\n      event_id: auditId, requestReceivedTimestamp\n";
     said(
         &(rule(expr) + texts),
-        &expect![[r"
-            r.yaml:11:23: A: annotation `description`: what the query gives never has a label `severity`; it has ip, user
+        &expect![[r#"
             r.yaml:8:28: A: annotation `summary`: what the query gives never has a label `usr`, did you mean `user`?
+            r.yaml:11:23: A: annotation `description`: what the query gives never has a label `severity`; it has ip, user
             r.yaml:12:17: A: `event_id`: no line has a field `auditId`, so each line counts by itself, did you mean `auditID`?
-        "]],
+        "#]],
     );
     let number = "    annotations: {summary: '{{ $labels.user }}'}\n";
     said(
