@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tests::agent;
 use tests::companion;
 use tests::skip::skipped;
+use tests::stamp;
 use tests::wait;
 use tests::webhook::Webhook;
 
@@ -43,9 +44,12 @@ fn the_first_command_runs_both_and_an_example_becomes_an_alert() {
         wait::for_condition(part, PATIENCE, || said().contains(part));
     }
     let begin = Instant::now();
-    let example = fs::read(root.join("fixtures/examples/exec.json")).unwrap();
-    OpenOptions::new().append(true).open(&log).unwrap().write_all(&example).unwrap();
+    let example = fs::read_to_string(root.join("fixtures/examples/exec.json")).unwrap();
+    let example = example.replace("NOW", &stamp::rfc3339_micros(stamp::now_nanos()));
+    OpenOptions::new().append(true).open(&log).unwrap().write_all(example.as_bytes()).unwrap();
     wait::for_condition("the alert", PATIENCE, || !webhook.named(EXEC_ALERT).is_empty());
+    let alerts = webhook.named(EXEC_ALERT);
+    assert!(alerts.iter().all(|(_, alert)| alert["annotations"]["late"].is_null()), "it is news: {alerts:?}");
     assert!(begin.elapsed() <= ALERT_MAX, "{:?} from the file to the receiver", begin.elapsed());
     kill_process(Pid::from_child(&running), Signal::TERM).unwrap();
     let status = wait::until(PATIENCE, || running.try_wait().unwrap()).expect("both end");
