@@ -115,7 +115,9 @@ impl Gate {
                 refused.count("stream_limit", entries.len());
                 continue;
             }
-            entries.iter_mut().for_each(|entry| tidy(&mut entry.metadata));
+            for entry in &mut entries {
+                tidy(&mut entry.metadata);
+            }
             self.seen.insert(set.clone(), now.0);
             judged.bytes += entries.iter().map(bytes_of).sum::<usize>();
             judged.streams.push((set, entries));
@@ -127,7 +129,8 @@ impl Gate {
     /// The rate, over all streams.
     fn too_fast(&mut self, lines: usize, bytes: usize, now: UnixNanos) -> Option<Refusal> {
         let since = if self.filled == i64::MIN { 0 } else { (now.0 - self.filled).max(0) };
-        self.filled = now.0.max(self.filled);
+        // Also where the clock was set back.
+        self.filled = now.0;
         self.allowance = (self.allowance + since as f64 / SECOND as f64 * self.limits.rate as f64).min(burst(&self.limits));
         if bytes as f64 <= self.allowance {
             self.allowance -= bytes as f64;
@@ -148,9 +151,9 @@ impl Gate {
 
     /// Streams that have gone quiet, once a minute.
     fn forget(&mut self, now: UnixNanos) {
-        if now.0 - self.swept > 60 * SECOND || self.seen.len() >= self.limits.streams {
+        if now.0.saturating_sub(self.swept).saturating_abs() > 60 * SECOND || self.seen.len() >= self.limits.streams {
             let since = now.0.saturating_sub(i64::try_from(ACTIVE.as_nanos()).unwrap_or(i64::MAX));
-            self.seen.retain(|_, seen| *seen >= since);
+            self.seen.retain(|_, seen| (since..=now.0).contains(seen));
             self.swept = now.0;
         }
     }
@@ -344,6 +347,16 @@ mod tests {
         let judged = gate.judge(sent, NOW);
         assert_eq!(judged.refusal.map(|refusal| refusal.status), Some(400));
         assert_eq!(judged.streams.len(), 1);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_keeps_nobody_out() {
+        let mut gate = Gate::new(LIMITS);
+        let much = || push(&[(r#"{job="a"}"#, (0..90).map(|_| entry(-7200, &"x".repeat(100))).collect())]);
+        assert!(gate.judge(much(), NOW).refusal.is_none());
+        let earlier = |seconds: i64| UnixNanos(NOW.0 - (3600 - seconds) * SECOND);
+        assert!(gate.judge(much(), earlier(0)).refusal.is_some(), "it is as fast as before");
+        assert!(gate.judge(much(), earlier(10)).refusal.is_none());
     }
 
     #[test]

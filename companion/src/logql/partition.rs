@@ -83,12 +83,16 @@ impl Partition {
         self.and(&Self::Without(names.into_iter().map(str::to_owned).collect()))
     }
 
-    /// The part that a series is in.
+    /// The part that a series is in. A label that is empty is none there, as in the alerts that come of it.
     pub fn key(&self, series: &LabelSet) -> LabelSet {
-        match self {
-            Self::By(labels) => series.without(|name| !labels.contains(name)),
-            Self::Without(labels) => series.without(|name| labels.contains(name)),
+        let is_key = |name: &str| match self {
+            Self::By(labels) => labels.contains(name),
+            Self::Without(labels) => !labels.contains(name),
+        };
+        if series.iter().any(|(_, value)| value.is_empty()) {
+            return series.iter().filter(|(name, value)| is_key(name) && !value.is_empty()).collect();
         }
+        series.without(|name| !is_key(name))
     }
 }
 

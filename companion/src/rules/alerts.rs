@@ -202,9 +202,15 @@ impl Alerts {
             self.put(alert);
             return true;
         }
-        // It lasted longer than was known: what is found in that time later is no news either.
-        let is_covered = told.iter().any(|episode| episode.from <= fired_at && until <= episode.until)
+        // It lasted longer than was known: what is found in that time later is no news either. What goes on says so by itself.
+        let goes_on = ended.is_none()
+            && known.is_some_and(|known| known.missing_since.is_none() && known.fired_at.is_some_and(|fired| fired <= fired_at));
+        let is_covered = goes_on
+            || told.iter().any(|episode| episode.from <= fired_at && until <= episode.until)
             || known.is_some_and(|known| known.fired_at.is_some_and(|fired| fired <= fired_at) && until <= known.seen_at);
+        if goes_on && let Some(kept) = self.by_labels.get_mut(&alert.labels) {
+            kept.alert.seen_at = kept.alert.seen_at.max(alert.seen_at);
+        }
         if !is_covered {
             self.episodes.push_back(Episode { labels: alert.labels.clone(), from: fired_at, until, noted: moment.now });
             self.unsaved_episodes += 1;
@@ -348,6 +354,11 @@ impl Alerts {
             times.into_iter().flatten().any(|time| time > now) || alert.held_until.is_some_and(|until| until > hold)
         };
         let ahead: Vec<Alert> = self.iter().filter(|alert| is_ahead(alert)).cloned().collect();
+        for episode in &mut self.episodes {
+            episode.until = episode.until.min(now);
+        }
+        self.episodes.retain(|episode| episode.from <= now);
+        self.unsaved_episodes = self.unsaved_episodes.min(self.episodes.len());
         for alert in ahead {
             self.put(Alert {
                 active_at: alert.active_at.min(now),

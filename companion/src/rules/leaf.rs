@@ -73,6 +73,8 @@ type Part = BTreeMap<LabelSet, SeriesPoints>;
 pub enum Inserted {
     /// It was there already, or says nothing new.
     Again,
+    /// It changes nothing that was known until now, but must outlast a crash.
+    Known,
     /// The leaf is another one from the point's time on.
     New,
 }
@@ -129,6 +131,11 @@ impl LeafPoints {
         let one = part.map(|part| self.parts.get(part));
         let all = part.is_none().then(|| self.parts.values());
         one.into_iter().flatten().chain(all.into_iter().flatten()).flatten()
+    }
+
+    /// The parts that have points.
+    pub fn parts(&self) -> impl Iterator<Item = &LabelSet> {
+        self.parts.keys()
     }
 
     /// Whether it has anything in that part.

@@ -80,8 +80,8 @@ impl Run {
         context: &Context<'_>,
     ) -> Result<Self, String> {
         let mut events = rule.event_times(part, from, to, context.query_offset);
-        // How it stands at the end says what goes on.
-        events.insert(to);
+        // How it stands at the beginning says what holds already, and at the end what goes on.
+        events.extend([from, to]);
         let (wait, _) = rule.waits();
         let stride = (to.0.saturating_sub(from.0) / context.ticks.interval() / TICKS_MAX).max(0) + 1;
         let stride = stride.saturating_mul(context.ticks.interval());

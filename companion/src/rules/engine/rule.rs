@@ -5,7 +5,7 @@
 //! recording rule at the ticks. So an event costs the same however many others the windows hold, and what is over ends at a tick.
 //! Between events a monotone rule that gave nothing gives nothing, so its ticks are left out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -193,14 +193,19 @@ impl RuleState {
     ) -> bool {
         let part = self.partition.key(labels);
         let state = &mut self.leaves[leaf];
-        if state.points.insert(&part, labels, point, mark, line) == Inserted::Again {
-            return false;
+        match state.points.insert(&part, labels, point, mark, line) {
+            Inserted::Again => return false,
+            Inserted::Known => {
+                self.is_dirty = true;
+                return true;
+            }
+            Inserted::New => {}
         }
         let at = UnixNanos(point.time.0.saturating_add(state.leaf.offset).saturating_add(query_offset));
         self.is_dirty = true;
-        if self.is_alerting() {
-            self.agenda.add(at, part);
-        } else {
+        // What is not evaluated at its own time the ticks have to see.
+        let for_ticks = if self.is_alerting() { self.agenda.add(at, part) } else { Some(at) };
+        if let Some(at) = for_ticks {
             self.is_quiet = false;
             self.loud_until = self.loud_until.max(at);
         }
@@ -222,8 +227,11 @@ impl RuleState {
         }
         let horizon = UnixNanos(context.now.0.saturating_add(context.options.ahead));
         loop {
-            let event = self.agenda.first().filter(|event| *event <= horizon);
-            let tick = self.next_tick(context).filter(|tick| *tick <= context.now);
+            // An event that is dated ahead waits for the tick before it, or there would never be one.
+            let tick = self.next_tick(context);
+            let is_next = |event: &UnixNanos| *event <= horizon && tick.is_none_or(|tick| *event < tick || tick <= context.now);
+            let event = self.agenda.first().filter(is_next);
+            let tick = tick.filter(|tick| *tick <= context.now);
             let Some(at) = event.into_iter().chain(tick).min() else { break };
             let touched = self.agenda.take(at).filter(|_| tick != Some(at)).unwrap_or(Touched::Whole);
             self.step(at, touched, context);
@@ -261,12 +269,12 @@ impl RuleState {
         let began = Instant::now();
         self.counts.evaluations += 1;
         let is_whole = touched == Touched::Whole;
+        let mut failed = self.evaluate_scopes(touched.scopes(), at, context);
         // A part that gives no answer keeps none of the others from giving theirs.
-        let mut failed = None;
-        for part in touched.scopes() {
-            let samples = self.query(part.as_ref(), at, context.query_offset);
-            let outcome = samples.and_then(|samples| self.take(part, samples, at, context));
-            failed = failed.or(outcome.err());
+        if failed.is_some() && is_whole && self.is_alerting() {
+            let parts = self.leaves.iter().flat_map(|leaf| leaf.points.parts()).chain(self.found.keys());
+            let parts: BTreeSet<LabelSet> = parts.cloned().collect();
+            failed = failed.or(self.evaluate_scopes(parts.into_iter().map(Some), at, context));
         }
         self.took = began.elapsed();
         if let Some(error) = failed {
@@ -287,6 +295,22 @@ impl RuleState {
             && at >= self.loud_until;
     }
 
+    /// Evaluates each of them. Gives the first error.
+    fn evaluate_scopes(
+        &mut self,
+        scopes: impl IntoIterator<Item = Option<LabelSet>>,
+        at: UnixNanos,
+        context: &Context<'_>,
+    ) -> Option<String> {
+        let mut failed = None;
+        for part in scopes {
+            let samples = self.query(part.as_ref(), at, context.query_offset);
+            let outcome = samples.and_then(|samples| self.take(part, samples, at, context));
+            failed = failed.or(outcome.err());
+        }
+        failed
+    }
+
     /// What the samples of an evaluation of a part, or of all of it, mean.
     fn take(&mut self, part: Option<LabelSet>, samples: Vec<Sample>, at: UnixNanos, context: &Context<'_>) -> Result<(), String> {
         if !self.is_alerting() {
@@ -298,15 +322,18 @@ impl RuleState {
         let moment = self.moment(at, context);
         let observed = match part {
             None => {
+                self.freshen();
                 let found = self.found(samples, at);
-                self.found_count = found.len();
-                self.stale.clear();
-                self.found.clear();
-                for found in &found {
-                    self.found.entry(self.partition.key(&found.series)).or_default().push(found.clone());
+                let observed = self.alerts.observe(&moment, found.clone());
+                if observed.is_ok() {
+                    self.found_count = found.len();
+                    self.found.clear();
+                    for found in found {
+                        self.found.entry(self.partition.key(&found.series)).or_default().push(found);
+                    }
+                    self.is_whole = true;
                 }
-                self.is_whole = true;
-                self.alerts.observe(&moment, found)
+                observed
             }
             Some(part) => {
                 let found = self.found_for_event(samples, at, self.found_in(&part));

@@ -351,6 +351,74 @@ fn an_event_is_evaluated_for_its_own_part_and_a_tick_for_all() {
 }
 
 #[test]
+fn events_that_are_dated_ahead_keep_no_tick_from_being() {
+    let rules = "  - {alert: One, expr: 'sum by (user) (count_over_time({job=\"a\"} | logfmt [1m])) > 0'}\n  - {alert: Lasting, expr: 'sum by (user) (count_over_time({job=\"a\"} | logfmt [1m])) > 0', for: 30s}\n";
+    let mut scene = Scene::new(rules);
+    scene.event(1.0, "user=eve");
+    // Somebody's clock is two seconds ahead, and he has something to say each second.
+    for second in 2..90 {
+        scene.up_to(f64::from(second));
+        scene.offer(f64::from(second) + 2.0, f64::from(second), &format!("user=bob n={second}"));
+        scene.step(at(f64::from(second)));
+    }
+    let told = scene.told();
+    assert!(told.contains("75: One{user=\"eve\"} resolved at 75 since 1"), "{told}");
+    assert!(told.contains("45: Lasting{user=\"eve\"} fires since 45"), "{told}");
+}
+
+#[test]
+fn annotations_tell_the_value_of_now() {
+    let rules = "  - {alert: Many, expr: 'sum by (user) (count_over_time({job=\"a\"} | logfmt [5m])) > 1', annotations: {text: '{{ $value }}'}}\n";
+    let mut scene = Scene::new(rules);
+    let text = |scene: &Scene| {
+        let rule = scene.engine.rules().next().unwrap();
+        rule.alerts().iter().next().unwrap().annotations.get("text").map(str::to_owned)
+    };
+    for number in 0..7 {
+        scene.offer(1.0 + f64::from(number), 20.0, &format!("user=eve n={number}"));
+    }
+    // Events and a tick in one go.
+    scene.step(at(20.0));
+    assert_eq!(text(&scene).as_deref(), Some("7"));
+    scene.event(21.0, "user=eve n=8");
+    assert_eq!(text(&scene).as_deref(), Some("8"));
+}
+
+#[test]
+fn what_two_series_would_tell_alike_stops_nobody_else() {
+    let rules = "  - {alert: Many, expr: 'sum by (user) (count_over_time({job=\"a\"} | json [1m])) > 0', for: 20s}\n";
+    let mut scene = Scene::new(rules);
+    scene.event(1.0, "{\"user\":\"eve\"}");
+    scene.event(2.0, "{\"user\":\"\"}");
+    scene.event(3.0, "{\"x\":1}");
+    scene.up_to(90.0);
+    let told = scene.told();
+    assert!(told.contains("30: Many{user=\"eve\"} fires since 30"), "{told}");
+    assert!(told.contains("75: Many{user=\"eve\"} resolved"), "{told}");
+}
+
+#[test]
+fn a_busy_stream_is_not_silent_after_a_kill() {
+    let rules = "  - {alert: Silent, expr: 'absent_over_time({job=\"a\"} [10m])'}\n";
+    let mut scene = Scene::new(rules);
+    let mut saved = scene.engine.take_journal();
+    for minute in 1..180 {
+        let time = 60.0 * f64::from(minute);
+        scene.event(time, &format!("{minute}"));
+        saved.extend(scene.engine.take_journal());
+    }
+    assert!(saved.len() < 600, "{} records", saved.len());
+    // Killed: what was journaled is all that there is.
+    let mut engine = engine(rules, Options { is_journaled: true, ..Options::default() });
+    engine.restore(saved, at(10_800.0), Restore::Restart);
+    let mut scene = Scene { engine, told: String::new() };
+    for minute in 180..200 {
+        scene.event(60.0 * f64::from(minute), &format!("{minute}"));
+    }
+    assert_eq!(scene.told(), "");
+}
+
+#[test]
 fn a_clock_that_is_set_back_stops_nothing() {
     let mut scene = Scene::new("  - {alert: One, expr: 'sum by (user) (count_over_time({job=\"a\"} | logfmt [1m])) > 0'}\n");
     scene.event(7000.0, "user=eve");

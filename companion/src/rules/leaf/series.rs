@@ -10,6 +10,9 @@ use super::{Inserted, KeptLine, Mark};
 use crate::labels::LabelSet;
 use crate::logql::{Point, Series};
 
+/// Points of an absence that are saved for each length of its window.
+const SAVED_PER_RANGE: i64 = 8;
+
 /// The points of one series, the oldest first. What is before `head` is given up and waits to be cut away.
 #[derive(Debug, Default)]
 pub(super) struct SeriesPoints {
@@ -20,6 +23,8 @@ pub(super) struct SeriesPoints {
     head: usize,
     /// Where marks are ids.
     ids: Option<Box<Ids>>,
+    /// Of an absence: the newest point that was said to be worth saving.
+    saved: Option<UnixNanos>,
 }
 
 impl SeriesPoints {
@@ -85,7 +90,17 @@ impl SeriesPoints {
         }
         // Whether there was something in the window that ends here was known before.
         let is_known = before.is_some_and(|before| point.time.0.saturating_sub(before.0) < range);
-        (if is_known { Inserted::Again } else { Inserted::New }, added)
+        // Of a busy stream a few are saved for each window, so that it is not silent after a crash.
+        let is_saved = self.saved.is_some_and(|saved| point.time.0.saturating_sub(saved.0) < range / SAVED_PER_RANGE);
+        if !is_saved {
+            self.saved = Some(point.time);
+        }
+        let inserted = match (is_known, is_saved) {
+            (false, _) => Inserted::New,
+            (true, false) => Inserted::Known,
+            (true, true) => Inserted::Again,
+        };
+        (inserted, added)
     }
 
     /// As a query asks for it.

@@ -42,20 +42,23 @@ pub(in crate::rules::engine) struct Agenda {
 }
 
 impl Agenda {
-    /// An event at that time has changed a part.
-    pub(super) fn add(&mut self, at: UnixNanos, part: LabelSet) {
+    /// An event at that time has changed a part. Gives the latest time that there was no room for.
+    pub(super) fn add(&mut self, at: UnixNanos, part: LabelSet) -> Option<UnixNanos> {
         match self.times.get_mut(&at) {
-            Some(Touched::Whole) => return,
-            Some(Touched::Parts(parts)) if parts.last() == Some(&part) => return,
+            Some(Touched::Whole) => return None,
+            Some(Touched::Parts(parts)) if parts.last() == Some(&part) => return None,
             Some(Touched::Parts(parts)) => parts.push(part),
             None => drop(self.times.insert(at, Touched::Parts(vec![part]))),
         }
         self.waiting += 1;
+        let mut dropped = None;
         while self.waiting > WAITING_MAX
-            && let Some((_, touched)) = self.times.pop_first()
+            && let Some((at, touched)) = self.times.pop_first()
         {
             self.done(&touched);
+            dropped = Some(at);
         }
+        dropped
     }
 
     /// Something is to be evaluated at these times; of what is not known any more.
@@ -100,5 +103,24 @@ fn size(touched: &Touched) -> usize {
     match touched {
         Touched::Whole => 1,
         Touched::Parts(parts) => parts.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_the_oldest_are_given_back() {
+        let mut agenda = Agenda::default();
+        let part = LabelSet::new();
+        for time in 0..WAITING_MAX as i64 {
+            assert_eq!(agenda.add(UnixNanos(time), part.clone()), None);
+        }
+        assert_eq!(agenda.add(UnixNanos(1_000_000), part.clone()), Some(UnixNanos(0)));
+        assert_eq!(agenda.add(UnixNanos(-1), part), Some(UnixNanos(-1)));
+        assert_eq!((agenda.first(), agenda.waiting), (Some(UnixNanos(1)), WAITING_MAX));
+        assert_eq!(agenda.take_before(UnixNanos(10)).len(), 9);
+        assert_eq!(agenda.waiting, WAITING_MAX - 9);
     }
 }
