@@ -21,10 +21,10 @@ fn a_field_that_no_line_has_is_reported_with_what_was_meant() {
         &rule(
             r#"sum by (user_username) (count_over_time({job="vault-audit"} | json | operation="update" | __error__="" [5m])) > 0"#,
         ),
-        &expect![[r#"
+        &expect![[r"
             r.yaml:5:20: A: `by (user_username)`: no line has that label, so everything is one series; parse it first, or remove it
             r.yaml:5:81: A: no line has a label `operation`, did you mean `request_operation`?
-        "#]],
+        "]],
     );
     said(
         &rule(r#"sum(count_over_time({job="kubernetes-audit"} | json | sourceIPs_0!~"10.*" | verb="get" [5m])) > 0"#),
@@ -121,11 +121,11 @@ fn texts_that_name_what_is_never_there() {
     let texts = "    labels: {severity: critical, who: '{{ $labels.user }}'}\n    annotations:\n      summary: '{{ $labels.usr }} and {{ $labels.user }}'\n      description: |\n        One\n        {{ if $labels.severity }}line{{ end }}\n      event_id: auditId, requestReceivedTimestamp\n";
     said(
         &(rule(expr) + texts),
-        &expect![[r#"
+        &expect![[r"
             r.yaml:8:28: A: annotation `summary`: what the query gives never has a label `usr`, did you mean `user`?
             r.yaml:11:23: A: annotation `description`: what the query gives never has a label `severity`; it has ip, user
             r.yaml:12:17: A: `event_id`: no line has a field `auditId`, so each line counts by itself, did you mean `auditID`?
-        "#]],
+        "]],
     );
     let number = "    annotations: {summary: '{{ $labels.user }}'}\n";
     said(
