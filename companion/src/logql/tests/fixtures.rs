@@ -55,9 +55,12 @@ fn answer(data: &DataSet, kind: &str, question: &str) -> Vec<String> {
             out.push(format!("{}: {}{hint}", question.get(error.at).unwrap(), error.message));
         }
         "text" => out.push(parse(question).unwrap().to_string()),
-        "lines" => {
+        // `every` has an interval before its question: lines that are nearer to the one before are left out.
+        "lines" | "every" => {
+            let (interval, question) = if kind == "every" { word(question) } else { ("0s", question) };
             let Query::Log(query) = parse(question).unwrap() else { panic!("{question} is no query for lines") };
-            for stream in query.lines(data, UnixNanos(0), UnixNanos(i64::MAX), Direction::Forward, 0, 100) {
+            let interval = seconds(interval).0;
+            for stream in query.lines(data, UnixNanos(0), UnixNanos(i64::MAX), Direction::Forward, interval, 100) {
                 out.extend(stream.lines.into_iter().map(|(time, line)| format!("{} {} {line}", stream.labels, shown(time))));
             }
         }
