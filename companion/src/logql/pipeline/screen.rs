@@ -232,6 +232,10 @@ impl Asked {
             }
             Filter::Text { label, matcher } => (label, TestKind::Text(matcher.clone())),
             Filter::Address { label, negated, addresses } => {
+                // It holds where the parser left an error, and any of the parser's paths may: all of them have to be read.
+                for (name, _) in paths.into_iter().flatten() {
+                    self.label(name, paths)?;
+                }
                 (label, TestKind::Address { negated: *negated, addresses: addresses.clone() })
             }
             Filter::Number(Comparison { label, .. })

@@ -104,6 +104,8 @@ fn what_chance_seldom_makes_is_found_the_same_too() {
         (r#"json given="a" | given_extracted=`x`"#, r#"{"a":"x"}"#),
         // What is no number leaves an error, with which a test of addresses holds.
         (r#"json l="a", m="b" | l > 1 | m=ip("10.0.0.0/8")"#, r#"{"a":"many","b":"192.168.0.1"}"#),
+        // A field that no filter reads may be what is broken.
+        (r#"json l="a[0].b" | m=ip("10.0.0.0/8")"#, r#"{"a":[{"b":nul}]}"#),
         (r#"json l="a", l="b" | l=`y`"#, r#"{"a":"x","b":"y"}"#),
         (r#"given=`g` | json l="a" | l=`x` | json l="b" | l=`y`"#, r#"{"a":"x","b":"y"}"#),
     ] {
