@@ -1,12 +1,13 @@
 //! The listener: connections, TLS, patience, and who may. What is asked is answered by a [`Handler`].
 //!
-//! Bounded: so many connections at a time, what comes beyond waits; a client that is slow with its headers, its handshake or its
-//! body is cut off, and holds up nobody but itself.
+//! Bounded: so many connections at a time; for one that comes beyond, the one goes that has been idle for longest, so that nobody
+//! can keep others out by asking nothing. A client that is slow with its headers, its handshake or its body is cut off, and holds up
+//! nobody but itself.
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -15,7 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
@@ -43,6 +44,39 @@ pub struct Door {
     pub tls: RwLock<Option<Arc<ServerConfig>>>,
 }
 
+/// The place of one connection.
+#[derive(Debug)]
+struct Seat {
+    /// Since when it has asked nothing; none while it is answered.
+    idle_since: Mutex<Option<Instant>>,
+    /// Somebody else needs the place.
+    leave: Notify,
+}
+
+impl Seat {
+    fn new() -> Self {
+        Self { idle_since: Mutex::new(Some(Instant::now())), leave: Notify::new() }
+    }
+
+    fn idle_since(&self) -> Option<Instant> {
+        *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_idle(&self, since: Option<Instant>) {
+        *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+}
+
+/// Asks the connection to go that has been idle for longest, if there is one.
+fn make_room(seats: &mut Vec<Weak<Seat>>) {
+    seats.retain(|seat| seat.strong_count() > 0);
+    let taken = seats.iter().filter_map(Weak::upgrade);
+    let idle = taken.filter_map(|seat| Some((seat.idle_since()?, seat)));
+    if let Some((_, seat)) = idle.min_by_key(|(since, _)| *since) {
+        seat.leave.notify_one();
+    }
+}
+
 /// Takes connections until `stop` says so; then it lets those end that are being answered. `connections` at a time.
 pub async fn serve<H: Handler>(
     listener: TcpListener,
@@ -52,13 +86,9 @@ pub async fn serve<H: Handler>(
     stop: watch::Receiver<bool>,
 ) {
     let places = Arc::new(Semaphore::new(connections));
+    let mut seats: Vec<Weak<Seat>> = Vec::new();
     let mut stopping = stop.clone();
     loop {
-        let place = tokio::select! {
-            place = Arc::clone(&places).acquire_owned() => place,
-            _ = stopping.wait_for(|stop| *stop) => break,
-        };
-        let Ok(place) = place else { break };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stopping.wait_for(|stop| *stop) => break,
@@ -72,18 +102,38 @@ pub async fn serve<H: Handler>(
                 continue;
             }
         };
+        if places.available_permits() == 0 {
+            make_room(&mut seats);
+        }
+        let place = tokio::select! {
+            place = Arc::clone(&places).acquire_owned() => place,
+            _ = stopping.wait_for(|stop| *stop) => break,
+        };
+        let Ok(place) = place else { break };
+        // Those that are gone are forgotten before the list grows.
+        if seats.len() >= 2 * connections {
+            seats.retain(|seat| seat.strong_count() > 0);
+        }
+        let seat = Arc::new(Seat::new());
+        seats.push(Arc::downgrade(&seat));
         // An answer is one small segment, and somebody waits for it.
         let _ = stream.set_nodelay(true);
         let tls = door.tls.read().unwrap_or_else(PoisonError::into_inner).clone();
         let (door, handler, stop) = (Arc::clone(&door), Arc::clone(&handler), stop.clone());
         tokio::spawn(async move {
-            match tls {
-                None => connection(stream, door, handler, stop).await,
-                Some(config) => match tokio::time::timeout(HANDSHAKE_TIME, TlsAcceptor::from(config).accept(stream)).await {
-                    Ok(Ok(stream)) => connection(stream, door, handler, stop).await,
-                    Ok(Err(error)) => debug!(%error, "TLS handshake"),
-                    Err(_) => debug!("TLS handshake took too long"),
-                },
+            let talk = async {
+                match tls {
+                    None => connection(stream, door, handler, &seat, stop).await,
+                    Some(config) => match tokio::time::timeout(HANDSHAKE_TIME, TlsAcceptor::from(config).accept(stream)).await {
+                        Ok(Ok(stream)) => connection(stream, door, handler, &seat, stop).await,
+                        Ok(Err(error)) => debug!(%error, "TLS handshake"),
+                        Err(_) => debug!("TLS handshake took too long"),
+                    },
+                }
+            };
+            tokio::select! {
+                () = talk => {}
+                () = seat.leave.notified() => debug!("idle for longest, and others wait"),
             }
             drop(place);
         });
@@ -96,11 +146,17 @@ async fn connection<H: Handler>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     door: Arc<Door>,
     handler: Arc<H>,
+    seat: &Seat,
     mut stop: watch::Receiver<bool>,
 ) {
     let service = service_fn(|request: Request<Incoming>| {
         let (door, handler) = (Arc::clone(&door), Arc::clone(&handler));
-        async move { Ok::<_, Infallible>(answer(request, &door, handler).await) }
+        async move {
+            seat.set_idle(None);
+            let answer = answer(request, &door, handler).await;
+            seat.set_idle(Some(Instant::now()));
+            Ok::<_, Infallible>(answer)
+        }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(HEADER_BYTES);

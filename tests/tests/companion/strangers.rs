@@ -1,5 +1,9 @@
 //! Who is not let in, and what is not taken: without a token, without a certificate, too much, too fast, too many, garbage.
 
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
 use tests::authority::Authority;
 use tests::companion::{ask, push};
 use tests::program::Program;
@@ -38,7 +42,7 @@ fn without_the_token_nothing_is_taken_and_nothing_is_said() {
     std::fs::write(&file, "another-long-random-word\n").unwrap();
     companion.hang_up();
     let another = "Authorization: Bearer another-long-random-word";
-    tests::wait::for_condition("the other token", std::time::Duration::from_secs(10), || {
+    tests::wait::for_condition("the other token", Duration::from_secs(10), || {
         push(&address, "job", &line, &[another]).is_ok_and(|answer| answer.status == 204)
     });
     assert_eq!(push(&address, "job", &line, &[&right]).unwrap().status, 401);
@@ -146,5 +150,26 @@ fn garbage_is_refused_and_harms_nobody() {
     assert_eq!(ask(&address, "GET", "/nothing", &[], b"").unwrap().status, 404);
     assert_eq!(ask(&address, "GET", "/", &["Origin: https://evil.example.com"], b"").unwrap().status, 403);
     assert_eq!(push(&address, "a", &[(now(), "still here".to_owned())], &[]).unwrap().status, 204);
+    companion.terminate();
+}
+
+#[test]
+fn who_connects_and_asks_nothing_keeps_nobody_out() {
+    let Some(stage) = Stage::set("who_connects_and_asks_nothing_keeps_nobody_out") else { return };
+    let companion = stage.start("limits: {connections: 8}\n");
+    let address = companion.address().unwrap().to_owned();
+    // More than there are places, and some that have begun to ask.
+    let mut idle: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    for connection in idle.iter_mut().skip(16) {
+        // It may have been sent away already.
+        let _ = connection.write_all(b"POST /loki/api/v1/push HT");
+    }
+    let begin = Instant::now();
+    for number in 0..20 {
+        let answer = push(&address, "job", &[(now(), number.to_string())], &[]).unwrap();
+        assert_eq!(answer.status, 204, "{answer:?}");
+    }
+    // Idle connections are cut off after half a minute only.
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
     companion.terminate();
 }

@@ -3,7 +3,7 @@
 //! Only a line of which every asker would read the same without a fault is read; of any other it is said that it is not. So a
 //! name that stands twice on the way to a field, or anything that is no strict JSON, leaves the line to those who know.
 
-use record::json::{JsonFields, Kind as JsonKind, Raw};
+use record::json::{JsonFields, Raw};
 
 use super::json_index::PathPart;
 use super::json_scan::{Go, Kind, Value, elements};
@@ -148,14 +148,7 @@ impl Columns {
 
 /// The same value as a place in the text.
 fn value(text: &[u8], raw: Raw<'_>) -> Value {
-    let (inside, kind) = match raw.kind() {
-        JsonKind::String => (1, Kind::Text),
-        JsonKind::Number => (0, Kind::Number),
-        JsonKind::Bool => (0, Kind::Bool),
-        JsonKind::Null => (0, Kind::Null),
-        JsonKind::Object => (0, Kind::Object),
-        JsonKind::Array => (0, Kind::Array),
-    };
+    let (inside, kind) = Kind::found(raw.kind());
     // What was found is a part of the text.
     let start = raw.bytes().as_ptr().addr() - text.as_ptr().addr();
     let end = start + raw.bytes().len();

@@ -1,7 +1,7 @@
 //! What is known of a line's JSON so far, for all who ask for paths in it: each object is read at most once, and only when
 //! something in it is asked for.
 
-use record::json::{Kind as JsonKind, Scanner};
+use record::json::Scanner;
 
 use super::json_scan::{Fault, Go, Kind, Member, Value, elements, members, token};
 
@@ -82,14 +82,7 @@ impl JsonIndex {
         let read = scanner.object(|scanner, key| {
             let raw = scanner.value()?;
             let end = start + scanner.position();
-            let (inside, kind) = match raw.kind() {
-                JsonKind::String => (1, Kind::Text),
-                JsonKind::Number => (0, Kind::Number),
-                JsonKind::Bool => (0, Kind::Bool),
-                JsonKind::Null => (0, Kind::Null),
-                JsonKind::Object => (0, Kind::Object),
-                JsonKind::Array => (0, Kind::Array),
-            };
+            let (inside, kind) = Kind::found(raw.kind());
             let value = Value { kind, start: (end - raw.bytes().len() + inside) as u32, end: (end - inside) as u32 };
             let key_start = start + key.start() + 1;
             let key_has_escapes = memchr::memchr(b'\\', key.raw()).is_some();

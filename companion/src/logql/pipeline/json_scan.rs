@@ -15,6 +15,20 @@ pub(super) enum Kind {
     Array,
 }
 
+impl Kind {
+    /// Of a value that the scanner of whole lines has found, and how many bytes of it at each end are quotes.
+    pub(super) fn found(kind: record::json::Kind) -> (usize, Self) {
+        match kind {
+            record::json::Kind::String => (1, Self::Text),
+            record::json::Kind::Number => (0, Self::Number),
+            record::json::Kind::Bool => (0, Self::Bool),
+            record::json::Kind::Null => (0, Self::Null),
+            record::json::Kind::Object => (0, Self::Object),
+            record::json::Kind::Array => (0, Self::Array),
+        }
+    }
+}
+
 /// Why a text is no JSON, in Loki's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {

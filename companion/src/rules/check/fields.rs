@@ -6,6 +6,8 @@ use std::io::{self, BufRead as _, BufReader};
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
+use record::kube_audit::KubeAudit;
+use record::vault_audit::VaultAudit;
 use serde_json::Value;
 use settings::problem::quote;
 use settings::read::nearest;
@@ -34,20 +36,6 @@ const STREAM_LABELS: [&str; 12] = [
 ];
 /// Metadata that the agent adds and no line has.
 const AGENT_METADATA: [&str; 2] = ["source_ip", "app"];
-/// What the agent sends as metadata of the formats it knows, under the names that `json` would give.
-const KUBE_METADATA: [&str; 9] = [
-    "verb",
-    "user_username",
-    "impersonatedUser_username",
-    "objectRef_resource",
-    "objectRef_subresource",
-    "objectRef_namespace",
-    "objectRef_name",
-    "responseStatus_code",
-    "stage",
-];
-const VAULT_METADATA: [&str; 7] =
-    ["type", "request_operation", "request_path", "request_remote_address", "auth_display_name", "auth_entity_id", "error"];
 
 /// Paths of an audit event; `[]` is a list, `*` anything below.
 const KUBE_AUDIT: [&str; 41] = [
@@ -213,8 +201,8 @@ impl Known {
                 known.metadata.extend(metadata.iter().map(|name| (*name).to_owned()));
             }
         };
-        take(&["kubernetes-audit", "kube-audit"], &KUBE_AUDIT, &KUBE_METADATA);
-        take(&["vault-audit"], &VAULT_AUDIT, &VAULT_METADATA);
+        take(&["kubernetes-audit", "kube-audit"], &KUBE_AUDIT, KubeAudit::DEFAULT_METADATA);
+        take(&["vault-audit"], &VAULT_AUDIT, VaultAudit::DEFAULT_METADATA);
         known.metadata.extend(AGENT_METADATA.map(str::to_owned));
         (!known.paths.is_empty()).then_some(known)
     }
