@@ -129,7 +129,6 @@ impl Source {
         match self.file.peek() {
             Ok(head) => {
                 self.head = head;
-                self.damaged_since = None;
                 Ok(())
             }
             Err(damaged) => self.bear(damaged, now, once),
