@@ -229,7 +229,7 @@ impl JournalLane {
                 }
             }
         }
-        self.at_end(chain, around);
+        self.at_end(chain);
         Step::Dry
     }
 
@@ -254,8 +254,9 @@ impl JournalLane {
                 None => match Source::open(&chain.open[place].segment, self.selections.wanted(), self.machine) {
                     Ok(source) => {
                         self.sources.push(source);
-                        self.enter(self.sources.len() - 1, place, chain, around);
-                        self.sources.len() - 1
+                        let index = self.sources.len() - 1;
+                        self.enter(index, place, chain, around);
+                        index
                     }
                     Err(error) => {
                         self.refuse(place, &error, chain, around);
@@ -268,6 +269,10 @@ impl JournalLane {
             self.boots.learn_file(source.file.header());
             source.file.go_to(chain.open[place].marks[0].at);
             self.look(index, chain, around);
+            if known.is_none() {
+                // There may be hundreds, whose turn comes one after the other.
+                self.sources[index].file.shrink();
+            }
         }
     }
 
@@ -323,6 +328,7 @@ impl JournalLane {
         let damaged = match self.take(index, &place, false, chain, around) {
             Ok(()) => {
                 self.step(index, chain, Some(place));
+                self.sources[index].was_read = true;
                 return true;
             }
             Err(damaged) => damaged,
@@ -367,6 +373,8 @@ impl JournalLane {
                 Ok(()) => {
                     if source.damaged_since.is_some() {
                         look_later(chain, around);
+                    } else if source.head.is_none() && source.is_final() {
+                        source.file.shrink();
                     }
                     return;
                 }
@@ -401,7 +409,7 @@ impl JournalLane {
     }
 
     /// Nothing more to read for now: files that will not grow any more are let go.
-    fn at_end(&mut self, chain: &mut ChainLane, around: &mut Surroundings<'_>) {
+    fn at_end(&mut self, chain: &mut ChainLane) {
         let is_waiting = self.sources.iter().any(|source| source.damaged_since.is_some());
         if !is_waiting {
             chain.flush_at = None;
@@ -425,7 +433,7 @@ impl JournalLane {
                 open.done = true;
                 chain.touched = true;
             }
-            if open.done || around.once {
+            if open.done || !std::mem::take(&mut source.was_read) {
                 source.file.shrink();
             }
         }
