@@ -7,8 +7,7 @@ use record::json_line::JsonLine;
 use record::kube_audit::KubeAudit;
 use record::metadata::Metadata;
 use record::vault_audit::VaultAudit;
-use record::{cri, time};
-use serde::Deserialize;
+use record::{cri, journal_json, netfilter, sshd, time};
 
 /// How the lines of a log are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +55,9 @@ impl Format {
 /// Members that hold the time of JSON logs.
 const JSON_TIMES: [&str; 5] = ["time", "timestamp", "@timestamp", "ts", "t"];
 
+/// What the programs of OpenSSH's daemon call themselves.
+const SSHD: [&str; 3] = ["sshd", "sshd-session", "sshd-auth"];
+
 /// Reads lines of one log.
 #[derive(Debug)]
 pub struct LineReader {
@@ -85,23 +87,6 @@ pub struct Line<'a> {
     pub metadata: Vec<(String, String)>,
 }
 
-/// The tail of a journal entry that matters.
-#[derive(Deserialize)]
-struct JournalEntry<'a> {
-    #[serde(rename = "__REALTIME_TIMESTAMP", borrow)]
-    realtime: Cow<'a, str>,
-    #[serde(rename = "MESSAGE")]
-    message: Message,
-}
-
-/// `journalctl` writes what is no UTF-8 as numbers.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Message {
-    Text(String),
-    Bytes(Vec<u8>),
-}
-
 impl LineReader {
     /// Of a log in that format.
     pub fn new(format: Format) -> Self {
@@ -120,10 +105,11 @@ impl LineReader {
 
     /// Reads one line, without its newline. One that is not in its format is text without a time.
     pub fn read<'a>(&'a mut self, line: &'a [u8]) -> Line<'a> {
+        self.metadata.clear();
         let scanned = match &self.kind {
             Kind::Raw => return raw(line),
             Kind::Cri => return container(line),
-            Kind::Journal => return journal(line),
+            Kind::Journal => return journal(line, &mut self.metadata, &mut self.rewritten),
             Kind::Json(reader) => reader.scan(line, &mut self.metadata, &mut self.rewritten),
             Kind::KubeAudit(reader) => reader.scan(line, &mut self.metadata, &mut self.rewritten),
             Kind::VaultAudit(reader) => reader.scan(line, &mut self.metadata, &mut self.rewritten),
@@ -136,8 +122,7 @@ impl LineReader {
             record::event::Text::Source => line,
             record::event::Text::Rewritten => &self.rewritten,
         };
-        let metadata = self.metadata.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Line { time, text: String::from_utf8_lossy(text), metadata }
+        Line { time, text: String::from_utf8_lossy(text), metadata: pairs(&self.metadata) }
     }
 }
 
@@ -153,14 +138,19 @@ fn container(line: &[u8]) -> Line<'_> {
     }
 }
 
-fn journal(line: &[u8]) -> Line<'_> {
-    let Ok(entry) = serde_json::from_slice::<JournalEntry<'_>>(line) else { return raw(line) };
-    let micros = entry.realtime.parse::<i64>().ok();
-    let text = match entry.message {
-        Message::Text(text) => text,
-        Message::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-    };
-    Line { time: micros.and_then(|micros| micros.checked_mul(1000)).map(UnixNanos), text: Cow::Owned(text), metadata: Vec::new() }
+/// What plain messages say is read by who wrote them: the entry's trusted fields, and not its text.
+fn journal<'a>(line: &'a [u8], metadata: &mut Metadata, message: &'a mut Vec<u8>) -> Line<'a> {
+    let Some(entry) = journal_json::parse(line, message) else { return raw(line) };
+    if entry.is("_TRANSPORT", "kernel") {
+        netfilter::metadata(entry.message, metadata);
+    } else if entry.is("_UID", "0") && SSHD.iter().any(|name| entry.is("SYSLOG_IDENTIFIER", name)) {
+        sshd::metadata(entry.message, metadata);
+    }
+    Line { time: Some(entry.time), text: String::from_utf8_lossy(entry.message), metadata: pairs(metadata) }
+}
+
+fn pairs(metadata: &Metadata) -> Vec<(String, String)> {
+    metadata.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 #[cfg(test)]
@@ -195,5 +185,23 @@ mod tests {
         }
         assert_eq!(Format::of_job("kubernetes-audit"), Format::KubeAudit);
         assert_eq!(Format::named("journal"), Some(Format::Journal));
+    }
+
+    #[test]
+    fn an_entry_of_the_journal_has_the_metadata_of_who_wrote_it() {
+        let accepted = "Accepted publickey for root from 203.0.113.7 port 5 ssh2";
+        let packet = "x: IN=eth0 OUT= SRC=192.0.2.1 DST=192.0.2.2 PROTO=ICMP";
+        for (message, fields, first) in [
+            (accepted, r#""_UID":"0","SYSLOG_IDENTIFIER":"sshd-session","_TRANSPORT":"syslog""#, Some("user")),
+            (accepted, r#""_UID":"1000","SYSLOG_IDENTIFIER":"sshd","_TRANSPORT":"syslog""#, None),
+            (accepted, r#""_UID":"0","SYSLOG_IDENTIFIER":"logger","_TRANSPORT":"syslog""#, None),
+            (packet, r#""_TRANSPORT":"kernel","SYSLOG_IDENTIFIER":"kernel""#, Some("prefix")),
+            (packet, r#""_TRANSPORT":"syslog","SYSLOG_IDENTIFIER":"kernel""#, None),
+        ] {
+            let line = format!(r#"{{"MESSAGE":"{message}","__REALTIME_TIMESTAMP":"1",{fields}}}"#);
+            let mut reader = LineReader::new(Format::Journal);
+            let read = reader.read(line.as_bytes());
+            assert_eq!(read.metadata.first().map(|(name, _)| name.as_str()), first, "{line}");
+        }
     }
 }
