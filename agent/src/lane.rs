@@ -12,6 +12,8 @@ mod gone_tests;
 pub mod join;
 pub mod journal;
 pub mod reading;
+#[cfg(test)]
+mod stage;
 pub mod standing;
 #[cfg(test)]
 mod tests;
