@@ -12,6 +12,8 @@
 mod chain;
 mod damage;
 mod entry;
+#[cfg(any(test, fuzzing))]
+pub mod fixtures;
 mod header;
 mod known;
 mod lz4;
@@ -19,6 +21,8 @@ mod object;
 mod payload;
 mod seek;
 mod source;
+#[cfg(test)]
+mod tests;
 mod values;
 mod wanted;
 mod xz;
@@ -137,6 +141,11 @@ impl<S: ReadAt> JournalFile<S> {
         }
         self.peeked = None;
         self.stride = 1;
+    }
+
+    /// How many bytes of memory its buffers have.
+    pub fn held(&self) -> usize {
+        self.bytes.held() + self.chain.held() + self.reading.held()
     }
 
     /// Gives up all buffers and all that is remembered of values. A file that is open and idle then costs a few hundred bytes; reading

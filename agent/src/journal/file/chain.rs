@@ -93,6 +93,10 @@ impl Chain {
         self.array = None;
     }
 
+    pub(super) fn held(&self) -> usize {
+        self.window.held()
+    }
+
     pub(super) fn release(&mut self) {
         self.window.release();
     }

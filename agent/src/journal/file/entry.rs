@@ -87,6 +87,11 @@ impl Reading {
         EntryView { head, known: self.known.bytes(), values: &self.values }
     }
 
+    /// Bytes of memory, without what a decoder has: some 200 KiB while compressed payloads are read.
+    pub(super) fn held(&self) -> usize {
+        self.known.held() + self.values.held() + self.items.capacity() * size_of::<u64>() + self.plain.capacity()
+    }
+
     /// Gives up all memory.
     pub(super) fn release(&mut self) {
         self.known.release();
