@@ -87,7 +87,12 @@ impl Chain {
         Ok(array)
     }
 
-    /// What stands in the list may have changed.
+    /// There may be more of the list.
+    pub(super) fn refresh(&mut self) {
+        self.window.forget();
+    }
+
+    /// The list is damaged: what was read of it may have been damaged already.
     pub(super) fn forget(&mut self) {
         self.window.forget();
         self.array = None;

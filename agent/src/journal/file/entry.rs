@@ -58,8 +58,7 @@ impl Reading {
         self.values.begin(self.wanted.len());
         let object = bytes.ahead(entry.at, entry.size(layout)).map_err(|flaw| Lost { at: entry.at, flaw, entries: 1 })?;
         self.items.clear();
-        let items = object.get(Entry::HEAD..).unwrap_or_default().chunks_exact(layout.entry_item() as usize);
-        self.items.extend(items.take(entry.items).filter_map(|item| layout.offset(item)));
+        layout.offsets(object.get(Entry::HEAD..entry.size(layout)).unwrap_or_default(), &mut self.items);
         for index in 0..self.items.len() {
             let at = self.items[index]; // nothing adds or removes items meanwhile
             match self.known.get(at) {

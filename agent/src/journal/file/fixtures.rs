@@ -82,7 +82,7 @@ impl Packing {
 
 /// What [`Packing::message`] holds.
 pub fn long_message() -> String {
-    (0..30).map(|line| format!("line {line} of a long message that repeats itself; ")).collect()
+    (0..30).map(|line| format!("line {line} of a long message that repeats itself; ")).collect::<Vec<_>>().concat()
 }
 
 /// A file that is being written.

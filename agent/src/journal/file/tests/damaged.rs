@@ -26,35 +26,60 @@ fn a_damaged_field_costs_itself_alone_when_the_rest_is_asked_for() {
     assert_eq!(file.read().unwrap().unwrap().unreadable(), 0);
 }
 
+/// What is wrong, and how it comes about.
+type Harm = (&'static str, fn(&mut JournalWriter));
+
+/// The third array of a hundred entries lists 13 to 36.
+const BREAKS: [Harm; 4] = [
+    ("it ends", |writer| writer.put_u64(writer.arrays[1] + 16, 0)),
+    ("it goes back", |writer| writer.put_u64(writer.arrays[1] + 16, writer.arrays[0])),
+    ("it goes nowhere", |writer| writer.put_u64(writer.arrays[1] + 16, 1 << 40)),
+    ("it goes to something else", |writer| writer.put(writer.arrays[2], &[2])),
+];
+
 #[test]
-fn a_list_that_breaks_off_says_how_many_entries_are_lost() {
-    let whole = file_of(true, 100);
-    // The third array lists entries 13 to 36.
-    let changes: [(&str, &dyn Fn(&mut JournalWriter)); 4] = [
-        ("it ends", &|writer| writer.put_u64(writer.arrays[1] + 16, 0)),
-        ("it goes back", &|writer| writer.put_u64(writer.arrays[1] + 16, writer.arrays[0])),
-        ("it goes nowhere", &|writer| writer.put_u64(writer.arrays[1] + 16, 1 << 40)),
-        ("it goes to something else", &|writer| writer.put(writer.arrays[2], &[3])),
-    ];
-    for (what, change) in changes {
-        let mut writer = whole.clone();
-        change(&mut writer);
+fn where_the_list_breaks_off_entries_are_found_without_it() {
+    for (what, harm) in BREAKS {
+        let mut writer = file_of(true, 100);
+        harm(&mut writer);
         let mut file = open(writer.bytes);
-        assert_eq!(read_all(&mut file), (numbered(1..=12), 88), "{what}");
-        assert_eq!(file.place(), 100);
-        assert_eq!(file.find_realtime(RealtimeMicros(times(50).realtime)).unwrap(), 12, "{what}");
+        assert_eq!(read_all(&mut file), (numbered(1..=100), 0), "{what}");
+        assert_eq!((file.place(), file.searched()), (100, 88));
+        // The list leads to entry 12 only, wherever it was sought.
+        let place = file.find_realtime(RealtimeMicros(times(50).realtime)).unwrap();
+        assert_eq!(place, 12, "{what}");
+        file.go_to(place);
+        assert_eq!(read_all(&mut file), (numbered(13..=100), 0), "{what}");
+        file.go_to(50);
+        assert_eq!(file.peek().unwrap_err().missing, 50, "{what}");
     }
 }
 
 #[test]
-fn zeroes_in_the_list_are_lost_together() {
+fn where_nothing_leads_further_it_is_said_how_many_entries_are_lost() {
+    for (what, harm) in BREAKS {
+        let mut writer = file_of(true, 100);
+        harm(&mut writer);
+        // Between entries 40 and 41, what is no object.
+        writer.put_u64(writer.entries[39] + 8, 4);
+        let mut file = open(writer.bytes);
+        let (read, missing) = read_all(&mut file);
+        assert_eq!((read, missing), (numbered(1..=39), 61), "{what}");
+        assert_eq!(file.place(), 100);
+    }
+}
+
+#[test]
+fn zeroes_in_the_list_are_gone_around() {
     let mut writer = file_of(false, 100);
     writer.put(writer.arrays[2] + 24 + 8 * 2, &[0; 8 * 20]);
     let mut file = open(writer.bytes);
-    file.go_to(14);
-    assert_eq!(file.peek().unwrap_err().missing, 20);
-    file.go_to(0);
-    assert_eq!(read_all(&mut file), (numbered((1..=14).chain(35..=100)), 20));
+    assert_eq!(read_all(&mut file), (numbered(1..=100), 0));
+    file.go_to(20);
+    let damaged = file.peek().unwrap_err();
+    assert_eq!((damaged.missing, damaged.place), (14, 20));
+    file.step();
+    assert_eq!(file.peek().unwrap().unwrap().seqnum, 35);
 }
 
 #[test]
