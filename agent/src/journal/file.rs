@@ -4,7 +4,7 @@
 //! damaged. The format is the published one, <https://systemd.io/JOURNAL_FILE_FORMAT/>: regular and compact, and all three
 //! compressions. Two rules. Every byte is doubted: none makes the reader fall over, loop, or hold more than its bounds. And the reader
 //! never decides that something is lost: an inconsistency may be a write in progress, so it is told ([`Damaged`]) as often as it is
-//! met, until the caller goes over it ([`JournalFile::step`]).
+//! met, until the caller goes over it ([`JournalFile::step`]). Where only the list of entries is damaged, entries are found without it.
 //!
 //! The file is read with `pread`, never mapped: one that is cut under us is a short read. What a live writer adds is seen after
 //! [`JournalFile::refresh`].
@@ -12,13 +12,18 @@
 mod chain;
 mod damage;
 mod entry;
+#[cfg(any(test, fuzzing))]
+pub mod fixtures;
 mod header;
 mod known;
 mod lz4;
 mod object;
 mod payload;
+mod recover;
 mod seek;
 mod source;
+#[cfg(test)]
+mod tests;
 mod values;
 mod wanted;
 mod xz;
@@ -50,6 +55,12 @@ pub struct JournalFile<S> {
     place: u64,
     /// The next entry, if it was looked at.
     peeked: Option<Entry>,
+    /// Where the entry before the next one ends, if that is known.
+    after: Option<u64>,
+    /// The list of entries is damaged: the next one is looked for where it must be.
+    searching: bool,
+    /// How many entries were found so.
+    searched: u64,
     /// How many entries [`Self::step`] goes over: more than one where the way to several is lost.
     stride: u64,
 }
@@ -61,16 +72,9 @@ impl<S: ReadAt> JournalFile<S> {
         let layout = header.layout();
         let mut bytes = Bytes::new(source);
         bytes.set_end(&header);
-        Ok(Self {
-            bytes,
-            header,
-            layout,
-            chain: Chain::default(),
-            reading: Reading::new(wanted),
-            place: 0,
-            peeked: None,
-            stride: 1,
-        })
+        let (chain, reading, after) = (Chain::default(), Reading::new(wanted), Some(header.objects));
+        let (place, peeked, searching, searched, stride) = (0, None, false, 0, 1);
+        Ok(Self { bytes, header, layout, chain, reading, place, peeked, after, searching, searched, stride })
     }
 
     /// What the file said of itself when it was opened or last refreshed.
@@ -89,9 +93,11 @@ impl<S: ReadAt> JournalFile<S> {
         if header.file_id != self.header.file_id || header.layout() != self.layout {
             return Err(OpenError::Replaced);
         }
-        if header.differs(&self.header) {
+        if header != self.header {
             // Windows may end where the writer has gone on since.
-            self.forget_windows();
+            self.bytes.forget();
+            self.chain.refresh();
+            self.searching = false;
         }
         self.bytes.set_end(&header);
         self.header = header;
@@ -108,6 +114,8 @@ impl<S: ReadAt> JournalFile<S> {
         if place != self.place {
             self.place = place;
             self.peeked = None;
+            self.after = (place == 0).then_some(self.header.objects);
+            self.searching = false;
             self.stride = 1;
         }
     }
@@ -133,10 +141,21 @@ impl<S: ReadAt> JournalFile<S> {
     /// these. At the end it does nothing.
     pub fn step(&mut self) {
         if self.place < self.header.n_entries {
+            self.after = self.peeked.map(|entry| self.end(&entry));
             self.place = self.place.saturating_add(self.stride).min(self.header.n_entries);
         }
         self.peeked = None;
         self.stride = 1;
+    }
+
+    /// How many entries were found although the list of entries, being damaged, did not lead to them.
+    pub fn searched(&self) -> u64 {
+        self.searched
+    }
+
+    /// How many bytes of memory its buffers have.
+    pub fn held(&self) -> usize {
+        self.bytes.held() + self.chain.held() + self.reading.held()
     }
 
     /// Gives up all buffers and all that is remembered of values. A file that is open and idle then costs a few hundred bytes; reading
@@ -154,21 +173,47 @@ impl<S: ReadAt> JournalFile<S> {
         if self.place >= self.header.n_entries {
             return Ok(None);
         }
-        let found = self.chain.entry_at(&self.bytes, &self.header, self.place).and_then(|at| {
-            let entry = self.bytes.room(at).and_then(|room| {
-                let bytes = self.bytes.ahead(at, Entry::HEAD)?;
-                Entry::parse(at, bytes, room, self.header.seqnum_id, self.layout)
-            });
-            entry.map_err(|flaw| Lost { at, flaw, entries: 1 })
-        });
-        match found {
+        match self.find().and_then(|at| self.entry(at)) {
             Ok(entry) => {
-                self.bytes.walked(entry.at + entry.size(self.layout) as u64);
+                self.bytes.walked(self.end(&entry));
                 self.peeked = Some(entry);
                 Ok(self.peeked)
             }
             Err(lost) => Err(self.damaged(lost)),
         }
+    }
+
+    /// Where the next entry is: as the list says, or where it has to be if the list is damaged.
+    fn find(&mut self) -> Result<u64, Lost> {
+        if !self.searching {
+            match self.chain.entry_at(&self.bytes, &self.header, self.place) {
+                Err(Lost { flaw, .. }) if !matches!(flaw, Flaw::Io(_)) => {}
+                found => return found,
+            }
+        }
+        let after = self.after.or_else(|| {
+            let before = self.chain.entry_at(&self.bytes, &self.header, self.place.checked_sub(1)?).ok()?;
+            self.entry(before).ok().map(|entry| self.end(&entry))
+        });
+        if let Some(at) = after.and_then(|after| recover::next_entry(&mut self.bytes, after)) {
+            self.searching = true;
+            self.searched += 1;
+            return Ok(at);
+        }
+        self.searching = false;
+        self.chain.entry_at(&self.bytes, &self.header, self.place)
+    }
+
+    fn entry(&mut self, at: u64) -> Result<Entry, Lost> {
+        let entry = self.bytes.room(at).and_then(|room| {
+            let bytes = self.bytes.ahead(at, Entry::HEAD)?;
+            Entry::parse(at, bytes, room, self.header.seqnum_id, self.layout)
+        });
+        entry.map_err(|flaw| Lost { at, flaw, entries: 1 })
+    }
+
+    fn end(&self, entry: &Entry) -> u64 {
+        entry.at + entry.size(self.layout) as u64
     }
 
     fn read_entry(&mut self, lenient: bool) -> Result<Option<EntryView<'_>>, Damaged> {
@@ -182,13 +227,9 @@ impl<S: ReadAt> JournalFile<S> {
 
     /// Says what is lost. What was read of it is forgotten: the next look may find it mended.
     fn damaged(&mut self, lost: Lost) -> Damaged {
-        self.forget_windows();
-        self.stride = lost.entries;
-        Damaged { place: self.place, offset: lost.at, missing: lost.entries, flaw: lost.flaw }
-    }
-
-    fn forget_windows(&mut self) {
         self.bytes.forget();
         self.chain.forget();
+        self.stride = lost.entries;
+        Damaged { place: self.place, offset: lost.at, missing: lost.entries, flaw: lost.flaw }
     }
 }

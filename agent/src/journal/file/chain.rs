@@ -87,10 +87,19 @@ impl Chain {
         Ok(array)
     }
 
-    /// What stands in the list may have changed.
+    /// There may be more of the list.
+    pub(super) fn refresh(&mut self) {
+        self.window.forget();
+    }
+
+    /// The list is damaged: what was read of it may have been damaged already.
     pub(super) fn forget(&mut self) {
         self.window.forget();
         self.array = None;
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.window.held()
     }
 
     pub(super) fn release(&mut self) {

@@ -58,8 +58,7 @@ impl Reading {
         self.values.begin(self.wanted.len());
         let object = bytes.ahead(entry.at, entry.size(layout)).map_err(|flaw| Lost { at: entry.at, flaw, entries: 1 })?;
         self.items.clear();
-        let items = object.get(Entry::HEAD..).unwrap_or_default().chunks_exact(layout.entry_item() as usize);
-        self.items.extend(items.take(entry.items).filter_map(|item| layout.offset(item)));
+        layout.offsets(object.get(Entry::HEAD..entry.size(layout)).unwrap_or_default(), &mut self.items);
         for index in 0..self.items.len() {
             let at = self.items[index]; // nothing adds or removes items meanwhile
             match self.known.get(at) {
@@ -85,6 +84,11 @@ impl Reading {
     /// What the last [`Self::read`] found of the entry with this head.
     pub(super) fn view(&self, head: EntryHead) -> EntryView<'_> {
         EntryView { head, known: self.known.bytes(), values: &self.values }
+    }
+
+    /// Bytes of memory, without what a decoder has: some 200 KiB while compressed payloads are read.
+    pub(super) fn held(&self) -> usize {
+        self.known.held() + self.values.held() + self.items.capacity() * size_of::<u64>() + self.plain.capacity()
     }
 
     /// Gives up all memory.

@@ -113,6 +113,16 @@ impl Layout {
         if self.compact { 72 } else { 64 }
     }
 
+    /// Appends the offsets in `items`, of an entry, to `offsets`.
+    pub(super) fn offsets(self, items: &[u8], offsets: &mut Vec<u64>) {
+        if self.compact {
+            offsets.extend(items.as_chunks().0.iter().map(|item| u64::from(u32::from_le_bytes(*item))));
+        } else {
+            // Behind each offset stands a hash.
+            offsets.extend(items.as_chunks().0.iter().step_by(2).map(|item| u64::from_le_bytes(*item)));
+        }
+    }
+
     /// The offset at the beginning of an item.
     pub(super) fn offset(self, item: &[u8]) -> Option<u64> {
         if self.compact { u32_at(item, 0).map(u64::from) } else { u64_at(item, 0) }
@@ -173,10 +183,5 @@ impl Header {
 
     pub(super) fn layout(&self) -> Layout {
         Layout { compact: self.incompatible_flags & COMPACT != 0 }
-    }
-
-    /// Whether something was written between this header and `earlier`.
-    pub(super) fn differs(&self, earlier: &Self) -> bool {
-        self != earlier
     }
 }

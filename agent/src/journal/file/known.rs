@@ -83,6 +83,11 @@ impl Known {
         Some(from)
     }
 
+    /// Bytes of memory.
+    pub(super) fn held(&self) -> usize {
+        self.facts.capacity() * (size_of::<(u64, Fact)>() + 1) * 8 / 7 + self.bytes.capacity()
+    }
+
     /// Forgets all, and gives the memory back.
     pub(super) fn release(&mut self) {
         *self = Self::default();

@@ -57,3 +57,45 @@ fn take_byte(rest: &mut &[u8]) -> Option<u8> {
     *rest = after;
     Some(byte)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(block: &[u8], limit: usize) -> Option<String> {
+        let mut out = b"before ".to_vec();
+        decode(block, &mut out, limit)?;
+        Some(String::from_utf8_lossy(&out).into_owned())
+    }
+
+    #[test]
+    fn literals_and_copies_are_decoded_as_far_as_asked() {
+        // "abc", nine bytes from three before, "!" as the end.
+        let block = b"\x35abc\x03\0\x10!";
+        let whole = "before abcabcabcabc!";
+        for limit in 0..20 {
+            assert_eq!(decoded(block, limit).as_deref(), Some(&whole[..whole.len().min(7 + limit)]), "{limit}");
+        }
+        // A copy of one byte, longer than its half of the token says.
+        assert_eq!(decoded(b"\x1fx\x01\0\x02\x00", 100).unwrap(), format!("before {}", "x".repeat(1 + 4 + 15 + 2)));
+        // Literals that go on over 255.
+        let long = [&b"\xf0\xff\x01"[..], &[b'y'; 271]].concat();
+        assert_eq!(decoded(&long, 1000).unwrap().len(), 7 + 271);
+    }
+
+    #[test]
+    fn what_is_no_block_is_not_decoded() {
+        let blocks: [&[u8]; 7] = [
+            b"",
+            b"\x30ab",           // fewer literals than it says
+            b"\x10a\x00\0\x10b", // a copy from nowhere
+            b"\x10a\x02\0\x10b", // a copy from before the beginning
+            b"\x10a\x01",        // half an offset
+            b"\xf0\xff\xff",     // a length without an end
+            b"\x1fa\x01\0\xff",  // likewise, of a copy
+        ];
+        for block in blocks {
+            assert_eq!(decoded(block, 1000), None, "{block:?}");
+        }
+    }
+}

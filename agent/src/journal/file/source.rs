@@ -93,6 +93,11 @@ impl Window {
         Ok(())
     }
 
+    /// Bytes of memory.
+    pub(super) fn held(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// What it has is not to be relied on any more.
     pub(super) fn forget(&mut self) {
         self.bytes.clear();
@@ -188,6 +193,10 @@ impl<S: ReadAt> Bytes<S> {
         if self.aside.bytes.capacity() > ASIDE_KEPT {
             self.aside.release();
         }
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.ahead.held() + self.aside.held()
     }
 
     pub(super) fn forget(&mut self) {

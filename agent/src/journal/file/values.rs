@@ -77,6 +77,11 @@ impl Values {
         self.list.iter().skip(from).filter(move |value| value.field == field)
     }
 
+    /// Bytes of memory.
+    pub(super) fn held(&self) -> usize {
+        self.list.capacity() * size_of::<Value>() + self.first.capacity() * size_of::<u16>() + self.bytes.capacity()
+    }
+
     pub(super) fn release(&mut self) {
         *self = Self::default();
     }
