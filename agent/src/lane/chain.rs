@@ -309,14 +309,23 @@ impl ChainLane {
                 if !self.finishing.iter().any(|(number, _)| *number == open.segment.number) {
                     self.finishing.push((open.segment.number, sequence));
                 }
-                continue;
+                // Of a set, a file that nothing is said of was finished before: not by a batch that has no answer yet.
+                if self.journal.is_none() {
+                    continue;
+                }
             }
             if let Some(identity) = open.identify(self.parts) {
                 segments.push((self.number, open.segment.number, identity));
             }
             cursors.push(open.cursor(self.parts));
         }
-        cursors.extend(self.journal.iter().flat_map(|journal| journal.gone()).cloned());
+        if let Some(journal) = &self.journal {
+            cursors.extend(journal.gone().iter().cloned());
+            // Of a file that is newer than all that are named, the next run knows that this lane has not met it.
+            if let Some(newest) = self.newest.filter(|newest| cursors.iter().all(|cursor| cursor.segment != *newest)) {
+                cursors.push(Cursor { segment: newest, at: u64::MAX, ..Cursor::default() });
+            }
+        }
         Move { chain: self.number, cursors, stamps: std::mem::take(&mut self.stamps), newest: self.newest() }
     }
 

@@ -7,6 +7,8 @@
 mod source;
 mod streams;
 mod taking;
+#[cfg(test)]
+mod tests;
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -402,9 +404,14 @@ impl JournalLane {
         }
         warn!(path = %open.segment.path().display(), %error, "journal: a file is left out");
         open.done = true;
+        // So marked, it is counted once and not at every start.
+        let was_known = std::mem::replace(&mut open.marks[0], Mark { at: u64::MAX, ..Mark::default() }).at == u64::MAX;
         let number = open.segment.number;
         self.sources.retain(|source| source.number != number);
         chain.touch();
+        if was_known {
+            return;
+        }
         withhold(chain, around, Fate::Unknown, &self.reasons.unreadable, Extent { bytes: 0, lines: 1 });
     }
 

@@ -10,11 +10,12 @@ use proto::labels::Labels;
 use proto::loki::decode::{PushEntry, decode_protobuf};
 use tokio::sync::mpsc;
 
-use super::{Connections, Lane, Settings, lock};
+use super::{Connections, HostIds, Lane, Settings, lock};
 use crate::batch::{Limits, Sealed, Withheld};
 use crate::checkpoint::Record;
 use crate::config::patterns::name_globs;
 use crate::host_root::HostRoot;
+use crate::journal::file::Id128;
 use crate::ledger::Fate;
 use crate::metrics::TailCounters;
 use crate::position_log::{PositionLog, Remembered};
@@ -81,7 +82,7 @@ impl Stage {
             order_window: None,
             once: false,
             show_unterminated: false,
-            host: crate::lane::HostIds::default(),
+            host: HostIds { machine: None, boot: Some(Id128([1; 16])) },
         };
         let lane = Lane::new(settings, with);
         let counters = Arc::new(TailCounters::default());
