@@ -43,7 +43,7 @@ use header::Layout;
 use object::Entry;
 use source::Bytes;
 
-/// A journal file, read entry by entry. It holds buffers only while it is read, at most some 700 KiB beside one very long value;
+/// A journal file, read entry by entry. It holds buffers only while it is read, at most some 900 KiB beside one very long value;
 /// [`JournalFile::shrink`] gives them up.
 pub struct JournalFile<S> {
     bytes: Bytes<S>,
