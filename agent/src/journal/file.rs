@@ -43,7 +43,7 @@ use header::Layout;
 use object::Entry;
 use source::Bytes;
 
-/// A journal file, read entry by entry. It holds buffers only while it is read, at most some 700 KiB beside one very long value;
+/// A journal file, read entry by entry. It holds buffers only while it is read, at most some 900 KiB beside one very long value;
 /// [`JournalFile::shrink`] gives them up.
 pub struct JournalFile<S> {
     bytes: Bytes<S>,
@@ -187,8 +187,10 @@ impl<S: ReadAt> JournalFile<S> {
     fn find(&mut self) -> Result<u64, Lost> {
         if !self.searching {
             match self.chain.entry_at(&self.bytes, &self.header, self.place) {
-                Err(Lost { flaw, .. }) if !matches!(flaw, Flaw::Io(_)) => {}
-                found => return found,
+                // What is appended comes later in the file: nothing is read twice, however often it is listed.
+                Ok(at) if self.after.is_none_or(|after| after <= at) => return Ok(at),
+                Err(lost) if matches!(lost.flaw, Flaw::Io(_)) => return Err(lost),
+                _ => {}
             }
         }
         let after = self.after.or_else(|| {
@@ -201,7 +203,8 @@ impl<S: ReadAt> JournalFile<S> {
             return Ok(at);
         }
         self.searching = false;
-        self.chain.entry_at(&self.bytes, &self.header, self.place)
+        let at = self.chain.entry_at(&self.bytes, &self.header, self.place)?;
+        if after.is_none_or(|after| after <= at) { Ok(at) } else { Err(Lost { at, flaw: Flaw::Circle, entries: 1 }) }
     }
 
     fn entry(&mut self, at: u64) -> Result<Entry, Lost> {

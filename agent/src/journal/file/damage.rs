@@ -64,8 +64,8 @@ pub enum Flaw {
     /// The list of entries has nothing where something should be: not yet written, or zeroed.
     #[error("the list of entries is empty")]
     Empty,
-    /// The list of entries goes back to where it was.
-    #[error("the list of entries goes in a circle")]
+    /// The list of entries goes back in the file.
+    #[error("the list of entries goes back")]
     Circle,
     /// The entry's number or its times cannot be.
     #[error("an entry's number or times cannot be")]

@@ -165,7 +165,8 @@ impl Reading {
     }
 
     fn unwanted(&mut self, data: &Data) {
-        if data.again {
+        // To find out cost much if it was compressed.
+        if data.again || data.compression != Compression::None {
             self.known.remember_unwanted(data.at);
         }
     }

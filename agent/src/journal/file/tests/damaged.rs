@@ -70,6 +70,13 @@ fn where_nothing_leads_further_it_is_said_how_many_entries_are_lost() {
 }
 
 #[test]
+fn an_entry_that_is_listed_twice_is_read_once() {
+    let mut writer = file_of(false, 12);
+    writer.put_u64(writer.arrays[1] + 24 + 8 * 3, writer.entries[2]);
+    assert_eq!(read_all(&mut open(writer.bytes)), (numbered(1..=12), 0));
+}
+
+#[test]
 fn zeroes_in_the_list_are_gone_around() {
     let mut writer = file_of(false, 100);
     writer.put(writer.arrays[2] + 24 + 8 * 2, &[0; 8 * 20]);

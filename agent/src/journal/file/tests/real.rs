@@ -115,7 +115,7 @@ fn a_journal_is_followed_while_journald_writes_it() {
     let mut file = JournalFile::open(File::open(&path).unwrap(), Arc::new(Wanted::new(&fields))).unwrap();
     let mut seen = Vec::new();
     for number in 0..400_u32 {
-        let message = if number % 7 == 0 { long_message() } else { format!("message {}", number % 50) };
+        let message = if number.is_multiple_of(7) { long_message() } else { format!("message {}", number % 50) };
         wait::for_condition("room in journald's queue", PATIENCE, || {
             socket.send(format!("MESSAGE={message}\nNUMBER={number}\nFILLER={number}\n").as_bytes()).is_ok()
         });
@@ -137,7 +137,7 @@ fn follow(file: &mut JournalFile<File>, seen: &mut Vec<u32>) {
     while let Ok(Some(entry)) = file.read() {
         if let Some(number) = entry.get(FieldId(1)) {
             let number: u32 = String::from_utf8_lossy(number).parse().unwrap();
-            let message = if number % 7 == 0 { long_message() } else { format!("message {}", number % 50) };
+            let message = if number.is_multiple_of(7) { long_message() } else { format!("message {}", number % 50) };
             assert_eq!(entry.get(MESSAGE), Some(message.as_bytes()));
             seen.push(number);
         }
