@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::ledger::{Delta, Ledger};
 use crate::tail::identity::{FileId, Fingerprint, Marker};
+use crate::tail::origin::is_set;
 use crate::tail::segment::SegmentNumber;
 
 mod codec;
@@ -44,6 +45,27 @@ pub struct Cursor {
     pub mid_line: bool,
     /// Parts of which everything before a later byte is settled too.
     pub ahead: Vec<(Part, u64)>,
+    /// Of a journal file, in which `at` counts entries: the last one before `at`.
+    pub entry: Option<EntryPlace>,
+}
+
+/// Which entry of a journal was settled last: what tells a copy of it and a gap behind it, even when its file is gone.
+///
+/// Ids are kept as XXH3: they are only compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EntryPlace {
+    /// The name of the journal's directory: machine, and namespace if there is one.
+    pub directory: u64,
+    /// Whether the file is one of those in memory, which are copied when the disk is there.
+    pub in_memory: bool,
+    /// `seqnum_id`: entries with the same were numbered by the same journald.
+    pub sequence: u64,
+    /// The entry's number.
+    pub seqnum: u64,
+    /// Of which boot.
+    pub boot: u64,
+    /// When, microseconds since that boot.
+    pub monotonic: u64,
 }
 
 /// From this byte on, records without a time of their own have this time, each a nanosecond after the one before.
@@ -252,11 +274,29 @@ pub fn hold_back_newest(before: &[Newest], after: &[Newest], part: Part) -> Vec<
 }
 
 impl Standing {
-    fn take(&mut self, step: Move) {
+    /// `adds`: the move names the newest times of the streams that it touches alone.
+    fn take(&mut self, step: Move, adds: bool) {
         self.cursors.insert(step.chain, step.cursors);
-        self.newest.insert(step.chain, step.newest);
+        if !adds {
+            self.newest.insert(step.chain, step.newest);
+            return;
+        }
+        let known = self.newest.entry(step.chain).or_default();
+        for newest in step.newest {
+            match known.iter_mut().find(|known| (known.stream, known.part) == (newest.stream, newest.part)) {
+                Some(known) => *known = newest,
+                None => known.push(newest),
+            }
+        }
+        if known.len() > NEWEST_MAX {
+            known.sort_by_key(|newest| std::cmp::Reverse(newest.time));
+            known.truncate(NEWEST_MAX);
+        }
     }
 }
+
+/// Streams of one chain whose newest times are kept.
+const NEWEST_MAX: usize = 2000;
 
 /// Everything that the log says.
 #[derive(Clone, Debug, Default)]
@@ -305,8 +345,9 @@ impl Positions {
             Record::Moved { destination, seen, moves, ledger } => {
                 if let Some(standing) = self.destinations.get_mut(&destination) {
                     standing.seen = seen;
-                    for step in moves.into_iter().filter(|step| self.chains.contains_key(&step.chain)) {
-                        standing.take(step);
+                    for step in moves {
+                        let Some(key) = self.chains.get(&step.chain) else { continue };
+                        standing.take(step, is_set(key));
                     }
                 }
                 self.enter(destination, &ledger);
@@ -341,8 +382,9 @@ impl Positions {
     fn settle(&mut self, destination: u32, sequence: u64, except: Vec<Move>) {
         let Some(standing) = self.destinations.get_mut(&destination) else { return };
         let Some(announced) = standing.announced.take_if(|announced| announced.sequence == sequence) else { return };
-        for step in announced.moves.into_iter().chain(except).filter(|step| self.chains.contains_key(&step.chain)) {
-            standing.take(step);
+        for step in announced.moves.into_iter().chain(except) {
+            let Some(key) = self.chains.get(&step.chain) else { continue };
+            standing.take(step, is_set(key));
         }
     }
 
@@ -356,9 +398,13 @@ impl Positions {
         }
     }
 
-    /// Drops what no cursor needs: segments that every destination has left behind.
+    /// Drops what no cursor needs: segments that every destination has left behind. Of a set of files all stay that are there: see
+    /// [`Positions::keep_segments`].
     pub fn prune(&mut self) {
         for (chain, segments) in &mut self.segments {
+            if self.chains.get(chain).is_some_and(|key| is_set(key)) {
+                continue;
+            }
             let used = |number: SegmentNumber| {
                 self.destinations.values().any(|standing| {
                     let announced = standing.announced.iter().flat_map(|announced| &announced.moves);
@@ -370,6 +416,19 @@ impl Positions {
             segments.retain(|number, _| used(*number));
         }
         self.segments.retain(|_, segments| !segments.is_empty());
+    }
+
+    /// Of a set of files these and no others are there: the rest is dropped, but for what a cursor speaks of.
+    pub fn keep_segments(&mut self, chain: u32, there: &[SegmentNumber]) {
+        let Some(segments) = self.segments.get_mut(&chain) else { return };
+        let mut spoken_of = std::collections::BTreeSet::new();
+        for standing in self.destinations.values() {
+            let announced = standing.announced.iter().flat_map(|announced| &announced.moves);
+            let announced = announced.filter(|step| step.chain == chain).flat_map(|step| &step.cursors);
+            let settled = standing.cursors.get(&chain).into_iter().flatten();
+            spoken_of.extend(announced.chain(settled).map(|cursor| cursor.segment));
+        }
+        segments.retain(|number, _| there.contains(number) || spoken_of.contains(number));
     }
 
     /// Whether a destination has something of the chain to read again: a place in a file, or a batch whose answer never came.

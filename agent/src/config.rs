@@ -48,7 +48,7 @@ impl Loaded {
         let at = At::outside(&self.file.as_ref().map_or("agent".into(), |file| file.to_string_lossy()));
         let mut problems = Problems::default();
         let logs = &self.config.logs;
-        if logs.files.is_empty() && logs.pods.is_none() && logs.changes.is_none() {
+        if logs.files.is_empty() && logs.pods.is_none() && logs.journal.is_none() && logs.changes.is_none() {
             problems.push(&at, "nothing to read: no input is configured, and none was found on this node; add one to `logs`, or give --file JOB=GLOB");
             for finding in &self.findings {
                 problems.push(&at, finding.to_string());

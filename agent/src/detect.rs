@@ -10,7 +10,7 @@ use crate::config::patterns;
 use crate::host_root::HostRoot;
 
 /// What the agent knows to look for. One more is one row.
-const SOURCES: [Source; 3] = [
+const SOURCES: [Source; 4] = [
     Source {
         what: "Kubernetes audit log",
         section: Section::Files,
@@ -39,6 +39,13 @@ const SOURCES: [Source; 3] = [
         // Vault in a cluster has its audit log in a pod's output, by way of a container that follows the file.
         input: |_| "    routes: [{pods: \"vault/*\", container: audit-tail, format: vault-audit, job: vault-audit}]\n".to_owned(),
     },
+    Source {
+        what: "journal",
+        section: Section::Journal,
+        places: &["/var/log/journal/", "/run/log/journal/"],
+        // Who logs in, which packets a policy logs, and trouble; the rest of the journal is for whoever asks for it.
+        input: |_| "    - preset: sshd\n    - preset: calico-flow\n    - preset: node-journal\n".to_owned(),
+    },
 ];
 
 /// One kind of thing to look for.
@@ -56,6 +63,7 @@ struct Source {
 enum Section {
     Files,
     Pods,
+    Journal,
 }
 
 /// What was seen of one source.
@@ -104,7 +112,7 @@ pub struct Detected {
 /// Looks for every source in the host's tree.
 pub fn look(root: &HostRoot) -> Detected {
     let mut findings = Vec::new();
-    let (mut files, mut pods) = (String::new(), String::new());
+    let (mut files, mut pods, mut journal) = (String::new(), String::new(), String::new());
     for source in SOURCES {
         let seen: Vec<(&str, io::Result<()>)> =
             source.places.iter().filter_map(|&place| Some((place, look_at(root, place)?))).collect();
@@ -117,12 +125,16 @@ pub fn look(root: &HostRoot) -> Detected {
         };
         findings.push(Finding { what: source.what, place, found });
         if !there.is_empty() {
-            let section = if source.section == Section::Files { &mut files } else { &mut pods };
+            let section = match source.section {
+                Section::Files => &mut files,
+                Section::Pods => &mut pods,
+                Section::Journal => &mut journal,
+            };
             section.push_str(&(source.input)(&there));
         }
     }
     let mut inputs = String::from("logs:\n");
-    for (name, section) in [("files", files), ("pods", pods)] {
+    for (name, section) in [("files", files), ("pods", pods), ("journal", journal)] {
         if !section.is_empty() {
             inputs.extend(["  ", name, ":\n", &section]);
         }

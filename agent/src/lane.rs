@@ -5,10 +5,12 @@
 
 mod beginning;
 pub mod chain;
+pub mod deliver;
 mod giving_up;
 #[cfg(test)]
 mod gone_tests;
 pub mod join;
+pub mod journal;
 pub mod reading;
 pub mod standing;
 #[cfg(test)]
@@ -29,6 +31,7 @@ use tracing::warn;
 use crate::batch::{Batch, Limits, Sealed, Steps};
 use crate::checkpoint::Record;
 use crate::config::patterns::Globs;
+use crate::journal::file::Id128;
 use crate::ledger::Fate;
 use crate::metrics::LaneCounters;
 use crate::position_log::PositionLog;
@@ -73,6 +76,17 @@ pub struct Settings {
     pub once: bool,
     /// Show a last line without newline.
     pub show_unterminated: bool,
+    /// What tells this host's journal from others'.
+    pub host: HostIds,
+}
+
+/// What this host calls itself where names do not matter.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HostIds {
+    /// machine-id(5); `None` if it cannot be read.
+    pub machine: Option<Id128>,
+    /// The present boot.
+    pub boot: Option<Id128>,
 }
 
 impl Settings {

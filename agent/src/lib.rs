@@ -7,6 +7,7 @@ pub mod pipeline;
 
 pub mod changes;
 pub mod host_root;
+pub mod journal;
 pub mod tail;
 pub mod wake;
 

@@ -24,7 +24,8 @@ use crate::changes::{self, Changes};
 use crate::config::checked::{ChangesInput, Config, FileInput, Format, JsonFormat, LokiOutput, LongLines};
 use crate::config::patterns::{Globs, name_globs};
 use crate::host_root::HostRoot;
-use crate::lane::{self, Lane, chain, lock};
+use crate::journal::file::Id128;
+use crate::lane::{self, HostIds, Lane, chain, lock};
 use crate::listener::{self, Status};
 use crate::metrics::{LaneCounters, SinkCounters, TailCounters, Unreadable};
 use crate::position_log::{PositionLog, Remembered, StateError};
@@ -161,7 +162,7 @@ pub async fn run(
             outlet,
             used_bodies,
         };
-        let lane = Lane::new(settings(config, output, options.once), with);
+        let lane = Lane::new(settings(config, output, options), with);
         let number = lock(&log).destination(&output.name);
         let with = loki::Connections {
             log: Arc::clone(&log),
@@ -258,8 +259,7 @@ pub fn dry_run(config: &Config, options: &Options, style: Style, out: &mut impl 
         used_bodies,
     };
     let output = config.outputs.loki.first();
-    let mut settings =
-        output.map_or_else(|| any_destination(config, options.once), |output| settings(config, output, options.once));
+    let mut settings = output.map_or_else(|| any_destination(config, options), |output| settings(config, output, options));
     // Without state nothing would ever be too old for a destination that is not asked.
     settings.entry_age_max = None;
     settings.order_window = None;
@@ -344,6 +344,7 @@ fn scout(
     let inputs = Inputs {
         files: files.map(|input| (Arc::new(input.clone()), globs(&input.paths))).collect(),
         pods: config.logs.pods.clone().map(Arc::new),
+        journal: config.logs.journal.clone().map(Arc::new),
     };
     let wakes = running.iter().map(|running| Arc::clone(&running.wake)).collect();
     Scout::new(Arc::clone(catalog), inputs, wakes, Arc::clone(unreadable), bounds, options.inotify)
@@ -391,7 +392,7 @@ fn spool_of(output: &LokiOutput, state: &Path, log: &mut PositionLog) -> Option<
     open_spool(&state.join("spool").join(name.trim_start_matches('.')), output.spool, &output.name, log)
 }
 
-fn settings(config: &Config, output: &LokiOutput, once: bool) -> lane::Settings {
+fn settings(config: &Config, output: &LokiOutput, options: &Options) -> lane::Settings {
     lane::Settings {
         destination: output.name.clone(),
         jobs: output.jobs.clone(),
@@ -399,12 +400,12 @@ fn settings(config: &Config, output: &LokiOutput, once: bool) -> lane::Settings 
         line_max: output.max_line,
         entry_age_max: output.max_entry_age,
         order_window: output.order_window,
-        ..any_destination(config, once)
+        ..any_destination(config, options)
     }
 }
 
 /// What holds for a dry run without a destination: Loki's own limits.
-fn any_destination(config: &Config, once: bool) -> lane::Settings {
+fn any_destination(config: &Config, options: &Options) -> lane::Settings {
     let labels: BTreeMap<&String, &String> = config.labels.iter().collect();
     lane::Settings {
         destination: "dry run".to_owned(),
@@ -415,7 +416,21 @@ fn any_destination(config: &Config, once: bool) -> lane::Settings {
         line_max: proto::loki::limits::LINE_BYTES,
         entry_age_max: None,
         order_window: None,
-        once,
+        once: options.once,
         show_unterminated: false,
+        host: host_ids(&options.root),
     }
+}
+
+/// What cannot be read is not known: then every journal counts as this host's.
+fn host_ids(root: &HostRoot) -> HostIds {
+    let machine = root.open(Path::new("/etc/machine-id")).and_then(io::read_to_string).ok();
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
+    // 32 hex digits; the kernel writes dashes between them.
+    let parse = |text: String| {
+        let digits = text.trim().replace('-', "");
+        let number = u128::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 32);
+        number.map(|number| Id128(number.to_be_bytes()))
+    };
+    HostIds { machine: machine.and_then(parse), boot: boot.and_then(parse) }
 }

@@ -17,7 +17,7 @@ use tracing::{error, info, warn};
 
 use crate::checkpoint::{self, Positions, Record, Standing};
 use crate::ledger::{Delta, Fate};
-use crate::tail::chain::{SavedChain, SavedSegment};
+use crate::tail::chain::{FinishedSegment, SavedChain, SavedSegment};
 use crate::tail::segment::SegmentNumber;
 
 mod forgetting;
@@ -228,6 +228,15 @@ impl PositionLog {
                     }
                 }
                 entry.segments.sort_by_key(|segment| segment.number);
+            }
+        }
+        for (chain, saved) in &mut saved {
+            for (number, identity) in self.positions.segments.get(chain).into_iter().flatten() {
+                if saved.segments.iter().all(|segment| segment.number != *number) {
+                    saved.next = saved.next.max(SegmentNumber(number.0 + 1));
+                    let (id, fingerprint) = (identity.id, identity.fingerprint);
+                    saved.finished.push(FinishedSegment { number: *number, id, fingerprint, mtime_ns: None });
+                }
             }
         }
         let keyed = saved.into_iter().filter_map(|(chain, saved)| Some((self.positions.chains.get(&chain)?.clone(), saved)));

@@ -12,9 +12,14 @@ pub mod time;
 pub mod cri;
 pub mod docker;
 pub mod event;
+pub mod journal_json;
 pub mod json_line;
 pub mod kube_audit;
 pub mod vault_audit;
+
+// What plain messages of the journal say.
+pub mod netfilter;
+pub mod sshd;
 
 // What becomes of an event that is too long for where it goes.
 pub mod reduce;

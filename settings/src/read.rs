@@ -161,6 +161,35 @@ impl Read for Labels {
     }
 }
 
+/// A map with keys of any name, in the order of the file.
+#[derive(Clone, Debug)]
+pub struct Entries<T>(pub Vec<(Spanned<String>, Spanned<T>)>);
+
+impl<T> Default for Entries<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Read> Read for Entries<T> {
+    fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut entries: Vec<(Spanned<String>, Spanned<T>)> = Vec::new();
+        for (key, node) in map(name, node, problems)? {
+            if let Some((first, _)) = entries.iter().find(|(other, _)| other.value == key.name) {
+                problems.push(&key.at, format!("`{}` stands twice, first in line {}", key.name, first.at.line));
+                continue;
+            }
+            let Some(value) = Spanned::read(&key.name, node, problems) else { continue };
+            entries.push((Spanned::new(key.name.clone(), key.at.clone()), value));
+        }
+        Some(Self(entries))
+    }
+
+    fn when_empty() -> Option<Self> {
+        Some(Self::default())
+    }
+}
+
 /// One of a few words.
 pub fn one_of<T: Copy>(name: &str, node: &Node, problems: &mut Problems, words: &[(&str, T)]) -> Option<T> {
     let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();

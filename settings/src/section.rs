@@ -13,9 +13,9 @@ macro_rules! section {
 
         impl $crate::read::Read for $name {
             fn read(name: &str, node: &$crate::yaml::Node, problems: &mut $crate::problem::Problems) -> Option<Self> {
-                let keys = [$(stringify!($key)),*];
+                let keys = [$($crate::section::key(stringify!($key))),*];
                 let section = $crate::read::Section::read(name, node, &keys, problems, |key| $elsewhere(name, key))?;
-                Some(Self { $($key: section.take(stringify!($key), problems),)* })
+                Some(Self { $($key: section.take($crate::section::key(stringify!($key)), problems),)* })
             }
 
             fn when_empty() -> Option<Self> {
@@ -24,11 +24,17 @@ macro_rules! section {
 
             fn keys(path: &str, keys: &mut Vec<String>) {
                 $(
-                    let key = if path.is_empty() { stringify!($key).to_owned() } else { format!("{path}.{}", stringify!($key)) };
+                    let key = $crate::section::key(stringify!($key));
+                    let key = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
                     keys.push(key.clone());
                     <$type as $crate::read::Read>::keys(&key, keys);
                 )*
             }
         }
     };
+}
+
+/// A key as it stands in the file: one that is a word of Rust is a raw identifier here.
+pub fn key(identifier: &'static str) -> &'static str {
+    identifier.strip_prefix("r#").unwrap_or(identifier)
 }

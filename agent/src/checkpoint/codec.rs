@@ -3,11 +3,16 @@
 
 use durable::frame::{self, Damage, Format};
 
-use super::{Cursor, Move, Newest, Part, Record, SegmentIdentity, Stamp, Ties};
+use super::{Cursor, EntryPlace, Move, Newest, Part, Record, SegmentIdentity, Stamp, Ties};
 use crate::ledger::{Delta, Fate};
 use crate::spool::{Share, Spooled};
 use crate::tail::identity::{FileId, Fingerprint, Marker};
 use crate::tail::segment::SegmentNumber;
+
+// The flags of a cursor.
+const MID_LINE: u8 = 1;
+const ENTRY: u8 = 2;
+const IN_MEMORY: u8 = 4;
 
 const FORMAT: Format = Format {
     header: b"picket-positions",
@@ -117,11 +122,20 @@ fn write_moves(moves: &[Move], out: &mut Vec<u8>) {
                 signed(ties.last, out);
                 number(u64::from(ties.added), out);
             }
-            out.push(u8::from(cursor.mid_line));
+            let in_memory = cursor.entry.is_some_and(|entry| entry.in_memory);
+            let flags = [(cursor.mid_line, MID_LINE), (cursor.entry.is_some(), ENTRY), (in_memory, IN_MEMORY)];
+            out.push(flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag).sum());
             number(cursor.ahead.len() as u64, out);
             for (part, at) in &cursor.ahead {
                 number(u64::from(part.0), out);
                 number(*at, out);
+            }
+            if let Some(entry) = &cursor.entry {
+                for id in [entry.directory, entry.sequence, entry.boot] {
+                    out.extend_from_slice(&id.to_le_bytes());
+                }
+                number(entry.seqnum, out);
+                number(entry.monotonic, out);
             }
         }
         number(step.stamps.len() as u64, out);
@@ -235,19 +249,22 @@ impl Reader<'_> {
         Some(Ties { last: self.signed()?, added: self.small()? })
     }
 
+    fn entry(&mut self, in_memory: bool) -> Option<EntryPlace> {
+        let (directory, sequence, boot) = (self.fixed()?, self.fixed()?, self.fixed()?);
+        Some(EntryPlace { directory, in_memory, sequence, seqnum: self.number()?, boot, monotonic: self.number()? })
+    }
+
     /// The inverse of [`write_moves`].
     fn moves(&mut self) -> Option<Vec<Move>> {
         self.list(|reader| {
             let chain = reader.small()?;
             let cursors = reader.list(|reader| {
-                Some(Cursor {
-                    segment: SegmentNumber(reader.number()?),
-                    at: reader.number()?,
-                    marker: Marker(reader.fixed()?),
-                    ties: [reader.ties()?, reader.ties()?],
-                    mid_line: reader.byte()? != 0,
-                    ahead: reader.list(|reader| Some((Part(reader.number()?.try_into().ok()?), reader.number()?)))?,
-                })
+                let (segment, at, marker) = (SegmentNumber(reader.number()?), reader.number()?, Marker(reader.fixed()?));
+                let ties = [reader.ties()?, reader.ties()?];
+                let flags = reader.byte()?;
+                let ahead = reader.list(|reader| Some((Part(reader.number()?.try_into().ok()?), reader.number()?)))?;
+                let entry = if flags & ENTRY == 0 { None } else { Some(reader.entry(flags & IN_MEMORY != 0)?) };
+                Some(Cursor { segment, at, marker, ties, mid_line: flags & MID_LINE != 0, ahead, entry })
             })?;
             let stamps = reader.list(|reader| {
                 Some(Stamp { segment: SegmentNumber(reader.number()?), from: reader.number()?, time: reader.signed()? })

@@ -127,6 +127,31 @@ fn a_part_that_is_refused_stays_where_it_was() {
     assert_eq!(hold_back_newest(&[], &after, Part(1)), [newest(0, 8)], "what was never settled has no newest");
 }
 
+#[test]
+fn of_the_journal_newest_times_add_up_and_files_that_are_there_stay_known() {
+    let mut positions = begun();
+    positions.apply(Record::Chain { id: 2, key: "journal".to_owned() });
+    for number in 0..4 {
+        let identity = SegmentIdentity::default();
+        positions.apply(Record::Segment { chain: 2, number: SegmentNumber(number), identity });
+    }
+    let cursors = vec![Cursor { segment: SegmentNumber(3), at: 7, ..Cursor::default() }];
+    let times =
+        |streams: &[u64], time| streams.iter().map(|stream| Newest { stream: *stream, part: Part(0), time }).collect::<Vec<_>>();
+    for (sequence, newest) in [(1, times(&[1, 2], 10)), (2, times(&[2], 20))] {
+        let step = Move { chain: 2, cursors: cursors.clone(), stamps: vec![], newest };
+        positions.apply(Record::Sending { destination: 0, sequence, seen: 9, moves: vec![step] });
+        positions.apply(Record::Settled { destination: 0, sequence, except: vec![], ledger: vec![] });
+    }
+    let expected: Vec<Newest> = times(&[1], 10).into_iter().chain(times(&[2], 20)).collect();
+    assert_eq!(positions.destinations[&0].newest[&2], expected);
+    positions.prune();
+    assert_eq!(positions.segments[&2].len(), 4, "those that were read to their end must not be read again");
+    positions.keep_segments(2, &[SegmentNumber(1)]);
+    let left: Vec<u64> = positions.segments[&2].keys().map(|number| number.0).collect();
+    assert_eq!(left, [1, 3], "one is there, and a cursor speaks of the other");
+}
+
 fn any_record() -> impl Strategy<Value = Record> {
     let cursor = (
         any::<u64>(),
@@ -136,14 +161,24 @@ fn any_record() -> impl Strategy<Value = Record> {
         any::<u32>(),
         any::<bool>(),
         proptest::collection::vec((any::<u16>(), any::<u64>()), 0..3),
+        proptest::option::of((any::<[u64; 5]>(), any::<bool>())),
     );
-    let cursor = cursor.prop_map(|(segment, at, marker, last, added, mid_line, ahead)| Cursor {
+    let entry = |([directory, sequence, seqnum, boot, monotonic], in_memory): ([u64; 5], bool)| EntryPlace {
+        directory,
+        in_memory,
+        sequence,
+        seqnum,
+        boot,
+        monotonic,
+    };
+    let cursor = cursor.prop_map(move |(segment, at, marker, last, added, mid_line, ahead, place)| Cursor {
         segment: SegmentNumber(segment),
         at,
         marker: Marker(marker),
         ties: [Ties { last, added }, Ties::default()],
         mid_line,
         ahead: ahead.into_iter().map(|(part, at)| (Part(part), at)).collect(),
+        entry: place.map(entry),
     });
     let stamp = (any::<u64>(), any::<u64>(), any::<i64>()).prop_map(|(segment, from, time)| Stamp {
         segment: SegmentNumber(segment),

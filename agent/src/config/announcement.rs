@@ -33,6 +33,11 @@ impl Display for Announcement<'_> {
         if let Some(pods) = &config.logs.pods {
             writeln!(f, "  reads    pods: {}", pods.root.display())?;
         }
+        if let Some(journal) = &config.logs.journal {
+            let jobs: Vec<&str> = journal.selections.iter().map(|selection| selection.job.as_str()).collect();
+            let directories: Vec<String> = journal.directories.iter().map(|path| path.display().to_string()).collect();
+            writeln!(f, "  reads    journal: {} ({})", directories.join(", "), jobs.join(", "))?;
+        }
         if let Some(changes) = &config.logs.changes {
             writeln!(f, "  watches  {}: {}", changes.job, changes.paths.join(", "))?;
         }

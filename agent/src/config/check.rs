@@ -2,6 +2,7 @@
 
 mod formats;
 mod inputs;
+mod journal;
 mod outputs;
 mod pods;
 
@@ -18,8 +19,8 @@ use settings::read::{Labels, Spanned};
 
 /// Labels that say where a line comes from, which no setting may override.
 const OWN_LABELS: [&str; 7] = ["job", "node", "filename", "stream", "namespace", "pod", "container"];
-/// Loki takes 15 labels a stream; a pod's stream has six of the agent's own.
-const LABELS_MAX: usize = 9;
+/// Loki takes 15 labels a stream; the journal's have seven of the agent's own, if they come from another host.
+const LABELS_MAX: usize = 8;
 /// Loki's limits in bytes.
 const LABEL_NAME_BYTES_MAX: usize = 1024;
 const LABEL_VALUE_BYTES_MAX: usize = 2048;

@@ -2,6 +2,8 @@
 //!
 //! Made only by `config::load`, from a file and from arguments; what stands here is valid.
 
+mod journal;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,6 +15,8 @@ use regex::bytes::Regex;
 
 use super::defaults;
 use super::patterns::Globs;
+
+pub use journal::{JournalInput, JournalSelection, MessageFormat, Priority, Proof, Start};
 
 /// Everything the agent does, as configured.
 #[derive(Clone, Debug)]
@@ -36,6 +40,8 @@ pub struct Logs {
     pub files: Vec<FileInput>,
     /// Pod logs under one root.
     pub pods: Option<PodInput>,
+    /// The journal.
+    pub journal: Option<JournalInput>,
     /// Files whose changes are themselves logged.
     pub changes: Option<ChangesInput>,
     /// Most bytes of deleted files that are held open for a destination that has not read them; above it the oldest is given up.
@@ -45,7 +51,7 @@ pub struct Logs {
 impl Default for Logs {
     /// Nothing is read.
     fn default() -> Self {
-        Self { files: Vec::new(), pods: None, changes: None, max_held_bytes: defaults::MAX_HELD_BYTES }
+        Self { files: Vec::new(), pods: None, journal: None, changes: None, max_held_bytes: defaults::MAX_HELD_BYTES }
     }
 }
 

@@ -35,3 +35,26 @@ pub(super) const ORDER_WINDOW: Duration = Duration::from_hours(1);
 pub(super) const SPOOL: u64 = 1 << 30;
 /// Longer than the 60 s of most proxies, so that their answer arrives before our patience ends and the batch is sent twice.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(75);
+
+pub(super) const JOURNAL_DIRECTORIES: [&str; 2] = ["/var/log/journal", "/run/log/journal"];
+pub(super) const JOURNAL_METADATA: [&str; 3] = [IDENTIFIER, "_PID", "_BOOT_ID"];
+pub(super) const IDENTIFIER: &str = "SYSLOG_IDENTIFIER";
+pub(super) const CALICO_JOB: &str = "calico-flow";
+/// Felix's default `logPrefix`.
+pub(super) const CALICO_PREFIX: &str = "^calico-packet";
+pub(super) const SSHD_JOB: &str = "sshd-pve";
+pub(super) const SSHD_UNTRUSTED: &str = "sshd-untrusted";
+/// The listener; since 9.8 the process of a connection; since 10.0 its part before authentication.
+pub(super) const SSHD_IDENTIFIERS: [&str; 3] = ["sshd", "sshd-session", "sshd-auth"];
+/// Where distributions install them: the listener, and its parts in the directories of Debian, Fedora, Arch and upstream.
+pub(super) const SSHD_EXECUTABLES: [&str; 9] = [
+    "/usr/sbin/sshd",
+    "/usr/lib/openssh/sshd-session",
+    "/usr/lib/openssh/sshd-auth",
+    "/usr/libexec/openssh/sshd-session",
+    "/usr/libexec/openssh/sshd-auth",
+    "/usr/libexec/sshd-session",
+    "/usr/libexec/sshd-auth",
+    "/usr/lib/ssh/sshd-session",
+    "/usr/lib/ssh/sshd-auth",
+];

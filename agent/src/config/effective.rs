@@ -7,7 +7,8 @@ use std::fmt::{self, Write};
 use std::path::Path;
 
 use super::checked::{
-    Auth, Config, DropRule, FileInput, Format, LokiOutput, LongLines, Multiline, PodInput, PodMultiline, Route,
+    Auth, Config, DropRule, FileInput, Format, JournalSelection, LokiOutput, LongLines, MessageFormat, Multiline, PodInput,
+    PodMultiline, Route, Start,
 };
 use client::Tls;
 use settings::quantity::{show_bytes, show_duration};
@@ -46,6 +47,11 @@ impl Page {
             self.open("pods")?;
             self.pods(pods)?;
             self.close();
+        }
+        if let Some(journal) = &config.logs.journal {
+            self.section("journal", &journal.selections, Self::journal)?;
+            let directories: Vec<String> = journal.directories.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+            self.line("journal_directories", list(&directories))?;
         }
         if let Some(changes) = &config.logs.changes {
             self.open("changes")?;
@@ -103,6 +109,42 @@ impl Page {
         self.line("long_lines", long_lines(pods.long_lines))?;
         self.line("max_line", show_bytes(pods.max_line as u64))?;
         self.line("rotate_wait", show_duration(pods.rotate_wait))
+    }
+
+    fn journal(&mut self, selection: &JournalSelection) -> fmt::Result {
+        if let Some(proof) = &selection.proof {
+            self.line("preset", "sshd")?;
+            self.line("executables", list(&proof.executables))?;
+        }
+        self.line("job", scalar(&selection.job))?;
+        let fields: Vec<String> =
+            selection.fields.iter().map(|(name, values)| format!("{}: {}", scalar(name), list(values))).collect();
+        self.line("match", format!("{{{}}}", fields.join(", ")))?;
+        self.line("units", list(selection.units.texts()))?;
+        if let Some(priority) = selection.priority {
+            self.line("priority", priority.name())?;
+            self.line("kernel", if selection.kernel { "all" } else { "by-priority" })?;
+        }
+        if let Some(grep) = &selection.grep {
+            self.line("grep", scalar(grep.as_str()))?;
+        }
+        let format = match selection.format {
+            MessageFormat::Raw => "raw",
+            MessageFormat::Sshd => "sshd",
+            MessageFormat::Netfilter => "netfilter",
+        };
+        self.line("format", format)?;
+        self.line("identifiers", list(selection.identifiers.texts()))?;
+        self.line("metadata", list(&selection.metadata))?;
+        self.line("labels", map(&selection.labels))?;
+        self.drop(&selection.drop)?;
+        match selection.start {
+            Start::Now => self.line("max_age", "now")?,
+            Start::Boot => self.line("max_age", "boot")?,
+            Start::Age(back) => self.line("max_age", show_duration(back))?,
+            Start::Everything => self.line("max_age", "all")?,
+        }
+        self.line("long_lines", long_lines(selection.long_lines))
     }
 
     fn drop(&mut self, rules: &[DropRule]) -> fmt::Result {

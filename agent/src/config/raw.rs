@@ -3,17 +3,20 @@
 //! Adding a key is one line here, one in `check`, one in `effective` and one in `deploy/config/agent.yaml`; the tests name
 //! those that were forgotten.
 
+pub(super) mod journal;
+
 use std::time::Duration;
 
-use super::checked::LongLines;
+use self::journal::{Kernel, Preset};
+use super::checked::{LongLines, MessageFormat, Priority, Start};
 use settings::file::{self, ROOT};
 use settings::problem::Problems;
-use settings::read::{Age, Count, Labels, Read, Size, Spanned, one_of};
+use settings::read::{Age, Count, Entries, Labels, Read, Size, Spanned, one_of};
 use settings::section;
 use settings::yaml::Node;
 
 /// Keys of the contract that this build does not have, and the path that each belongs to.
-const NOT_BUILT: [(&str, &str); 3] = [("journal", "logs"), ("metrics", ROOT), ("remote_write", "outputs")];
+const NOT_BUILT: [(&str, &str); 2] = [("metrics", ROOT), ("remote_write", "outputs")];
 
 section! {
     elsewhere;
@@ -40,6 +43,10 @@ section! {
         files: Vec<Spanned<RawFiles>>,
         /// Pod logs. Default: none are read; `pods: {}` reads all.
         pods: RawPods,
+        /// Who takes which entries of the journal; the first that matches does.
+        journal: Vec<Spanned<RawJournal>>,
+        /// Where the journal is. Default: /var/log/journal and /run/log/journal.
+        journal_directories: Vec<Spanned<String>>,
         /// Files whose changes are logged.
         changes: RawChanges,
         /// Most bytes of deleted files that are held open for a destination that has not read them. Default 2GiB.
@@ -192,6 +199,43 @@ section! {
 
 section! {
     elsewhere;
+    /// `logs.journal[]`
+    RawJournal {
+        /// A selection that is ready-made; other keys change it.
+        preset: Preset,
+        /// Label `job`. Default: that of the preset; needed without one.
+        job: String,
+        /// Fields and the values of which each must have one. Default: none.
+        r#match: Entries<Vec<Spanned<String>>>,
+        /// Globs of units. Default: all.
+        units: Vec<Spanned<String>>,
+        /// The least severe level that is taken. Default: all are.
+        priority: Priority,
+        /// `all`: the kernel's entries are taken whatever their level.
+        kernel: Kernel,
+        /// Matches the message. Default: all do.
+        grep: String,
+        /// What a message is understood as. Default: the preset's or the job's, else raw.
+        format: MessageFormat,
+        /// Paths that are sshd (preset `sshd`).
+        executables: Vec<Spanned<String>>,
+        /// Globs of identifiers that become a label. Default: none; with preset `sshd` its three.
+        identifiers: Vec<Spanned<String>>,
+        /// Fields that travel as structured metadata. Default: `SYSLOG_IDENTIFIER`, `_PID` and `_BOOT_ID`.
+        metadata: Vec<Spanned<String>>,
+        /// Further labels of these streams. Default: none.
+        labels: Labels,
+        /// Messages that are not shipped. Default: none.
+        drop: Vec<Spanned<RawDrop>>,
+        /// How far back a first start reads: a duration, `now`, `boot` or `all`. Default 24h.
+        max_age: Start,
+        /// What happens to a message that is too long for the destination: `cut` (default) or `split`.
+        long_lines: LongLines,
+    }
+}
+
+section! {
+    elsewhere;
     /// `logs.changes`
     RawChanges {
         /// Label `job`. Default `file-changes`.
@@ -313,7 +357,8 @@ impl Raw {
         let Some(logs) = self.logs.as_ref().map(|logs| &logs.value) else {
             return false;
         };
-        logs.files.as_ref().is_some_and(|files| !files.value.is_empty()) || logs.pods.is_some() || logs.changes.is_some()
+        let has_files = logs.files.as_ref().is_some_and(|files| !files.value.is_empty());
+        has_files || logs.pods.is_some() || logs.journal.is_some() || logs.changes.is_some()
     }
 }
 

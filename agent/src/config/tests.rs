@@ -84,6 +84,7 @@ logs:
       drop: [{name: health checks, regex: GET /healthz}]
       multiline: {first: '^[0-9]{4}-'}
   pods: {}
+  journal: [{preset: sshd}, {preset: calico-flow}, {preset: node-journal}]
   changes: {paths: [/etc/kubernetes/manifests/*, /etc/kubernetes/policies/*, /etc/ssh/sshd_config]}
 outputs: {loki: [{url: http://loki:3100}]}";
     assert_eq!(effective_of(REFERENCE), effective_of(least));
@@ -180,7 +181,7 @@ fn what_is_on_the_node_is_found_and_read() {
         "{problems}"
     );
 
-    for folder in ["var/log/kubernetes/audit", "vault/audit", "var/log/pods"] {
+    for folder in ["var/log/kubernetes/audit", "vault/audit", "var/log/pods", "run/log/journal"] {
         fs::create_dir_all(node.path().join(folder)).expect("created");
     }
     for file in ["var/log/kubernetes/audit/audit.log", "vault/audit/vault.log"] {
@@ -194,10 +195,14 @@ fn what_is_on_the_node_is_found_and_read() {
             "Kubernetes audit log: found, /var/log/kubernetes/audit/audit.log",
             "Vault audit log: found, /vault/audit/*.log",
             "pod logs: found, /var/log/pods/",
+            "journal: found, /run/log/journal/",
         ]
     );
     assert_eq!(found.config.logs.files[1].paths, ["/vault/audit/*.log"]);
     assert_eq!(found.config.logs.pods.as_ref().map(|pods| pods.routes.len()), Some(1));
+    let journal = found.config.logs.journal.as_ref().expect("found");
+    let jobs: Vec<&str> = journal.selections.iter().map(|selection| selection.job.as_str()).collect();
+    assert_eq!(jobs, ["sshd-pve", "calico-flow", "node-journal"]);
 
     let file = node.path().join("agent.yaml");
     fs::write(&file, "logs: {max_held_bytes: 5MiB}").expect("written");

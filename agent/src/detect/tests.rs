@@ -33,6 +33,7 @@ fn absolute_links_are_followed_inside_the_hosts_tree() {
     let top = directory.path();
     fs::create_dir_all(top.join("data/audit")).unwrap();
     fs::create_dir_all(top.join("data/pods")).unwrap();
+    fs::create_dir_all(top.join("data/journal")).unwrap();
     fs::create_dir_all(top.join("data/vault")).unwrap();
     fs::create_dir_all(top.join("var/log/kubernetes")).unwrap();
     fs::create_dir(top.join("vault")).unwrap();
@@ -40,6 +41,7 @@ fn absolute_links_are_followed_inside_the_hosts_tree() {
     fs::write(top.join("data/vault/one.log"), "").unwrap();
     symlink("/data/audit/audit.log", top.join("var/log/kubernetes/audit.log")).unwrap();
     symlink("/data/pods", top.join("var/log/pods")).unwrap();
+    symlink("/data/journal", top.join("var/log/journal")).unwrap();
     symlink("/data/vault", top.join("vault/audit")).unwrap();
     let detected = look(&root);
     assert!(detected.findings.iter().all(|finding| finding.found == Found::Found), "{:?}", detected.findings);
@@ -70,6 +72,7 @@ fn a_loop_of_links_ends_and_is_said() {
     symlink("/vault/logs", top.join("vault/audit")).unwrap();
     symlink("/vault/audit", top.join("vault/logs")).unwrap();
     symlink("pods", top.join("var/log/pods")).unwrap();
+    symlink("journal", top.join("var/log/journal")).unwrap();
     let detected = look(&root);
     for finding in &detected.findings {
         assert!(matches!(&finding.found, Found::Unreadable(why) if why.contains("links")), "{finding}");
@@ -81,7 +84,7 @@ fn a_loop_of_links_ends_and_is_said() {
 fn what_cannot_be_opened_is_said_and_configured_all_the_same() {
     let (directory, root) = host();
     let top = directory.path();
-    for closed in ["var/log/kubernetes", "var/log/pods", "vault/audit"] {
+    for closed in ["var/log/kubernetes", "var/log/pods", "var/log/journal", "vault/audit"] {
         fs::create_dir_all(top.join(closed)).unwrap();
         fs::write(top.join(closed).join("audit.log"), "").unwrap();
         fs::set_permissions(top.join(closed), fs::Permissions::from_mode(0o000)).unwrap();
@@ -91,11 +94,11 @@ fn what_cannot_be_opened_is_said_and_configured_all_the_same() {
     for finding in &detected.findings {
         assert!(matches!(&finding.found, Found::Unreadable(why) if why.contains("denied")), "{finding}");
     }
-    for input in ["kubernetes-audit", "vault-audit", "pods:"] {
+    for input in ["kubernetes-audit", "vault-audit", "pods:", "journal:"] {
         assert!(detected.inputs.contains(input), "{input} in {}", detected.inputs);
     }
     // So that the directory can be removed.
-    for closed in ["var/log/kubernetes", "var/log/pods", "vault/audit"] {
+    for closed in ["var/log/kubernetes", "var/log/pods", "var/log/journal", "vault/audit"] {
         fs::set_permissions(top.join(closed), fs::Permissions::from_mode(0o700)).unwrap();
     }
 }

@@ -51,7 +51,9 @@ impl Lane {
             let finished: Vec<SegmentNumber> =
                 lane.open.iter().map(|open| open.segment.number).filter(|number| is_finished(*number)).collect();
             Self::skip(&mut lane, &finished);
-            for cursor in cursors {
+            // What is missing of a journal, its numbers tell exactly.
+            let is_journal = lane.journal.is_some();
+            for cursor in cursors.iter().filter(|_| !is_journal) {
                 let found = lane.open.iter().any(|open| open.segment.number == cursor.segment);
                 // An older segment than one that was read already had been read to its end: its removal is rotation.
                 let was_over = cursors.iter().any(|other| other.segment > cursor.segment && other.at > 0);
@@ -80,9 +82,13 @@ impl Lane {
 
     /// A chain without a position: where its reading begins.
     fn begin(&mut self, lane: &mut ChainLane) {
+        if let Some(journal) = lane.journal.as_mut().filter(|_| lane.chain.found_at_start) {
+            journal.begin(self.started_at, self.resumed);
+        }
         let max_age = match &lane.chain.origin {
             Origin::File { input, .. } => input.max_age,
             Origin::Pod { input, .. } => input.max_age,
+            Origin::Journal { .. } => None,
         };
         let Some(age) = max_age.filter(|_| lane.chain.found_at_start) else { return };
         // What came since the last run is new, however long ago that was.

@@ -9,14 +9,16 @@ use proto::loki::metadata::StructuredMetadata;
 use twox_hash::XxHash3_64;
 
 use super::Settings;
+use super::journal::JournalLane;
 use super::standing::{Followed, Mark, OpenSegment, PARTS, Parked, Replay, follow};
 use crate::batch::{CachedSlot, Extent};
 use crate::checkpoint::{Cursor, Move, Newest, Part, SegmentIdentity, Stamp};
-use crate::config::checked::{Format, LongLines, Multiline};
+use crate::config::checked::{Format, JournalInput, JournalSelection, LongLines, Multiline};
 use crate::metrics::Counter;
 use crate::shape::Shaper;
 use crate::tail::chain::Chain;
 use crate::tail::discovery::{pod_directory, restart_of};
+use crate::tail::inputs::JOURNAL_SOURCE;
 use crate::tail::origin::Origin;
 use crate::tail::segment::SegmentNumber;
 
@@ -118,6 +120,8 @@ pub struct ChainLane {
     pub newest_times: Vec<[i64; PARTS]>,
     /// Their places in the open batch.
     pub slots: Vec<[CachedSlot; PARTS]>,
+    /// What reads it, if it is the journal.
+    pub journal: Option<Box<JournalLane>>,
 }
 
 impl ChainLane {
@@ -135,6 +139,8 @@ impl ChainLane {
                 });
                 (Lines::Container, join.map(|join| join.join.clone()), input.long_lines, input.max_line)
             }
+            // It has entries, not lines, and its selections say what happens to long ones.
+            Origin::Journal { .. } => (Lines::Plain, None, LongLines::Cut, 0),
         };
         let streams = streams(&chain.origin, settings)?;
         if streams.iter().all(|stream| !stream.wanted) {
@@ -166,6 +172,7 @@ impl ChainLane {
             long_lines,
             max_line,
             rotate_wait: chain.origin.rotate_wait(),
+            journal: journal(&chain.origin, settings),
             streams,
             newest_times,
             slots,
@@ -234,6 +241,10 @@ impl ChainLane {
                 open.identify(self.parts);
             }
         }
+        if let Some(journal) = &mut self.journal {
+            let is_gone = |cursor: &&Cursor| !self.open.iter().any(|open| open.segment.number == cursor.segment);
+            journal.resume(cursors, cursors.iter().filter(is_gone).cloned().collect());
+        }
         self.set_newest(newest, None);
     }
 
@@ -253,6 +264,9 @@ impl ChainLane {
     }
 
     fn set_newest(&mut self, known: &[Newest], only: Option<Part>) {
+        if let Some(journal) = &mut self.journal {
+            return journal.set_newest(known);
+        }
         for (times, stream) in self.newest_times.iter_mut().zip(&self.streams) {
             for (number, time) in times.iter_mut().enumerate() {
                 let part = Part(number as u16);
@@ -266,7 +280,10 @@ impl ChainLane {
     }
 
     /// The newest times, as the position log has them.
-    fn newest(&self) -> Vec<Newest> {
+    fn newest(&mut self) -> Vec<Newest> {
+        if let Some(journal) = &mut self.journal {
+            return journal.take_newest();
+        }
         let of = |(times, stream): (&[i64; PARTS], &StreamSet)| {
             std::array::from_fn::<_, PARTS, _>(|part| {
                 let time = times[part];
@@ -299,6 +316,7 @@ impl ChainLane {
             }
             cursors.push(open.cursor(self.parts));
         }
+        cursors.extend(self.journal.iter().flat_map(|journal| journal.gone()).cloned());
         Move { chain: self.number, cursors, stamps: std::mem::take(&mut self.stamps), newest: self.newest() }
     }
 
@@ -330,8 +348,11 @@ impl ChainLane {
 
     /// Bytes that stand in the files and were not read, and the newest of the files' last changes (nanoseconds since the epoch).
     pub fn unread(&self) -> (u64, i64) {
-        let unread = self.open.iter().filter(|open| !open.done).filter_map(|open| {
+        let unread = self.open.iter().enumerate().filter(|(_, open)| !open.done).filter_map(|(place, open)| {
             let stat = open.segment.stat().ok()?;
+            if let Some(journal) = &self.journal {
+                return Some((journal.unread(place, stat.len), stat.mtime_ns));
+            }
             let at = open.marks.iter().take(self.parts).map(|mark| mark.at).min()?;
             Some((stat.len.saturating_sub(at), stat.mtime_ns))
         });
@@ -365,6 +386,13 @@ pub fn jobs(origin: &Origin) -> Vec<String> {
             std::iter::once(format!("{}/{}", container.namespace, container.container))
                 .chain(routes.map(|route| route.job.clone()))
                 .collect()
+        }
+        Origin::Journal { input } => {
+            let jobs = |selection: &JournalSelection| {
+                let otherwise = selection.proof.as_ref().map(|proof| proof.otherwise.clone());
+                std::iter::once(selection.job.clone()).chain(otherwise)
+            };
+            input.selections.iter().flat_map(jobs).collect()
         }
     }
 }
@@ -432,7 +460,60 @@ pub fn streams(origin: &Origin, settings: &Settings) -> Result<Vec<StreamSet>, S
             }
             Ok(streams)
         }
+        Origin::Journal { input } => {
+            let sets = journal_sets(input, settings);
+            let set = |(job, selection): (&str, Option<&JournalSelection>)| -> Result<StreamSet, String> {
+                let drop = selection.into_iter().flat_map(|selection| &selection.drop);
+                let drop = drop.map(|rule| (rule.name.as_str().into(), rule.regex.clone())).collect();
+                let long_lines = selection.map_or(LongLines::Cut, |selection| selection.long_lines);
+                Ok(StreamSet {
+                    source: job.into(),
+                    shaper: Shaper::new(&Format::Raw, drop, long_lines, settings.line_max)?,
+                    wanted: selection.is_some() && settings.wants(job),
+                    labels: Default::default(),
+                    takes: None,
+                    read_bytes: Counter::default(),
+                    read_lines: Counter::default(),
+                })
+            };
+            sets.iter().map(|(job, selection, _)| set((job, *selection))).collect()
+        }
     }
+}
+
+/// The stream sets of the journal: first the account of what is nobody's, then each selection's, and behind it that of what only
+/// pretends to belong to it. Each with the labels of all its streams.
+fn journal_sets<'a>(input: &'a JournalInput, settings: &Settings) -> Vec<(String, Option<&'a JournalSelection>, Labels)> {
+    let mut sets = vec![(JOURNAL_SOURCE.to_owned(), None, Labels::new())];
+    for selection in &input.selections {
+        let otherwise = selection.proof.as_ref().map(|proof| &proof.otherwise);
+        for job in std::iter::once(&selection.job).chain(otherwise) {
+            let mut base = Labels::new();
+            for (name, value) in settings.labels.iter() {
+                base.set(name, value);
+            }
+            base.set("node", &settings.node);
+            for (name, value) in &selection.labels {
+                base.set(name, value);
+            }
+            base.set("job", job);
+            sets.push((job.clone(), Some(selection), base));
+        }
+    }
+    sets
+}
+
+fn journal(origin: &Origin, settings: &Settings) -> Option<Box<JournalLane>> {
+    let Origin::Journal { input } = origin else { return None };
+    let mut next = 1;
+    let places = input.selections.iter().map(|selection| {
+        let (own, otherwise) = (next, next + usize::from(selection.proof.is_some()));
+        next = otherwise + 1;
+        (own, otherwise)
+    });
+    let places = places.collect();
+    let bases = journal_sets(input, settings).into_iter().map(|(_, _, base)| base).collect();
+    Some(Box::new(JournalLane::new(input, settings, places, bases)))
 }
 
 /// How a route knows its lines.

@@ -49,9 +49,10 @@ impl Lane {
     fn give_up_of(&mut self, chain: &mut ChainLane, number: SegmentNumber) {
         self.follow(chain, "gone");
         let Some(open) = chain.open.iter().find(|open| open.segment.number == number) else { return };
-        let loss = loss(open, chain.parts, chain.max_line);
+        // What is missing of a journal, its numbers tell exactly.
+        let loss = if chain.journal.is_some() { Loss::Bytes(0) } else { loss(open, chain.parts, chain.max_line) };
         // Only a file that another has followed is known not to grow any more.
-        let may_grow = !open.done && !open.segment.is_superseded();
+        let may_grow = !open.done && !open.segment.is_superseded() && chain.journal.is_none();
         chain.close(number);
         chain.given_up = true;
         chain.touch();

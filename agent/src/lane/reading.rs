@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use record::metadata::Metadata;
 
 use super::chain::ChainLane;
+use super::deliver;
 use super::join::Join;
 use super::standing::{Mark, PARTS};
 use crate::batch::Batch;
@@ -89,8 +90,7 @@ pub struct Reading {
 
 struct Reasons {
     old: Arc<str>,
-    refused_age: Arc<str>,
-    refused_order: Arc<str>,
+    refused: deliver::Reasons,
     elsewhere: Arc<str>,
     nuls: Arc<str>,
     cut: Arc<str>,
@@ -115,8 +115,7 @@ impl Default for Reading {
             scratch: Vec::new(),
             reasons: Reasons {
                 old: "older than max_age".into(),
-                refused_age: "too_old".into(),
-                refused_order: "too_far_behind".into(),
+                refused: deliver::Reasons::default(),
                 elsewhere: "not for this destination".into(),
                 nuls: "NUL bytes".into(),
                 cut: "line too long".into(),
@@ -155,6 +154,11 @@ impl Reading {
 
     /// Reads on in `chain`.
     pub fn advance(&mut self, chain: &mut ChainLane, around: &mut Surroundings<'_>) -> io::Result<Step> {
+        if let Some(mut journal) = chain.journal.take() {
+            let step = journal.advance(chain, around);
+            chain.journal = Some(journal);
+            return Ok(step);
+        }
         if !self.started && !self.enter_first(chain)? {
             return Ok(Step::Dry);
         }
@@ -422,7 +426,7 @@ impl Reading {
 
     /// The place of `begin`, with the tie state before the record there.
     fn mark_in(&self, buffer: &[u8], ties: [Ties; PARTS]) -> Mark {
-        Mark { at: self.at, marker: Marker::of(&buffer[..self.begin]), ties, mid_line: self.mid_line }
+        Mark { at: self.at, marker: Marker::of(&buffer[..self.begin]), ties, mid_line: self.mid_line, entry: None }
     }
 
     /// Writes down how far each part was read.

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use proto::loki::metadata::StructuredMetadata;
 
-use crate::checkpoint::{Cursor, Part, SegmentIdentity, Stamp, Ties};
+use crate::checkpoint::{Cursor, EntryPlace, Part, SegmentIdentity, Stamp, Ties};
 use crate::tail::chain::Chain;
 use crate::tail::identity::{FINGERPRINT_BYTES, Fingerprint, Marker};
 use crate::tail::rotation::Encoding;
-use crate::tail::segment::{Segment, SegmentNumber};
+use crate::tail::segment::{JOURNAL_ID, Segment, SegmentNumber};
 
 /// A file to which nothing was written for so long was complete when it was copied and truncated.
 const QUIET: Duration = Duration::from_secs(5);
@@ -31,6 +31,8 @@ pub struct Mark {
     pub ties: [Ties; PARTS],
     /// Within a line that is too long for memory.
     pub mid_line: bool,
+    /// Of a journal file, where `at` counts entries: the last one before it.
+    pub entry: Option<EntryPlace>,
 }
 
 /// A segment that is read or may still grow.
@@ -85,6 +87,7 @@ impl OpenSegment {
             ties: low.ties,
             mid_line: low.mid_line,
             ahead: ahead.collect(),
+            entry: low.entry,
         }
     }
 
@@ -99,7 +102,8 @@ impl OpenSegment {
     /// Goes to where a cursor of the position log is, with all parts or with one.
     pub fn go_to(&mut self, cursor: &Cursor, only: Option<Part>) {
         (self.held, self.left) = (false, None);
-        let low = Mark { at: cursor.at, marker: cursor.marker, ties: cursor.ties, mid_line: cursor.mid_line };
+        let Cursor { at, marker, ties, mid_line, entry, .. } = *cursor;
+        let low = Mark { at, marker, ties, mid_line, entry };
         for (part, mark) in self.marks.iter_mut().enumerate() {
             let part = Part(part as u16);
             if only.is_none_or(|only| only == part) {
@@ -115,7 +119,10 @@ impl OpenSegment {
     /// What makes it known again; `None` if the position log knows it already.
     pub fn identify(&mut self, parts: usize) -> Option<SegmentIdentity> {
         let at = self.marks[..parts].iter().map(|mark| mark.at).max().unwrap_or(0);
-        let want = usize::try_from(at).unwrap_or(FINGERPRINT_BYTES).min(FINGERPRINT_BYTES);
+        let want = match self.segment.encoding {
+            Encoding::Journal => JOURNAL_ID.1,
+            _ => usize::try_from(at).unwrap_or(FINGERPRINT_BYTES).min(FINGERPRINT_BYTES),
+        };
         if self.identified && usize::from(self.fingerprint.len) >= want {
             return None;
         }
@@ -159,7 +166,8 @@ impl Replay {
     /// Where a part of a segment ends, if the segment was not read to its own end.
     pub fn mark(&self, segment: SegmentNumber, part: usize) -> Option<Mark> {
         let cursor = self.ends.iter().find(|cursor| cursor.segment == segment)?;
-        Some(Mark { at: self.end(segment, part), marker: cursor.marker, ties: cursor.ties, mid_line: cursor.mid_line })
+        let Cursor { marker, ties, mid_line, entry, .. } = *cursor;
+        Some(Mark { at: self.end(segment, part), marker, ties, mid_line, entry })
     }
 
     /// The byte at which all parts of a segment have ended.

@@ -10,6 +10,7 @@ use super::PositionLog;
 use crate::checkpoint::Record;
 use crate::ledger::Fate;
 use crate::tail::bounds::{Memory, Missing};
+use crate::tail::segment::SegmentNumber;
 
 /// The reason in the ledger: the files were there in an earlier run, and what they held behind the cursor is not known.
 const REASON: &str = "vanished";
@@ -35,6 +36,14 @@ impl Memory for Remembered {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
         log.missing(missing, &self.destinations, now, patience)
+    }
+
+    fn are_there(&mut self, key: &str, segments: &[SegmentNumber]) {
+        let Some(log) = self.log.upgrade() else { return };
+        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(chain) = log.chains.get(key).copied() {
+            log.positions.keep_segments(chain, segments);
+        }
     }
 
     fn forget(&mut self, gone: &Missing) {

@@ -12,6 +12,8 @@ use super::catalog::Catalog;
 use super::chain::Chain;
 use super::held::to_give_up;
 use super::inputs::Inputs;
+use super::origin::is_set;
+use super::segment::SegmentNumber;
 use crate::metrics::TailCounters;
 use crate::wake::{GiveUp, Wake};
 
@@ -47,6 +49,9 @@ pub trait Memory: Send {
     /// These logs, and no others, have no file now. What may be lost with them is counted once. Gives the keys of those that
     /// were missing for longer than the patience with them: they are forgotten.
     fn missing(&mut self, missing: &[Missing], patience: Duration) -> Vec<String>;
+
+    /// Of this log, which is a set of files, these and no others are there.
+    fn are_there(&mut self, key: &str, segments: &[SegmentNumber]);
 
     /// The log is gone. If some destination had not read it to its end after all, that is counted.
     fn forget(&mut self, gone: &Missing);
@@ -93,6 +98,9 @@ impl Bounds {
         for key in self.memory.missing(&missing, self.patience.missing) {
             info!(log = key, "no file of it was found for long: it is forgotten");
             catalog.forget_missing(&key);
+        }
+        for chain in catalog.chains().iter().filter(|chain| is_set(&chain.key)) {
+            self.memory.are_there(&chain.key, &chain.numbers());
         }
         let vanished = catalog.forget_vanished(now, self.patience.vanished);
         for chain in &vanished {

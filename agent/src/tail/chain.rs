@@ -20,6 +20,7 @@ use super::segment::{self, Segment, SegmentNumber};
 use crate::host_root::HostRoot;
 use truncation::was_truncated;
 
+mod set;
 pub mod truncation;
 
 /// How many finished segments a chain remembers, so that their renamed and compressed remains are not taken for new.
@@ -48,8 +49,23 @@ pub struct Candidate {
 pub struct SavedChain {
     /// Segments that some destination has not settled.
     pub segments: Vec<SavedSegment>,
+    /// Of a set of files: those that every destination has settled, and that were there in the last run.
+    pub finished: Vec<FinishedSegment>,
     /// The number that the next new segment takes.
     pub next: SegmentNumber,
+}
+
+/// A file of a set that was read to its end by every lane.
+#[derive(Clone, Copy, Debug)]
+pub struct FinishedSegment {
+    /// Its number.
+    pub number: SegmentNumber,
+    /// Device and inode when it was seen last.
+    pub id: FileId,
+    /// What it is known by.
+    pub fingerprint: Fingerprint,
+    /// Its last change when it was looked into last; `None` before that.
+    pub mtime_ns: Option<i64>,
 }
 
 /// A segment of an earlier run.
@@ -96,6 +112,8 @@ struct Files {
     lanes: usize,
     next: SegmentNumber,
     passed: Vec<(FileId, Fingerprint)>,
+    /// Of a set of files: those that were read by every lane and are still there.
+    finished: Vec<FinishedSegment>,
     /// Segments of an earlier run that were found as copies: the file itself was truncated meanwhile.
     copied: Vec<SegmentNumber>,
     last_change_ns: i64,
@@ -126,6 +144,7 @@ impl Chain {
                 lanes,
                 next: saved.as_ref().map_or(SegmentNumber(0), |saved| saved.next),
                 passed: Vec::new(),
+                finished: Vec::new(),
                 copied: Vec::new(),
                 last_change_ns: 0,
                 saved,
@@ -160,6 +179,12 @@ impl Chain {
     /// The segments, oldest first.
     pub fn segments(&self) -> Vec<Arc<Segment>> {
         self.files().segments.clone()
+    }
+
+    /// The numbers of all segments that are held or, in a set of files, still there.
+    pub fn numbers(&self) -> Vec<SegmentNumber> {
+        let files = self.files();
+        files.segments.iter().map(|segment| segment.number).chain(files.finished.iter().map(|known| known.number)).collect()
     }
 
     /// The newest segment's identity, if the chain has one.
@@ -359,6 +384,11 @@ impl Files {
         self.lanes_left.remove(&number);
         if let Some(place) = self.segments.iter().position(|segment| segment.number == number) {
             let segment = self.segments.remove(place);
+            if segment.encoding == Encoding::Journal {
+                let fingerprint = segment.head().map(|head| Fingerprint::of(&head)).unwrap_or_default();
+                self.finished.push(FinishedSegment { number, id: segment.id, fingerprint, mtime_ns: None });
+                return;
+            }
             if let Ok(head) = segment.head() {
                 self.passed.push((segment.id, Fingerprint::of(&head)));
                 if self.passed.len() > PASSED_MAX {

@@ -46,7 +46,7 @@ impl Decompressor {
                 ruzstd::decoding::StreamingDecoder::new(reader)
                     .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?,
             )),
-            Encoding::Plain | Encoding::Unreadable => {
+            Encoding::Plain | Encoding::Unreadable | Encoding::Journal => {
                 return Err(io::Error::new(io::ErrorKind::Unsupported, "not a compression that can be read"));
             }
         };

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::discovery::PathGlob;
-use crate::config::checked::{FileInput, PodInput};
+use crate::config::checked::{FileInput, JournalInput, PodInput};
+use crate::tail::origin;
 
 /// What to look for.
 #[derive(Clone, Debug, Default)]
@@ -13,7 +14,12 @@ pub struct Inputs {
     pub files: Vec<(Arc<FileInput>, Vec<PathGlob>)>,
     /// Pod logs.
     pub pods: Option<Arc<PodInput>>,
+    /// The journal.
+    pub journal: Option<Arc<JournalInput>>,
 }
+
+/// The account of what is lost or left out of the journal before it is known whose it is.
+pub const JOURNAL_SOURCE: &str = "journal";
 
 impl Inputs {
     /// The account of the log with that key (see [`super::origin::Origin::key`]), if it is still one that is to be read: its files
@@ -21,6 +27,9 @@ impl Inputs {
     pub fn source_of(&self, key: &str) -> Option<String> {
         if let Some(rest) = key.strip_prefix("pod ") {
             return self.pods.as_ref().and_then(|input| source_of_pod(input, rest));
+        }
+        if origin::is_set(key) {
+            return self.journal.as_ref().map(|_| JOURNAL_SOURCE.to_owned());
         }
         let rest = key.strip_prefix("file ")?;
         let is_meant = |(input, globs): &&(Arc<FileInput>, Vec<PathGlob>)| {
@@ -52,7 +61,7 @@ mod tests {
         ];
         let exclude = crate::config::patterns::name_globs(vec!["shop/db-*".to_owned()]).unwrap();
         let pods = Some(Arc::new(PodInput { exclude, ..pod_input(Path::new("/pods")) }));
-        let inputs = Inputs { files, pods };
+        let inputs = Inputs { files, pods, journal: None };
         for (key, source) in [
             ("file my shop /l/a.log", Some("my shop")),
             ("file my shop /x/a.log", Some("my shop")),

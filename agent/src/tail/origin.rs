@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::discovery::Container;
-use crate::config::checked::{FileInput, PodInput};
+use crate::config::checked::{FileInput, JournalInput, PodInput};
 
 /// What a chain is: where its lines come from and how they are understood.
 #[derive(Clone, Debug)]
@@ -27,6 +27,20 @@ pub enum Origin {
         /// Who wrote it.
         container: Container,
     },
+    /// All files of the journal, of all machines and namespaces whose journals are there.
+    Journal {
+        /// Its input.
+        input: Arc<JournalInput>,
+    },
+}
+
+/// The key of the journal's chain.
+const JOURNAL: &str = "journal";
+
+/// Whether the chain with that key is a set of files, each read to its own end, rather than one log in rotated parts: which of
+/// them were read must be known for as long as they are there.
+pub fn is_set(key: &str) -> bool {
+    key == JOURNAL
 }
 
 impl Origin {
@@ -35,6 +49,7 @@ impl Origin {
         match self {
             Self::File { input, path, .. } => format!("file {} {}", input.job, path.display()),
             Self::Pod { container: Container { namespace, pod, container }, .. } => format!("pod {namespace}/{pod}/{container}"),
+            Self::Journal { .. } => JOURNAL.to_owned(),
         }
     }
 
@@ -43,6 +58,8 @@ impl Origin {
         match self {
             Self::File { input, .. } => input.rotate_wait,
             Self::Pod { input, .. } => input.rotate_wait,
+            // A journal file says itself that it will not grow any more.
+            Self::Journal { .. } => std::time::Duration::ZERO,
         }
     }
 }

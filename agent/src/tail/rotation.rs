@@ -17,6 +17,8 @@ pub enum Encoding {
     Zstd,
     /// A compression that we cannot read (`.bz2`, `.xz`, `.lz4`).
     Unreadable,
+    /// A file of the systemd journal: entries, not lines. Never told from a name.
+    Journal,
 }
 
 impl Encoding {

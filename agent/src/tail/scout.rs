@@ -3,6 +3,8 @@
 //! In: the configured inputs. Out: the catalog's chains brought up to date, and lanes woken where a file has grown. It
 //! reads no log; it has a thread of its own, since a dead network mount may hold it for ever, and nothing else then.
 
+mod journal;
+
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
@@ -177,6 +179,9 @@ impl Scout {
         }
         if let Some(input) = self.inputs.pods.clone() {
             self.look_at_pods(&input, &mut round);
+        }
+        if let Some(input) = self.inputs.journal.clone() {
+            self.look_at_journal(&input, &mut round);
         }
         self.first_times = std::mem::take(&mut round.first_times);
         self.targets.replace(round.targets);

@@ -25,6 +25,17 @@ impl Check {
         Logs {
             files: files.iter().filter_map(|file| self.file(file)).collect(),
             pods: raw.pods.as_ref().and_then(|pods| self.pods(&pods.value)),
+            journal: match (&raw.journal, &raw.journal_directories) {
+                (Some(selections), directories) => Some(self.journal(selections, directories.as_ref())),
+                (None, None) => None,
+                (None, Some(directories)) => {
+                    self.problems.push(
+                        &directories.at,
+                        "`journal_directories` says where the journal is, but `journal` is missing: nothing of it is read",
+                    );
+                    None
+                }
+            },
             changes: raw.changes.as_ref().and_then(|changes| self.changes(changes)),
             max_held_bytes: raw.max_held_bytes.as_ref().map_or(defaults::MAX_HELD_BYTES, |setting| {
                 // Below the smallest, the lag of an ordinary rotation would lose lines.

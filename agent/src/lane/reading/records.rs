@@ -11,6 +11,7 @@ use crate::batch::Extent;
 use crate::checkpoint::{Part, Stamp, Ties};
 use crate::config::checked::LongLines;
 use crate::lane::chain::{ChainLane, Lines, StreamSet};
+use crate::lane::deliver::{Gate, Stream};
 use crate::lane::join::{At, Join};
 use crate::lane::standing::{PARTS, Replay};
 use crate::ledger::Fate;
@@ -351,45 +352,32 @@ impl Reading {
             around.batch.withhold(around.now, source, Fate::Filtered, &self.reasons.old, whole.extent);
             return;
         }
-        if time < around.oldest {
-            around.batch.withhold(around.now, source, Fate::Rejected, &self.reasons.refused_age, whole.extent);
-            return;
-        }
-        // Loki answers 204 to a request of which it refused such entries, unless their stream is the last in it.
-        let newest = &mut newest_times[stream][part];
-        if time < newest.saturating_sub(around.order_window) {
-            around.batch.withhold(around.now, source, Fate::Rejected, &self.reasons.refused_order, whole.extent);
-            return;
-        }
-        *newest = time.max(*newest);
-        let slot = &mut slots[stream][part];
-        around.batch.slot(slot, &labels[part], source, (*index, Part(part as u16)));
-        around.counters.entries.add(1);
-        around.counters.newest(time);
-        if entry.marks.split {
-            let mut extent = whole.extent;
-            for (number, piece) in shaper.pieces(entry.text).enumerate() {
-                around.marked.copy_from(entry.metadata);
-                around.marked.push("split", SPLIT[number.min(SPLIT.len() - 1)]);
-                let time = UnixNanos(time.saturating_add(number as i64));
-                around.batch.push(*slot, around.now, time, piece, around.marked.structured(), extent);
-                extent = Extent { bytes: 0, lines: 0 };
-                // What follows comes after the last piece, in time too.
-                let ties = &mut self.ties[part];
-                if is_stamped {
-                    ties.last = ties.last.saturating_add(i64::from(number > 0));
-                } else {
-                    ties.added = ties.added.saturating_add(u32::from(number > 0));
-                }
-            }
+        let stream = Stream {
+            source,
+            labels: &labels[part],
+            feed: (*index, Part(part as u16)),
+            newest: &mut newest_times[stream][part],
+            slot: &mut slots[stream][part],
+        };
+        let mut gate = Gate {
+            batch: around.batch,
+            marked: around.marked,
+            counters: around.counters,
+            now: around.now,
+            oldest: around.oldest,
+            order_window: around.order_window,
+        };
+        let pieces = gate.deliver(&entry, time, stream, whole.extent, shaper, &self.reasons.refused);
+        // What follows comes after the last piece, in time too.
+        let further = pieces.saturating_sub(1);
+        let ties = &mut self.ties[part];
+        if is_stamped {
+            ties.last = ties.last.saturating_add(i64::from(further));
         } else {
-            around.batch.push(*slot, around.now, UnixNanos(time), entry.text, entry.metadata.structured(), whole.extent);
+            ties.added = ties.added.saturating_add(further);
         }
     }
 }
-
-/// Marks the pieces of a line that was split. Beyond the ninth all are alike.
-const SPLIT: [&str; 10] = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "more"];
 
 #[derive(Clone, Copy)]
 struct Fragment<'a> {

@@ -94,6 +94,7 @@ impl ByHand {
             order_window,
             once: false,
             show_unterminated: false,
+            host: crate::lane::HostIds::default(),
         };
         let lane = ChainLane::new(&chain, 0, 0, &settings).unwrap().unwrap();
         Self {

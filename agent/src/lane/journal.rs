@@ -1,0 +1,539 @@
+//! Reads the journal's files into a lane's batch: all files at once, in the order in which their entries were written.
+//!
+//! In: the chain's open segments. Out: entries in the batch, and each file's mark, which counts its entries. A file is read from its
+//! own mark to its own end, so that nothing is passed over, whatever clocks and numbers say; these only say what comes first. What
+//! is not there is counted (`journal::continuity`), what is damaged is borne for a while, then stepped over and counted.
+
+mod source;
+mod streams;
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proto::labels::Labels;
+use record::metadata::Metadata;
+use tracing::warn;
+
+use super::chain::ChainLane;
+use super::deliver::{self, Gate};
+use super::reading::{Step, Surroundings};
+use super::standing::Mark;
+use super::{Settings, nanos};
+use crate::batch::Extent;
+use crate::checkpoint::{Cursor, EntryPlace, Newest, Part};
+use crate::config::checked::{JournalInput, Start};
+use crate::journal::continuity::{Continuity, Next};
+use crate::journal::file::{Damaged, Id128, OpenError, RealtimeMicros};
+use crate::journal::order::{Boots, compare};
+use crate::journal::selection::Selections;
+use crate::ledger::Fate;
+use crate::shape::{Origin, Shaped};
+use source::{Decision, Source, Taken};
+use streams::Streams;
+
+/// What the journal may give before others have their turn.
+const TURN_ENTRIES: usize = 20_000;
+/// Of many gaps.
+const SAY_EVERY: Duration = Duration::from_mins(1);
+/// When a file whose next entry cannot be read is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// The journal in a lane.
+pub struct JournalLane {
+    selections: Selections,
+    /// By selection: the places of its own stream set and of the one for what only pretends.
+    sets: Vec<(usize, usize)>,
+    /// By stream set: the labels of all its streams.
+    bases: Vec<Labels>,
+    /// This host's ids.
+    machine: Option<Id128>,
+    boot: Option<Id128>,
+    sources: Vec<Source>,
+    /// Files that are no journals, by number: they are not tried again.
+    streams: Streams,
+    continuity: Continuity,
+    boots: Boots,
+    /// Positions of an earlier run in files that are gone: they tell copies, and are kept until all copies are read.
+    gone: Vec<Cursor>,
+    floors: Option<Floors>,
+    /// The next step goes on where the last one stopped.
+    is_under_way: bool,
+    generation: u64,
+    keys: Vec<u64>,
+    metadata: Metadata,
+    reasons: Reasons,
+    gap: Gap,
+}
+
+/// What is said of missing entries: now and then, since each may be one of thousands.
+#[derive(Default)]
+struct Gap {
+    untold: u64,
+    told: Option<Instant>,
+}
+
+impl Gap {
+    fn note(&mut self, missing: u64, now: Instant) {
+        self.untold += missing;
+        if self.told.is_none_or(|told| now.duration_since(told) >= SAY_EVERY) {
+            warn!(
+                missing = self.untold,
+                "a gap: numbers of journal entries are missing; they were deleted before they were read, or stand in files that cannot be read"
+            );
+            (self.untold, self.told) = (0, Some(now));
+        }
+    }
+}
+
+/// Where a first start begins.
+#[derive(Clone, Copy, Debug)]
+struct Floors {
+    /// Nanoseconds since the epoch.
+    started_at: i64,
+    /// What came since the destination moved last is new, however long ago that was.
+    resumed: Option<i64>,
+}
+
+struct Reasons {
+    old: Arc<str>,
+    elsewhere: Arc<str>,
+    nobody: Arc<str>,
+    empty: Arc<str>,
+    copied: Arc<str>,
+    twice: Arc<str>,
+    sequence: Arc<str>,
+    damaged: Arc<str>,
+    unreadable: Arc<str>,
+    refused: deliver::Reasons,
+}
+
+impl Default for Reasons {
+    fn default() -> Self {
+        Self {
+            old: "older than max_age".into(),
+            elsewhere: "not for this destination".into(),
+            nobody: "no selection takes it".into(),
+            empty: "no message".into(),
+            copied: "copied from memory".into(),
+            twice: "in two files".into(),
+            sequence: "journal sequence".into(),
+            damaged: "damaged".into(),
+            unreadable: "not a journal that can be read".into(),
+            refused: deliver::Reasons::default(),
+        }
+    }
+}
+
+impl Floors {
+    /// The oldest time that a selection takes, nanoseconds since the epoch.
+    fn of(self, start: Start) -> i64 {
+        let floor = match start {
+            Start::Now => self.started_at,
+            Start::Age(age) => self.started_at.saturating_sub(nanos(age)),
+            Start::Boot | Start::Everything => i64::MIN,
+        };
+        floor.min(self.resumed.unwrap_or(i64::MAX))
+    }
+}
+
+impl JournalLane {
+    /// For the stream sets of a chain: `bases` has the labels of each, `sets` those of each selection.
+    pub fn new(input: &JournalInput, settings: &Settings, sets: Vec<(usize, usize)>, bases: Vec<Labels>) -> Self {
+        Self {
+            selections: Selections::new(input),
+            sets,
+            bases,
+            machine: settings.host.machine,
+            boot: settings.host.boot,
+            sources: Vec::new(),
+            streams: Streams::default(),
+            continuity: Continuity::default(),
+            boots: Boots::default(),
+            gone: Vec::new(),
+            floors: None,
+            is_under_way: false,
+            generation: u64::MAX,
+            keys: Vec::new(),
+            metadata: Metadata::default(),
+            reasons: Reasons::default(),
+            gap: Gap::default(),
+        }
+    }
+
+    /// Goes on where an earlier run had settled. `gone`: cursors of files that are not there any more.
+    pub fn resume(&mut self, cursors: &[Cursor], gone: Vec<Cursor>) {
+        cursors.iter().filter_map(|cursor| cursor.entry.as_ref()).for_each(|entry| self.continuity.resume(entry));
+        self.gone = gone.into_iter().filter(|cursor| cursor.entry.is_some_and(|entry| entry.in_memory)).collect();
+    }
+
+    /// Begins a first reading: what is older than the selections want is left out.
+    pub fn begin(&mut self, started_at: i64, resumed: Option<i64>) {
+        self.floors = Some(Floors { started_at, resumed });
+    }
+
+    /// Goes back to what the position log knows of newest times.
+    pub fn set_newest(&mut self, known: &[Newest]) {
+        self.streams.set_newest(known);
+        self.is_under_way = false;
+    }
+
+    /// The newest times that changed since they were asked for last.
+    pub fn take_newest(&mut self) -> Vec<Newest> {
+        self.streams.take_newest()
+    }
+
+    /// Cursors in files that are gone, which are still needed.
+    pub fn gone(&self) -> &[Cursor] {
+        &self.gone
+    }
+
+    /// Bytes of a file that were not read, as far as one can tell.
+    pub fn unread(&self, place: usize, len: u64) -> u64 {
+        self.sources.iter().find(|source| source.place == place).map_or(0, |source| source.unread(len))
+    }
+
+    /// Reads on.
+    pub fn advance(&mut self, chain: &mut ChainLane, around: &mut Surroundings<'_>) -> Step {
+        if chain.parked.is(0) {
+            return Step::Dry;
+        }
+        if !std::mem::take(&mut self.is_under_way) || self.generation != chain.generation {
+            self.generation = chain.generation;
+            self.bring_up(chain, around);
+        }
+        let mut turn = 0;
+        while let Some((first, limit)) = self.choose(chain, around) {
+            loop {
+                self.entry(first, chain, around);
+                turn += 1;
+                self.look(first, chain, around);
+                if around.batch.is_full() && chain.replay.is_none() {
+                    self.is_under_way = true;
+                    return Step::Full;
+                }
+                if turn >= TURN_ENTRIES && chain.replay.is_none() {
+                    self.is_under_way = true;
+                    return Step::More;
+                }
+                let Some(head) = self.sources[first].head else { break };
+                // As long as no other file has an older one, it need not be looked for.
+                let is_first = limit.is_none_or(|limit| {
+                    let other = self.sources[limit].head;
+                    other.is_none_or(|other| compare(&head, &other, &self.boots) == Ordering::Less)
+                });
+                if !is_first {
+                    break;
+                }
+            }
+        }
+        self.at_end(chain, around);
+        Step::Dry
+    }
+
+    /// Opens what is new, closes what is done, and looks where the others stand by now.
+    fn bring_up(&mut self, chain: &mut ChainLane, around: &mut Surroundings<'_>) {
+        let open = &chain.open;
+        self.sources.retain(|source| open.iter().any(|open| open.segment.number == source.number && !open.done));
+        for place in 0..chain.open.len() {
+            if chain.open[place].done {
+                continue;
+            }
+            let number = chain.open[place].segment.number;
+            let known = self.sources.iter().position(|source| source.number == number);
+            let index = match known {
+                Some(index) => match self.sources[index].file.refresh() {
+                    Ok(()) => index,
+                    Err(error) => {
+                        self.refuse(place, &error, chain, around);
+                        continue;
+                    }
+                },
+                None => match Source::open(&chain.open[place].segment, self.selections.wanted(), self.machine) {
+                    Ok(source) => {
+                        self.sources.push(source);
+                        self.enter(self.sources.len() - 1, place, chain, around);
+                        self.sources.len() - 1
+                    }
+                    Err(error) => {
+                        self.refuse(place, &error, chain, around);
+                        continue;
+                    }
+                },
+            };
+            let source = &mut self.sources[index];
+            source.place = place;
+            self.boots.learn_file(source.file.header());
+            source.file.go_to(chain.open[place].marks[0].at);
+            self.look(index, chain, around);
+        }
+    }
+
+    /// A file that nobody has begun to read: in a first reading, what is too old in it is left out.
+    fn enter(&mut self, index: usize, place: usize, chain: &mut ChainLane, around: &mut Surroundings<'_>) {
+        let Some(floors) = self.floors.filter(|_| chain.open[place].marks[0].at == 0 && chain.replay.is_none()) else { return };
+        let starts = (0..self.sets.len()).filter_map(|rule| self.selections.selection(rule)).map(|selection| selection.start);
+        let floor = starts.map(|start| floors.of(start)).min().unwrap_or(i64::MIN);
+        let Some(micros) = u64::try_from(floor / 1000).ok().filter(|micros| *micros > 0) else { return };
+        // What cannot be read now is not left out.
+        let Ok(begin) = self.sources[index].file.find_realtime(RealtimeMicros(micros)) else { return };
+        if begin > 0 {
+            chain.open[place].marks[0] = Mark { at: begin, ..Mark::default() };
+            chain.touch();
+            self.withhold(chain, around, Fate::Filtered, &Arc::clone(&self.reasons.old), Extent { bytes: 0, lines: begin });
+        }
+    }
+
+    /// The file with the oldest next entry, and the one with the oldest of the others.
+    fn choose(&mut self, chain: &mut ChainLane, around: &mut Surroundings<'_>) -> Option<(usize, Option<usize>)> {
+        let (mut first, mut limit): (Option<usize>, Option<usize>) = (None, None);
+        let mut index = 0;
+        while index < self.sources.len() {
+            let Some(head) = self.sources[index].head else {
+                index += 1;
+                continue;
+            };
+            let order = |other: Option<usize>| {
+                let other = other.and_then(|other| self.sources[other].head)?;
+                Some((compare(&head, &other, &self.boots), head.seqnum_id == other.seqnum_id && head.seqnum == other.seqnum))
+            };
+            match (order(first), order(limit)) {
+                // The same entry, copied with its file: once is enough.
+                (Some((Ordering::Equal, true)), _) | (_, Some((Ordering::Equal, true))) => {
+                    self.step(index, chain, None);
+                    self.withhold(chain, around, Fate::Filtered, &Arc::clone(&self.reasons.twice), Extent { bytes: 0, lines: 1 });
+                    self.look(index, chain, around);
+                    continue;
+                }
+                (None, _) => first = Some(index),
+                (Some((Ordering::Less, _)), _) => (first, limit) = (Some(index), first),
+                (_, None | Some((Ordering::Less, _))) => limit = Some(index),
+                _ => {}
+            }
+            index += 1;
+        }
+        first.map(|first| (first, limit))
+    }
+
+    /// Takes the next entry of a file.
+    fn entry(&mut self, index: usize, chain: &mut ChainLane, around: &mut Surroundings<'_>) {
+        let Some(place) = self.sources[index].next_place() else { return };
+        let damaged = match self.take(index, &place, false, chain, around) {
+            Ok(()) => return self.step(index, chain, Some(place)),
+            Err(damaged) => damaged,
+        };
+        let source = &mut self.sources[index];
+        let path = source.file.source().0.path();
+        match source.bear(damaged, around.now, around.once) {
+            Ok(()) => self.look_later(chain, around),
+            // Of an entry whose damage did not go away, what can be had.
+            Err(damaged) => match self.take(index, &place, true, chain, around) {
+                Ok(()) => {
+                    warn!(path = %path.display(), %damaged, "journal: an entry is damaged; what can be read of it is shipped");
+                    self.step(index, chain, Some(place));
+                }
+                Err(_) => self.step_over(index, &damaged, chain, around),
+            },
+        }
+    }
+
+    /// The next entry of a file: whose it is, and into the batch with it. `salvaging`: without the fields that cannot be read.
+    fn take(
+        &mut self,
+        index: usize,
+        place: &EntryPlace,
+        salvaging: bool,
+        chain: &ChainLane,
+        around: &mut Surroundings<'_>,
+    ) -> Result<(), Damaged> {
+        // Field by field, since the entry borrows its source.
+        let Self { sources, selections, streams, continuity, sets, bases, keys, metadata, reasons, floors, boot, gap, .. } = self;
+        let Source { file, decisions, foreign, .. } = &mut sources[index];
+        let Some(entry) = (if salvaging { file.salvage()? } else { file.read()? }) else { return Ok(()) };
+        let extent = Extent { bytes: entry.stored_size(selections.message()) + 1, lines: 1 };
+        let journal = &chain.streams[0];
+        match continuity.next(place) {
+            Next::Copied => {
+                journal.count(extent);
+                around.batch.withhold(around.now, &journal.source, Fate::Filtered, &reasons.copied, extent);
+                return Ok(());
+            }
+            Next::New { missing: 0 } => {}
+            Next::New { missing } => {
+                gap.note(missing, around.now);
+                let extent = Extent { bytes: 0, lines: missing };
+                around.batch.withhold(around.now, &journal.source, Fate::Unknown, &reasons.sequence, extent);
+            }
+        }
+        let Some(message) = entry.get(selections.message()) else {
+            journal.count(extent);
+            around.batch.withhold(around.now, &journal.source, Fate::Filtered, &reasons.empty, extent);
+            return Ok(());
+        };
+        selections.keys(&entry, keys);
+        let decision = decisions.about(keys, || {
+            let choices = selections.decide(&entry, *foreign);
+            let taken = choices.into_iter().filter_map(|choice| {
+                let (own, otherwise) = *sets.get(choice.rule)?;
+                let set = if choice.proven { own } else { otherwise };
+                let stream = streams.find(bases.get(set)?, &choice.labels);
+                Some(Taken { choice, set, stream })
+            });
+            Decision { options: taken.collect() }
+        });
+        let Some(taken) = decision.options.iter().find(|taken| selections.takes(&taken.choice, message)) else {
+            journal.count(extent);
+            around.batch.withhold(around.now, &journal.source, Fate::Filtered, &reasons.nobody, extent);
+            return Ok(());
+        };
+        let (Some(set), Some(stream)) = (chain.streams.get(taken.set), streams.get(taken.stream)) else { return Ok(()) };
+        set.count(extent);
+        if !set.wanted {
+            around.batch.withhold(around.now, &set.source, Fate::Filtered, &reasons.elsewhere, extent);
+            return Ok(());
+        }
+        let head = entry.head();
+        let micros = i64::try_from(head.realtime.0).unwrap_or(i64::MAX);
+        // Numbers keep the order within a microsecond, and tell equal messages apart.
+        let time = micros.saturating_mul(1000).saturating_add((head.seqnum % 1000) as i64);
+        if let Some(floors) = floors {
+            let start = selections.selection(taken.choice.rule).map_or(Start::Everything, |selection| selection.start);
+            let is_old = time < floors.of(start) || (start == Start::Boot && boot.is_some_and(|boot| boot != head.boot_id));
+            if is_old {
+                around.batch.withhold(around.now, &set.source, Fate::Filtered, &reasons.old, extent);
+                return Ok(());
+            }
+        }
+        selections.metadata(&taken.choice, &entry, message, metadata);
+        let left_out = entry.left_out(selections.message());
+        let origin = Origin { left_out, metadata: Some(metadata.structured()), ..Origin::default() };
+        let shaped = match set.shaper.shape(message, origin, around.work) {
+            Shaped::Entry(shaped) => shaped,
+            Shaped::Dropped(rule) => {
+                around.batch.withhold(around.now, &set.source, Fate::Filtered, rule, extent);
+                return Ok(());
+            }
+        };
+        around.counters.mark(shaped.marks);
+        stream.is_moved = true;
+        let to = deliver::Stream {
+            source: &set.source,
+            labels: &stream.labels,
+            feed: (chain.index, Part(0)),
+            newest: &mut stream.newest,
+            slot: &mut stream.slot,
+        };
+        let mut gate = Gate {
+            batch: around.batch,
+            marked: around.marked,
+            counters: around.counters,
+            now: around.now,
+            oldest: around.oldest,
+            order_window: around.order_window,
+        };
+        gate.deliver(&shaped, time, to, extent, &set.shaper, &reasons.refused);
+        Ok(())
+    }
+
+    /// Goes over the next entry of a file: its mark moves.
+    fn step(&mut self, index: usize, chain: &mut ChainLane, entry: Option<EntryPlace>) {
+        let source = &mut self.sources[index];
+        source.file.step();
+        source.head = None;
+        let mark = &mut chain.open[source.place].marks[0];
+        *mark = Mark { at: source.file.place(), entry: entry.or(mark.entry), ..Mark::default() };
+        if !chain.touched {
+            chain.touch();
+        }
+    }
+
+    /// Looks for the next entry of a file; steps over what cannot be read.
+    fn look(&mut self, index: usize, chain: &mut ChainLane, around: &mut Surroundings<'_>) {
+        loop {
+            let source = &mut self.sources[index];
+            let end = chain.replay.as_ref().map_or(u64::MAX, |replay| replay.end(source.number, 0));
+            match source.look(end, around.now, around.once) {
+                Ok(()) => {
+                    if source.damaged_since.is_some() {
+                        self.look_later(chain, around);
+                    }
+                    return;
+                }
+                Err(damaged) => self.step_over(index, &damaged, chain, around),
+            }
+        }
+    }
+
+    fn look_later(&self, chain: &mut ChainLane, around: &Surroundings<'_>) {
+        chain.flush_at = Some(around.now + LOOK_AGAIN);
+    }
+
+    /// What is damaged is counted, and reading goes on behind it.
+    fn step_over(&mut self, index: usize, damaged: &Damaged, chain: &mut ChainLane, around: &mut Surroundings<'_>) {
+        let source = &self.sources[index];
+        warn!(path = %source.file.source().0.path().display(), %damaged, entries = damaged.missing, "journal: stepping over damage");
+        self.continuity.stepped_over(source.directory, damaged.missing);
+        self.step(index, chain, None);
+        let extent = Extent { bytes: 0, lines: damaged.missing };
+        self.withhold(chain, around, Fate::Unknown, &Arc::clone(&self.reasons.damaged), extent);
+    }
+
+    /// A file that cannot be opened as a journal. What may still become one is tried again.
+    fn refuse(&mut self, place: usize, error: &OpenError, chain: &mut ChainLane, around: &mut Surroundings<'_>) {
+        let open = &mut chain.open[place];
+        if matches!(error, OpenError::Io(_) | OpenError::TooShort) && !around.once && !open.segment.is_deleted() {
+            around.counters.read_errors.add(1);
+            return;
+        }
+        warn!(path = %open.segment.path().display(), %error, "journal: a file is left out");
+        open.done = true;
+        let number = open.segment.number;
+        self.sources.retain(|source| source.number != number);
+        chain.touch();
+        self.withhold(chain, around, Fate::Unknown, &Arc::clone(&self.reasons.unreadable), Extent { bytes: 0, lines: 1 });
+    }
+
+    /// What belongs to no job.
+    fn withhold(&self, chain: &mut ChainLane, around: &mut Surroundings<'_>, fate: Fate, why: &Arc<str>, extent: Extent) {
+        let journal = &chain.streams[0];
+        if fate == Fate::Filtered {
+            journal.count(extent);
+        }
+        around.batch.withhold(around.now, &journal.source, fate, why, extent);
+        chain.touch();
+    }
+
+    /// Nothing more to read for now: files that will not grow any more are let go.
+    fn at_end(&mut self, chain: &mut ChainLane, around: &mut Surroundings<'_>) {
+        let is_waiting = self.sources.iter().any(|source| source.damaged_since.is_some());
+        if !is_waiting {
+            chain.flush_at = None;
+        }
+        if chain.replay.is_none() && !is_waiting {
+            self.floors = None;
+            if !std::mem::take(&mut self.gone).is_empty() {
+                chain.touch();
+            }
+        }
+        for source in &mut self.sources {
+            let open = &mut chain.open[source.place];
+            let read_before = chain.replay.as_ref().is_some_and(|replay| replay.was_finished(source.number));
+            let is_over =
+                source.is_final() && source.file.place() >= source.file.header().n_entries && source.damaged_since.is_none();
+            // Copies of what stands in memory are known by where reading stands in it.
+            let is_needed = source.in_memory && is_waiting;
+            if read_before || (is_over && chain.replay.is_none() && !is_needed) {
+                let len = open.segment.stat().map_or(0, |stat| stat.len);
+                open.segment.passed(chain.lane, len, 1);
+                open.done = true;
+                chain.touched = true;
+            }
+            if open.done || around.once {
+                source.file.shrink();
+            }
+        }
+        if chain.touched {
+            chain.touch();
+        }
+    }
+}
