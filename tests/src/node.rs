@@ -22,6 +22,7 @@ const ENTER: &str = r#"set -e
 tree=$1; shift
 mount -t tmpfs -o mode=755 tmpfs "$tree/dev"
 for name in null zero full random urandom tty; do : >"$tree/dev/$name"; mount --bind "/dev/$name" "$tree/dev/$name"; done
+mkdir "$tree/dev/shm"; mount --bind /dev/shm "$tree/dev/shm"
 ln -s /run/systemd/journal/dev-log "$tree/dev/log"
 ln -s /proc/self/fd "$tree/dev/fd"
 : >"$tree/dev/kmsg"; mount --bind "$tree/kmsg" "$tree/dev/kmsg"

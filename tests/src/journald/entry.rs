@@ -90,6 +90,15 @@ pub(super) fn read(options: &[&str]) -> Vec<Entry> {
     said.lines().map(parse).collect()
 }
 
+/// What journalctl says of one file before it fails.
+pub(super) fn read_what_can_be(file: &str) -> Vec<Entry> {
+    let journalctl = Program::find("journalctl").expect("the caller has looked for it");
+    let args = ["--file", file, "--output=json", "--all", "--quiet", "--no-pager"];
+    let (_, said, _) = journalctl.outcome_with(args, &[]);
+    // Where it fails inside an entry, its last line is none.
+    said.lines().filter(|line| line.ends_with('}')).map(parse).collect()
+}
+
 fn parse(line: &str) -> Entry {
     let Ok(Value::Object(object)) = serde_json::from_str(line) else {
         panic!("not what journalctl says: {line}");
