@@ -105,15 +105,14 @@ impl Journal {
         if !place.in_memory {
             return;
         }
-        match self.from_memory.iter_mut().find(|(boot, _)| *boot == place.boot) {
-            Some((_, upto)) => *upto = place.monotonic.max(*upto),
-            None => {
-                if self.from_memory.len() >= BOOTS_MAX {
-                    self.from_memory.remove(0);
-                }
-                self.from_memory.push((place.boot, place.monotonic));
-            }
+        if let Some((_, upto)) = self.from_memory.iter_mut().find(|(boot, _)| *boot == place.boot) {
+            *upto = place.monotonic.max(*upto);
+            return;
         }
+        if self.from_memory.len() >= BOOTS_MAX {
+            self.from_memory.remove(0);
+        }
+        self.from_memory.push((place.boot, place.monotonic));
     }
 
     /// How many numbers were left out before this one.
@@ -147,9 +146,9 @@ impl Journal {
         let newest = self.sequences.iter().filter(|sequence| sequence.counter == counter).map(|sequence| sequence.last).max();
         let missing = seqnum.saturating_sub(newest.unwrap_or(seqnum).saturating_add(1));
         self.sequences[known].last = self.sequences[known].last.max(seqnum);
-        let counted = missing.min(self.counted);
-        self.counted -= counted;
-        missing - counted
+        let known = missing.min(self.counted);
+        self.counted -= known;
+        missing - known
     }
 
     fn learn(&mut self, id: u64, last: u64, counter: u64) {

@@ -6,6 +6,7 @@
 
 mod source;
 mod streams;
+mod taking;
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -16,20 +17,19 @@ use record::metadata::Metadata;
 use tracing::warn;
 
 use super::chain::ChainLane;
-use super::deliver::{self, Gate};
+use super::deliver;
 use super::reading::{Step, Surroundings};
 use super::standing::Mark;
 use super::{Settings, nanos};
 use crate::batch::Extent;
-use crate::checkpoint::{Cursor, EntryPlace, Newest, Part};
+use crate::checkpoint::{Cursor, EntryPlace, Newest};
 use crate::config::checked::{JournalInput, Start};
-use crate::journal::continuity::{Continuity, Next};
+use crate::journal::continuity::Continuity;
 use crate::journal::file::{Damaged, Id128, OpenError, RealtimeMicros};
 use crate::journal::order::{Boots, compare};
 use crate::journal::selection::Selections;
 use crate::ledger::Fate;
-use crate::shape::{Origin, Shaped};
-use source::{Decision, Source, Taken};
+use source::Source;
 use streams::Streams;
 
 /// What the journal may give before others have their turn.
@@ -205,7 +205,9 @@ impl JournalLane {
         let mut turn = 0;
         while let Some((first, limit)) = self.choose(chain, around) {
             loop {
-                self.entry(first, chain, around);
+                if !self.entry(first, chain, around) {
+                    break;
+                }
                 turn += 1;
                 self.look(first, chain, around);
                 if around.batch.is_full() && chain.replay.is_none() {
@@ -227,7 +229,7 @@ impl JournalLane {
                 }
             }
         }
-        self.at_end(chain, around);
+        self.at_end(chain);
         Step::Dry
     }
 
@@ -252,8 +254,9 @@ impl JournalLane {
                 None => match Source::open(&chain.open[place].segment, self.selections.wanted(), self.machine) {
                     Ok(source) => {
                         self.sources.push(source);
-                        self.enter(self.sources.len() - 1, place, chain, around);
-                        self.sources.len() - 1
+                        let index = self.sources.len() - 1;
+                        self.enter(index, place, chain, around);
+                        index
                     }
                     Err(error) => {
                         self.refuse(place, &error, chain, around);
@@ -266,6 +269,10 @@ impl JournalLane {
             self.boots.learn_file(source.file.header());
             source.file.go_to(chain.open[place].marks[0].at);
             self.look(index, chain, around);
+            if known.is_none() {
+                // There may be hundreds, whose turn comes one after the other.
+                self.sources[index].file.shrink();
+            }
         }
     }
 
@@ -280,7 +287,7 @@ impl JournalLane {
         if begin > 0 {
             chain.open[place].marks[0] = Mark { at: begin, ..Mark::default() };
             chain.touch();
-            self.withhold(chain, around, Fate::Filtered, &Arc::clone(&self.reasons.old), Extent { bytes: 0, lines: begin });
+            withhold(chain, around, Fate::Filtered, &self.reasons.old, Extent { bytes: 0, lines: begin });
         }
     }
 
@@ -301,7 +308,7 @@ impl JournalLane {
                 // The same entry, copied with its file: once is enough.
                 (Some((Ordering::Equal, true)), _) | (_, Some((Ordering::Equal, true))) => {
                     self.step(index, chain, None);
-                    self.withhold(chain, around, Fate::Filtered, &Arc::clone(&self.reasons.twice), Extent { bytes: 0, lines: 1 });
+                    withhold(chain, around, Fate::Filtered, &self.reasons.twice, Extent { bytes: 0, lines: 1 });
                     self.look(index, chain, around);
                     continue;
                 }
@@ -315,17 +322,24 @@ impl JournalLane {
         first.map(|first| (first, limit))
     }
 
-    /// Takes the next entry of a file.
-    fn entry(&mut self, index: usize, chain: &mut ChainLane, around: &mut Surroundings<'_>) {
-        let Some(place) = self.sources[index].next_place() else { return };
+    /// Takes the next entry of a file. False if it is damaged, and may yet be mended.
+    fn entry(&mut self, index: usize, chain: &mut ChainLane, around: &mut Surroundings<'_>) -> bool {
+        let Some(place) = self.sources[index].next_place() else { return false };
         let damaged = match self.take(index, &place, false, chain, around) {
-            Ok(()) => return self.step(index, chain, Some(place)),
+            Ok(()) => {
+                self.step(index, chain, Some(place));
+                self.sources[index].was_read = true;
+                return true;
+            }
             Err(damaged) => damaged,
         };
         let source = &mut self.sources[index];
         let path = source.file.source().0.path();
         match source.bear(damaged, around.now, around.once) {
-            Ok(()) => self.look_later(chain, around),
+            Ok(()) => {
+                look_later(chain, around);
+                return false;
+            }
             // Of an entry whose damage did not go away, what can be had.
             Err(damaged) => match self.take(index, &place, true, chain, around) {
                 Ok(()) => {
@@ -335,111 +349,14 @@ impl JournalLane {
                 Err(_) => self.step_over(index, &damaged, chain, around),
             },
         }
-    }
-
-    /// The next entry of a file: whose it is, and into the batch with it. `salvaging`: without the fields that cannot be read.
-    fn take(
-        &mut self,
-        index: usize,
-        place: &EntryPlace,
-        salvaging: bool,
-        chain: &ChainLane,
-        around: &mut Surroundings<'_>,
-    ) -> Result<(), Damaged> {
-        // Field by field, since the entry borrows its source.
-        let Self { sources, selections, streams, continuity, sets, bases, keys, metadata, reasons, floors, boot, gap, .. } = self;
-        let Source { file, decisions, foreign, .. } = &mut sources[index];
-        let Some(entry) = (if salvaging { file.salvage()? } else { file.read()? }) else { return Ok(()) };
-        let extent = Extent { bytes: entry.stored_size(selections.message()) + 1, lines: 1 };
-        let journal = &chain.streams[0];
-        match continuity.next(place) {
-            Next::Copied => {
-                journal.count(extent);
-                around.batch.withhold(around.now, &journal.source, Fate::Filtered, &reasons.copied, extent);
-                return Ok(());
-            }
-            Next::New { missing: 0 } => {}
-            Next::New { missing } => {
-                gap.note(missing, around.now);
-                let extent = Extent { bytes: 0, lines: missing };
-                around.batch.withhold(around.now, &journal.source, Fate::Unknown, &reasons.sequence, extent);
-            }
-        }
-        let Some(message) = entry.get(selections.message()) else {
-            journal.count(extent);
-            around.batch.withhold(around.now, &journal.source, Fate::Filtered, &reasons.empty, extent);
-            return Ok(());
-        };
-        selections.keys(&entry, keys);
-        let decision = decisions.about(keys, || {
-            let choices = selections.decide(&entry, *foreign);
-            let taken = choices.into_iter().filter_map(|choice| {
-                let (own, otherwise) = *sets.get(choice.rule)?;
-                let set = if choice.proven { own } else { otherwise };
-                let stream = streams.find(bases.get(set)?, &choice.labels);
-                Some(Taken { choice, set, stream })
-            });
-            Decision { options: taken.collect() }
-        });
-        let Some(taken) = decision.options.iter().find(|taken| selections.takes(&taken.choice, message)) else {
-            journal.count(extent);
-            around.batch.withhold(around.now, &journal.source, Fate::Filtered, &reasons.nobody, extent);
-            return Ok(());
-        };
-        let (Some(set), Some(stream)) = (chain.streams.get(taken.set), streams.get(taken.stream)) else { return Ok(()) };
-        set.count(extent);
-        if !set.wanted {
-            around.batch.withhold(around.now, &set.source, Fate::Filtered, &reasons.elsewhere, extent);
-            return Ok(());
-        }
-        let head = entry.head();
-        let micros = i64::try_from(head.realtime.0).unwrap_or(i64::MAX);
-        // Numbers keep the order within a microsecond, and tell equal messages apart.
-        let time = micros.saturating_mul(1000).saturating_add((head.seqnum % 1000) as i64);
-        if let Some(floors) = floors {
-            let start = selections.selection(taken.choice.rule).map_or(Start::Everything, |selection| selection.start);
-            let is_old = time < floors.of(start) || (start == Start::Boot && boot.is_some_and(|boot| boot != head.boot_id));
-            if is_old {
-                around.batch.withhold(around.now, &set.source, Fate::Filtered, &reasons.old, extent);
-                return Ok(());
-            }
-        }
-        selections.metadata(&taken.choice, &entry, message, metadata);
-        let left_out = entry.left_out(selections.message());
-        let origin = Origin { left_out, metadata: Some(metadata.structured()), ..Origin::default() };
-        let shaped = match set.shaper.shape(message, origin, around.work) {
-            Shaped::Entry(shaped) => shaped,
-            Shaped::Dropped(rule) => {
-                around.batch.withhold(around.now, &set.source, Fate::Filtered, rule, extent);
-                return Ok(());
-            }
-        };
-        around.counters.mark(shaped.marks);
-        stream.is_moved = true;
-        let to = deliver::Stream {
-            source: &set.source,
-            labels: &stream.labels,
-            feed: (chain.index, Part(0)),
-            newest: &mut stream.newest,
-            slot: &mut stream.slot,
-        };
-        let mut gate = Gate {
-            batch: around.batch,
-            marked: around.marked,
-            counters: around.counters,
-            now: around.now,
-            oldest: around.oldest,
-            order_window: around.order_window,
-        };
-        gate.deliver(&shaped, time, to, extent, &set.shaper, &reasons.refused);
-        Ok(())
+        true
     }
 
     /// Goes over the next entry of a file: its mark moves.
     fn step(&mut self, index: usize, chain: &mut ChainLane, entry: Option<EntryPlace>) {
         let source = &mut self.sources[index];
         source.file.step();
-        source.head = None;
+        (source.head, source.damaged_since) = (None, None);
         let mark = &mut chain.open[source.place].marks[0];
         *mark = Mark { at: source.file.place(), entry: entry.or(mark.entry), ..Mark::default() };
         if !chain.touched {
@@ -455,17 +372,15 @@ impl JournalLane {
             match source.look(end, around.now, around.once) {
                 Ok(()) => {
                     if source.damaged_since.is_some() {
-                        self.look_later(chain, around);
+                        look_later(chain, around);
+                    } else if source.head.is_none() && source.is_final() {
+                        source.file.shrink();
                     }
                     return;
                 }
                 Err(damaged) => self.step_over(index, &damaged, chain, around),
             }
         }
-    }
-
-    fn look_later(&self, chain: &mut ChainLane, around: &Surroundings<'_>) {
-        chain.flush_at = Some(around.now + LOOK_AGAIN);
     }
 
     /// What is damaged is counted, and reading goes on behind it.
@@ -475,7 +390,7 @@ impl JournalLane {
         self.continuity.stepped_over(source.directory, damaged.missing);
         self.step(index, chain, None);
         let extent = Extent { bytes: 0, lines: damaged.missing };
-        self.withhold(chain, around, Fate::Unknown, &Arc::clone(&self.reasons.damaged), extent);
+        withhold(chain, around, Fate::Unknown, &self.reasons.damaged, extent);
     }
 
     /// A file that cannot be opened as a journal. What may still become one is tried again.
@@ -490,21 +405,11 @@ impl JournalLane {
         let number = open.segment.number;
         self.sources.retain(|source| source.number != number);
         chain.touch();
-        self.withhold(chain, around, Fate::Unknown, &Arc::clone(&self.reasons.unreadable), Extent { bytes: 0, lines: 1 });
-    }
-
-    /// What belongs to no job.
-    fn withhold(&self, chain: &mut ChainLane, around: &mut Surroundings<'_>, fate: Fate, why: &Arc<str>, extent: Extent) {
-        let journal = &chain.streams[0];
-        if fate == Fate::Filtered {
-            journal.count(extent);
-        }
-        around.batch.withhold(around.now, &journal.source, fate, why, extent);
-        chain.touch();
+        withhold(chain, around, Fate::Unknown, &self.reasons.unreadable, Extent { bytes: 0, lines: 1 });
     }
 
     /// Nothing more to read for now: files that will not grow any more are let go.
-    fn at_end(&mut self, chain: &mut ChainLane, around: &mut Surroundings<'_>) {
+    fn at_end(&mut self, chain: &mut ChainLane) {
         let is_waiting = self.sources.iter().any(|source| source.damaged_since.is_some());
         if !is_waiting {
             chain.flush_at = None;
@@ -528,7 +433,7 @@ impl JournalLane {
                 open.done = true;
                 chain.touched = true;
             }
-            if open.done || around.once {
+            if open.done || !std::mem::take(&mut source.was_read) {
                 source.file.shrink();
             }
         }
@@ -536,4 +441,18 @@ impl JournalLane {
             chain.touch();
         }
     }
+}
+
+fn look_later(chain: &mut ChainLane, around: &Surroundings<'_>) {
+    chain.flush_at = Some(around.now + LOOK_AGAIN);
+}
+
+/// What belongs to no job.
+fn withhold(chain: &mut ChainLane, around: &mut Surroundings<'_>, fate: Fate, why: &Arc<str>, extent: Extent) {
+    let journal = &chain.streams[0];
+    if fate == Fate::Filtered {
+        journal.count(extent);
+    }
+    around.batch.withhold(around.now, &journal.source, fate, why, extent);
+    chain.touch();
 }

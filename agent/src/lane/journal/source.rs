@@ -81,6 +81,8 @@ pub(super) struct Source {
     pub(super) place: usize,
     /// Its next entry, if there is one that is to be read now.
     pub(super) head: Option<EntryHead>,
+    /// Since it was last at its end.
+    pub(super) was_read: bool,
     /// Since when its next entry cannot be read.
     pub(super) damaged_since: Option<Instant>,
     pub(super) decisions: Decisions,
@@ -104,6 +106,7 @@ impl Source {
             foreign: own.is_some_and(|own| own != machine),
             place: 0,
             head: None,
+            was_read: false,
             damaged_since: None,
             decisions: Decisions::default(),
             boot: (Id128([0; 16]), hash(Id128([0; 16]))),
@@ -129,7 +132,6 @@ impl Source {
         match self.file.peek() {
             Ok(head) => {
                 self.head = head;
-                self.damaged_since = None;
                 Ok(())
             }
             Err(damaged) => self.bear(damaged, now, once),

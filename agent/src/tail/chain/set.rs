@@ -97,7 +97,7 @@ mod tests {
     use super::*;
     use crate::config::checked::JournalInput;
     use crate::tail::chain::SavedSegment;
-    use crate::tail::identity::Marker;
+    use crate::tail::identity::{FileId, Marker};
     use crate::tail::origin::Origin;
     use crate::tail::segment::mtime_ns;
 
@@ -166,14 +166,13 @@ mod tests {
         let print = |id: u8| Fingerprint::of(&[id; 16]);
         let segment = SavedSegment {
             number: SegmentNumber(3),
-            id: Default::default(),
+            id: FileId::default(),
             fingerprint: print(3),
             at: 7,
             marker: Marker::default(),
             seen_ns: 0,
         };
-        let finished =
-            FinishedSegment { number: SegmentNumber(8), id: Default::default(), fingerprint: print(8), mtime_ns: None };
+        let finished = FinishedSegment { number: SegmentNumber(8), id: FileId::default(), fingerprint: print(8), mtime_ns: None };
         let saved = SavedChain { segments: vec![segment], finished: vec![finished], next: SegmentNumber(9) };
         let set = Set::new(Some(saved));
         for (name, id) in [("a", 8), ("b", 3), ("c", 5)] {
