@@ -20,6 +20,7 @@ use crate::tail::chain::Chain;
 use crate::tail::discovery::{pod_directory, restart_of};
 use crate::tail::inputs::JOURNAL_SOURCE;
 use crate::tail::origin::Origin;
+use crate::tail::rotation::Encoding;
 use crate::tail::segment::SegmentNumber;
 
 /// How a file's lines are put together.
@@ -305,7 +306,11 @@ impl ChainLane {
         self.last_move = sequence;
         let mut cursors = Vec::new();
         for open in &mut self.open {
-            if open.done {
+            // A journal's file is known by its identity when it is met again: one that was read within a single batch is settled at
+            // its end first, and finished by the move after it.
+            let is_unknown = open.segment.encoding == Encoding::Journal && !open.is_identified();
+            self.touched |= open.done && is_unknown;
+            if open.done && !is_unknown {
                 if !self.finishing.iter().any(|(number, _)| *number == open.segment.number) {
                     self.finishing.push((open.segment.number, sequence));
                 }

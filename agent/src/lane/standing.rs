@@ -116,6 +116,11 @@ impl OpenSegment {
         }
     }
 
+    /// Whether the position log knows it.
+    pub fn is_identified(&self) -> bool {
+        self.identified
+    }
+
     /// What makes it known again; `None` if the position log knows it already.
     pub fn identify(&mut self, parts: usize) -> Option<SegmentIdentity> {
         let at = self.marks[..parts].iter().map(|mark| mark.at).max().unwrap_or(0);
