@@ -119,7 +119,8 @@ impl Book {
         }
     }
 
-    fn take(&mut self, delivery: Arc<Delivery>) {
+    /// Takes one delivery, where only some are lines of this book.
+    pub fn take(&mut self, delivery: Arc<Delivery>) {
         let mark = match line::parse(&delivery.line) {
             Ok(mark) if mark.run == self.run => mark,
             Ok(_) | Err(Damage::Foreign) => {

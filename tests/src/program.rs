@@ -1,10 +1,17 @@
 //! Programs of the system that a test needs (logrotate, fincore, a shell): found or not, run to their end or started.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::wait;
+
+/// From the signal that ends a program to its end.
+const STOP_MAX: Duration = Duration::from_secs(15);
 
 /// A program that is installed.
 #[derive(Clone, Debug)]
@@ -45,6 +52,16 @@ impl Program {
         let child = Command::new(&self.0).args(args).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
         Running(Some(child.unwrap_or_else(|error| panic!("{}: {error}", self.0.display()))))
     }
+
+    /// Starts a server with further variables; what it says is added to the file.
+    #[expect(clippy::disallowed_methods, reason = "the place that runs other programs than the one under test")]
+    pub fn serve<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, env: &[(String, String)], log: &Path) -> Running {
+        let open = || OpenOptions::new().create(true).append(true).open(log).expect("a log can be written");
+        let mut command = Command::new(&self.0);
+        command.args(args).envs(env.iter().map(|(name, value)| (name, value)));
+        let child = command.stdin(Stdio::null()).stdout(open()).stderr(open()).spawn();
+        Running(Some(child.unwrap_or_else(|error| panic!("{}: {error}", self.0.display()))))
+    }
 }
 
 /// A program that runs. Dropped, it is killed.
@@ -59,8 +76,23 @@ impl Running {
 
     /// SIGUSR1, which those who write logs take as: open the file anew.
     pub fn reopen(&self) {
+        self.signal(Signal::USR1);
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.0.as_mut().expect("it runs").try_wait().expect("a child can be asked")
+    }
+
+    /// SIGTERM, and the end of it.
+    pub fn terminate(mut self) {
+        self.signal(Signal::TERM);
+        wait::for_condition("a program to end when it is told to", STOP_MAX, || self.ended().is_some());
+    }
+
+    fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.id().cast_signed()).expect("a child has a process number");
-        kill_process(pid, Signal::USR1).expect("it runs");
+        kill_process(pid, signal).expect("it runs");
     }
 
     /// Waits for its end, which the caller has brought about; its standard output.
