@@ -69,6 +69,12 @@ impl Continuity {
         }
     }
 
+    /// How many entries seem to be missing before this one: they may stand in files that are yet to be looked at.
+    pub fn missing(&self, place: &EntryPlace) -> u64 {
+        let journal = self.journals.iter().find(|journal| journal.directory == place.directory);
+        journal.map_or(0, |journal| journal.left_out(place).saturating_sub(journal.counted))
+    }
+
     /// The next entry, in the order in which they are read.
     pub fn next(&mut self, place: &EntryPlace) -> Next {
         let journal = self.journal(place.directory);
@@ -115,12 +121,28 @@ impl Journal {
         self.from_memory.push((place.boot, place.monotonic));
     }
 
+    /// Whether nothing can be between the entry before and this one.
+    fn is_next(&self, seqnum: u64) -> bool {
+        self.previous.is_some_and(|(_, last)| last.checked_add(1) == Some(seqnum))
+    }
+
     /// How many numbers were left out before this one.
+    fn left_out(&self, place: &EntryPlace) -> u64 {
+        let known = self.sequences.iter().find(|sequence| sequence.id == place.sequence);
+        let Some(known) = known.filter(|_| !self.is_next(place.seqnum)) else { return 0 };
+        let same = self.sequences.iter().filter(|sequence| sequence.counter == known.counter);
+        let newest = same.map(|sequence| sequence.last).max().unwrap_or(place.seqnum);
+        place.seqnum.saturating_sub(newest.saturating_add(1))
+    }
+
+    /// Takes the entry in; how many are missing before it that were not counted yet.
     fn follow(&mut self, place: &EntryPlace) -> u64 {
         let (id, seqnum) = (place.sequence, place.seqnum);
+        let left_out = self.left_out(place);
+        let is_next = self.is_next(seqnum);
         let before = self.previous.replace((id, seqnum));
         let known = self.sequences.iter().position(|sequence| sequence.id == id);
-        if let Some((other, last)) = before.filter(|(_, last)| last.checked_add(1) == Some(seqnum)) {
+        if let Some((other, _)) = before.filter(|_| is_next) {
             // Nothing is missing; and if they are of different sequences, these have one counter.
             let counter = self.sequences.iter().find(|sequence| sequence.id == other).map_or(id, |sequence| sequence.counter);
             match known {
@@ -134,7 +156,6 @@ impl Journal {
                 }
                 None => self.learn(id, seqnum, counter),
             }
-            debug_assert!(last < seqnum);
             self.counted = 0;
             return 0;
         }
@@ -142,13 +163,10 @@ impl Journal {
             self.learn(id, seqnum, id);
             return 0;
         };
-        let counter = self.sequences[known].counter;
-        let newest = self.sequences.iter().filter(|sequence| sequence.counter == counter).map(|sequence| sequence.last).max();
-        let missing = seqnum.saturating_sub(newest.unwrap_or(seqnum).saturating_add(1));
         self.sequences[known].last = self.sequences[known].last.max(seqnum);
-        let known = missing.min(self.counted);
-        self.counted -= known;
-        missing - known
+        let is_counted = left_out.min(self.counted);
+        self.counted -= is_counted;
+        left_out - is_counted
     }
 
     fn learn(&mut self, id: u64, last: u64, counter: u64) {

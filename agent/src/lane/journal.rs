@@ -36,6 +36,10 @@ use streams::Streams;
 
 /// What the journal may give before others have their turn.
 const TURN_ENTRIES: usize = 20_000;
+/// By then a new file has been found, and what was written at the same time is seen.
+const FOUND_AFTER: Duration = Duration::from_secs(2);
+/// When all files are looked at again before that.
+const LOOK_ANEW: Duration = Duration::from_millis(50);
 /// Of many gaps.
 const SAY_EVERY: Duration = Duration::from_mins(1);
 /// When a file whose next entry cannot be read is looked at again.
@@ -61,6 +65,8 @@ pub struct JournalLane {
     floors: Option<Floors>,
     /// The next step goes on where the last one stopped.
     is_under_way: bool,
+    /// The number of an entry that seems to come too early, and since when.
+    early: Option<(u64, Instant)>,
     generation: u64,
     keys: Vec<u64>,
     metadata: Metadata,
@@ -155,6 +161,7 @@ impl JournalLane {
             gone: Vec::new(),
             floors: None,
             is_under_way: false,
+            early: None,
             generation: u64::MAX,
             keys: Vec::new(),
             metadata: Metadata::default(),
@@ -200,13 +207,19 @@ impl JournalLane {
         if chain.parked.is(0) {
             return Step::Dry;
         }
-        if !std::mem::take(&mut self.is_under_way) || self.generation != chain.generation {
+        let is_where_it_was =
+            |source: &Source| chain.open.get(source.place).is_some_and(|open| open.segment.number == source.number);
+        let is_under_way = std::mem::take(&mut self.is_under_way) && self.generation == chain.generation;
+        if !is_under_way || !self.sources.iter().all(is_where_it_was) {
             self.generation = chain.generation;
             self.bring_up(chain, around);
         }
         let mut turn = 0;
         while let Some((first, limit)) = self.choose(chain, around) {
             loop {
+                if self.is_early(first, chain, around) {
+                    return Step::Dry;
+                }
                 if !self.entry(first, chain, around) {
                     break;
                 }
@@ -246,7 +259,7 @@ impl JournalLane {
             let number = chain.open[place].segment.number;
             let known = self.sources.iter().position(|source| source.number == number);
             let index = match known {
-                Some(index) => match self.sources[index].file.refresh() {
+                Some(index) => match self.sources[index].refresh() {
                     Ok(()) => index,
                     Err(error) => {
                         self.refuse(place, &error, chain, around);
@@ -324,6 +337,31 @@ impl JournalLane {
         first.map(|first| (first, limit))
     }
 
+    /// Whether entries seem to be missing before the next one only because they were written after their file was looked at, or to a
+    /// file that is yet to be found: journald writes to several files at once, and they are looked at one after the other. Of what
+    /// was written long ago, all files are known.
+    fn is_early(&mut self, index: usize, chain: &mut ChainLane, around: &Surroundings<'_>) -> bool {
+        let source = &mut self.sources[index];
+        let (Some(head), Some(place)) = (source.head, source.next_place()) else { return false };
+        if around.once || chain.replay.is_some() || self.continuity.missing(&place) == 0 {
+            self.early = None;
+            return false;
+        }
+        let written = i64::try_from(head.realtime.0).unwrap_or(i64::MAX).saturating_mul(1000);
+        // Of another entry, the wait begins anew.
+        let since = self.early.filter(|(seqnum, _)| *seqnum == place.seqnum).map_or(around.now, |(_, since)| since);
+        self.early = Some((place.seqnum, since));
+        // A clock that was set meanwhile makes nobody wait for ever.
+        let is_over =
+            around.wall.saturating_sub(written) >= nanos(FOUND_AFTER) || around.now.duration_since(since) >= FOUND_AFTER;
+        if is_over {
+            self.early = None;
+            return false;
+        }
+        chain.flush_at = Some(around.now + LOOK_ANEW);
+        true
+    }
+
     /// Takes the next entry of a file. False if it is damaged, and may yet be mended.
     fn entry(&mut self, index: usize, chain: &mut ChainLane, around: &mut Surroundings<'_>) -> bool {
         let Some(place) = self.sources[index].next_place() else { return false };
@@ -375,7 +413,7 @@ impl JournalLane {
                 Ok(()) => {
                     if source.damaged_since.is_some() {
                         look_later(chain, around);
-                    } else if source.head.is_none() && source.is_final() {
+                    } else if source.head.is_none() && source.is_final {
                         source.file.shrink();
                     }
                     return;
@@ -431,7 +469,7 @@ impl JournalLane {
             let open = &mut chain.open[source.place];
             let read_before = chain.replay.as_ref().is_some_and(|replay| replay.was_finished(source.number));
             let is_over =
-                source.is_final() && source.file.place() >= source.file.header().n_entries && source.damaged_since.is_none();
+                source.is_final && source.file.place() >= source.file.header().n_entries && source.damaged_since.is_none();
             // Copies of what stands in memory are known by where reading stands in it.
             let is_needed = source.in_memory && is_waiting;
             if read_before || (is_over && chain.replay.is_none() && !is_needed) {

@@ -77,6 +77,8 @@ pub(super) struct Source {
     pub(super) in_memory: bool,
     /// Whether another host wrote it.
     pub(super) foreign: bool,
+    /// Whether nothing more will ever be written to it, as of the last look at its header.
+    pub(super) is_final: bool,
     /// Its index among the chain's open segments.
     pub(super) place: usize,
     /// Its next entry, if there is one that is to be read now.
@@ -94,6 +96,7 @@ pub(super) struct Source {
 impl Source {
     /// Begins to read a file. `own` is this host's machine id, if it is known.
     pub(super) fn open(segment: &Arc<Segment>, wanted: Arc<Wanted>, own: Option<Id128>) -> Result<Self, OpenError> {
+        let was_final = was_final(segment);
         let file = JournalFile::open(Bytes(Arc::clone(segment)), wanted)?;
         let path = segment.path();
         let directory = path.parent().and_then(|directory| directory.file_name()).unwrap_or_default();
@@ -104,6 +107,7 @@ impl Source {
             directory: XxHash3_64::oneshot(directory.as_encoded_bytes()),
             in_memory: path.starts_with("/run"),
             foreign: own.is_some_and(|own| own != machine),
+            is_final: was_final || file.header().state == State::Archived,
             place: 0,
             head: None,
             was_read: false,
@@ -115,12 +119,13 @@ impl Source {
         })
     }
 
-    /// Whether nothing more will ever be written to it.
-    pub(super) fn is_final(&self) -> bool {
-        let segment = &self.file.source().0;
-        // What was set aside after an unclean end may say for ever that it is being written.
-        let is_archived = segment.path().file_name().is_some_and(|name| name.as_encoded_bytes().contains(&b'@'));
-        self.file.header().state == State::Archived || segment.is_deleted() || is_archived
+    /// Looks at the header again: what was written since can be read then.
+    pub(super) fn refresh(&mut self) -> Result<(), OpenError> {
+        // Asked before: the last entries may come right before the end.
+        let was_final = was_final(&self.file.source().0);
+        self.file.refresh()?;
+        self.is_final = was_final || self.file.header().state == State::Archived;
+        Ok(())
     }
 
     /// Looks for the next entry before `end`. An error is damage that will not be mended by waiting.
@@ -143,7 +148,7 @@ impl Source {
         let since = *self.damaged_since.get_or_insert(now);
         let patience = match damaged.flaw {
             Flaw::Io(_) => PATIENCE_WITH_SYSTEM,
-            _ if self.is_final() || self.file.header().state != State::Online => Duration::ZERO,
+            _ if self.is_final || self.file.header().state != State::Online => Duration::ZERO,
             _ => PATIENCE,
         };
         if once || now.duration_since(since) >= patience {
@@ -175,6 +180,13 @@ impl Source {
         let entries = self.file.header().n_entries;
         (len / entries.max(1)).saturating_mul(entries.saturating_sub(self.file.place()))
     }
+}
+
+/// Whether the file's name says that it is archived or set aside, or it has none. What was set aside after an unclean end may say for
+/// ever that it is being written.
+fn was_final(segment: &Segment) -> bool {
+    let is_archived = segment.path().file_name().is_some_and(|name| name.as_encoded_bytes().contains(&b'@'));
+    segment.is_deleted() || is_archived
 }
 
 fn hash(id: Id128) -> u64 {
