@@ -160,7 +160,19 @@ fn a_file_that_is_archived_and_read_is_known_as_such_by_the_next_run_and_the_nex
     let mut stage = host.stage(ALL, 700);
     stage.deliver(1);
     assert_eq!((lines(&stage), withheld(&stage)), (vec!["6".to_owned()], vec![]));
-    assert_eq!(stage.catalog.chains()[0].segments().len(), 1, "the archived file is not opened again");
+    stage.until("the archived file to be closed again", |stage| {
+        stage.answer();
+        stage.catalog.chains()[0].segments().len() == 1
+    });
+    second.message(7, "7");
+    second.write();
+    stage.deliver(1);
+    stage.end();
+    let mut stage = host.stage(ALL, 700);
+    stage.until("the file to be found", |stage| !stage.catalog.chains().is_empty());
+    assert_eq!(stage.catalog.chains()[0].segments().len(), 1, "the archived file is known, and not opened");
+    stage.answer();
+    assert_eq!(lines(&stage), Vec::<String>::new());
     stage.end();
 }
 
