@@ -55,14 +55,24 @@ pub struct JournalFile<S> {
     place: u64,
     /// The next entry, if it was looked at.
     peeked: Option<Entry>,
-    /// Where the entry before the next one ends, if that is known.
-    after: Option<u64>,
+    /// The entry before the next one, or an earlier one, if it was looked at.
+    last: Option<Extent>,
+    /// Where the next entry is, if it was looked at and is damaged.
+    damaged: Option<Extent>,
     /// The list of entries is damaged: the next one is looked for where it must be.
     searching: bool,
     /// How many entries were found so.
     searched: u64,
     /// How many entries [`Self::step`] goes over: more than one where the way to several is lost.
     stride: u64,
+}
+
+/// Where an entry is.
+#[derive(Clone, Copy)]
+struct Extent {
+    at: u64,
+    /// Where the next one has to be. Not known where what is between is damaged.
+    end: Option<u64>,
 }
 
 impl<S: ReadAt> JournalFile<S> {
@@ -72,9 +82,9 @@ impl<S: ReadAt> JournalFile<S> {
         let layout = header.layout();
         let mut bytes = Bytes::new(source);
         bytes.set_end(&header);
-        let (chain, reading, after) = (Chain::default(), Reading::new(wanted), Some(header.objects));
-        let (place, peeked, searching, searched, stride) = (0, None, false, 0, 1);
-        Ok(Self { bytes, header, layout, chain, reading, place, peeked, after, searching, searched, stride })
+        let (chain, reading) = (Chain::default(), Reading::new(wanted));
+        let (place, peeked, last, damaged, searching, searched, stride) = (0, None, None, None, false, 0, 1);
+        Ok(Self { bytes, header, layout, chain, reading, place, peeked, last, damaged, searching, searched, stride })
     }
 
     /// What the file said of itself when it was opened or last refreshed.
@@ -114,7 +124,8 @@ impl<S: ReadAt> JournalFile<S> {
         if place != self.place {
             self.place = place;
             self.peeked = None;
-            self.after = (place == 0).then_some(self.header.objects);
+            self.last = None;
+            self.damaged = None;
             self.searching = false;
             self.stride = 1;
         }
@@ -141,10 +152,12 @@ impl<S: ReadAt> JournalFile<S> {
     /// these. At the end it does nothing.
     pub fn step(&mut self) {
         if self.place < self.header.n_entries {
-            self.after = self.peeked.map(|entry| self.end(&entry));
+            let before = self.last.map(|last| Extent { end: None, ..last });
+            self.last = self.peeked.map(|entry| self.extent(&entry)).or(self.damaged).or(before);
             self.place = self.place.saturating_add(self.stride).min(self.header.n_entries);
         }
         self.peeked = None;
+        self.damaged = None;
         self.stride = 1;
     }
 
@@ -173,9 +186,16 @@ impl<S: ReadAt> JournalFile<S> {
         if self.place >= self.header.n_entries {
             return Ok(None);
         }
-        match self.find().and_then(|at| self.entry(at)) {
+        let found = self.find().and_then(|at| {
+            let entry = self.entry(at);
+            if entry.is_err() {
+                self.damaged = recover::end_of_entry(&mut self.bytes, at).map(|end| Extent { at, end: Some(end) });
+            }
+            entry
+        });
+        match found {
             Ok(entry) => {
-                self.bytes.walked(self.end(&entry));
+                self.bytes.walked(entry.at + entry.size(self.layout) as u64);
                 self.peeked = Some(entry);
                 Ok(self.peeked)
             }
@@ -188,23 +208,29 @@ impl<S: ReadAt> JournalFile<S> {
         if !self.searching {
             match self.chain.entry_at(&self.bytes, &self.header, self.place) {
                 // What is appended comes later in the file: nothing is read twice, however often it is listed.
-                Ok(at) if self.after.is_none_or(|after| after <= at) => return Ok(at),
+                Ok(at) if self.last.is_none_or(|last| last.at < at) => return Ok(at),
                 Err(lost) if matches!(lost.flaw, Flaw::Io(_)) => return Err(lost),
                 _ => {}
             }
         }
-        let after = self.after.or_else(|| {
-            let before = self.chain.entry_at(&self.bytes, &self.header, self.place.checked_sub(1)?).ok()?;
-            self.entry(before).ok().map(|entry| self.end(&entry))
-        });
-        if let Some(at) = after.and_then(|after| recover::next_entry(&mut self.bytes, after)) {
+        if let Some(at) = self.after_last().and_then(|after| recover::next_entry(&mut self.bytes, after)) {
             self.searching = true;
             self.searched += 1;
             return Ok(at);
         }
         self.searching = false;
         let at = self.chain.entry_at(&self.bytes, &self.header, self.place)?;
-        if after.is_none_or(|after| after <= at) { Ok(at) } else { Err(Lost { at, flaw: Flaw::Circle, entries: 1 }) }
+        if self.last.is_none_or(|last| last.at < at) { Ok(at) } else { Err(Lost { at, flaw: Flaw::Circle, entries: 1 }) }
+    }
+
+    /// Where the entry before the next one ends, or the first one would begin.
+    fn after_last(&mut self) -> Option<u64> {
+        let Some(before) = self.place.checked_sub(1) else { return Some(self.header.objects) };
+        if let Some(last) = self.last {
+            return last.end;
+        }
+        let at = self.chain.entry_at(&self.bytes, &self.header, before).ok()?;
+        self.entry(at).ok().and_then(|entry| self.extent(&entry).end)
     }
 
     fn entry(&mut self, at: u64) -> Result<Entry, Lost> {
@@ -215,14 +241,15 @@ impl<S: ReadAt> JournalFile<S> {
         entry.map_err(|flaw| Lost { at, flaw, entries: 1 })
     }
 
-    fn end(&self, entry: &Entry) -> u64 {
-        entry.at + entry.size(self.layout) as u64
+    fn extent(&self, entry: &Entry) -> Extent {
+        Extent { at: entry.at, end: Some(entry.at + entry.size(self.layout) as u64) }
     }
 
     fn read_entry(&mut self, lenient: bool) -> Result<Option<EntryView<'_>>, Damaged> {
         let Some(entry) = self.next_entry()? else { return Ok(None) };
         if let Err(lost) = self.reading.read(&mut self.bytes, self.layout, &entry, lenient) {
             self.peeked = None;
+            self.damaged = Some(self.extent(&entry));
             return Err(self.damaged(lost));
         }
         Ok(Some(self.reading.view(entry.head)))

@@ -56,6 +56,17 @@ fn where_the_list_breaks_off_entries_are_found_without_it() {
 }
 
 #[test]
+fn what_is_found_without_the_list_may_be_damaged_too() {
+    let mut writer = file_of(true, 100);
+    BREAKS[0].1(&mut writer);
+    writer.put_u64(writer.entries[49] + 24, 0); // its time
+    let message = writer.bytes.windows(10).position(|bytes| bytes == b"message 61").unwrap() as u64 - 8 - 72;
+    writer.put(message, &[9]);
+    let others = (1..=100).filter(|number| ![50, 61].contains(number));
+    assert_eq!(read_all(&mut open(writer.bytes)), (numbered(others), 2));
+}
+
+#[test]
 fn where_nothing_leads_further_it_is_said_how_many_entries_are_lost() {
     for (what, harm) in BREAKS {
         let mut writer = file_of(true, 100);
