@@ -1,6 +1,6 @@
 //! The stage of a story: journald, a Loki, the agent that reads the one for the other, and what must have arrived.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::fs;
 use std::sync::Arc;
@@ -22,9 +22,11 @@ pub(crate) struct Stage {
     pub(crate) loki: Loki,
 }
 
-/// An entry by its microsecond and its message: which numbers within the microsecond it may have. Copied from memory to the disk, an
-/// entry has two.
-type Known = HashMap<(i64, String), Vec<i64>>;
+/// Message → microsecond → which times an entry may have, counted from its microsecond. Copied from memory to the disk, an entry has two.
+type Known = HashMap<String, BTreeMap<i64, Vec<i64>>>;
+
+/// So many nanoseconds may a line of a service's burst be later than its number says: journald gives the whole burst one microsecond.
+const BURST_NANOS: i64 = 1_000_000;
 
 /// What must arrive, collected before it is deleted.
 #[derive(Debug, Default)]
@@ -79,10 +81,10 @@ impl Stage {
         written.add(&self.journald.entries());
     }
 
-    /// Waits until all of it has arrived; what is missing by then, `assert_arrives` names.
+    /// Waits until all of it has arrived.
     pub(crate) fn wait_for(&self, written: &Written) {
         let mut n_seen = 0;
-        wait::until(scale().deliver_max, || {
+        let whole = wait::until(scale().deliver_max, || {
             let n_stored = self.loki.n_stored();
             if n_stored < written.len() || n_stored == n_seen {
                 return None;
@@ -90,6 +92,7 @@ impl Stage {
             n_seen = n_stored;
             written.compare(&self.arrived()).lost.is_empty().then_some(())
         });
+        assert!(whole.is_some(), "of {}, {}", written.len(), written.compare(&self.arrived()));
     }
 
     /// Waits until all of it has arrived, and checks it: nothing else did, and at most so many were repeated.
@@ -123,35 +126,55 @@ impl Written {
     /// Further entries.
     pub(crate) fn add(&mut self, entries: &[Entry]) {
         for entry in entries {
-            let numbers = self.0.entry((entry.realtime, entry.message())).or_default();
-            let number = entry.time() - entry.realtime * 1000;
-            if !numbers.contains(&number) {
-                numbers.push(number);
-            }
+            self.note(entry.message(), entry.realtime, entry.time() - entry.realtime * 1000);
+        }
+    }
+
+    fn note(&mut self, message: String, micros: i64, number: i64) {
+        let numbers = self.0.entry(message).or_default().entry(micros).or_default();
+        if !numbers.contains(&number) {
+            numbers.push(number);
         }
     }
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.0.values().map(BTreeMap::len).sum()
     }
 
     /// With those of the other.
     pub(crate) fn join(&mut self, other: Self) {
-        for (key, numbers) in other.0 {
-            self.0.entry(key).or_default().extend(numbers);
+        for (message, times) in other.0 {
+            for (micros, numbers) in times {
+                numbers.into_iter().for_each(|number| self.note(message.clone(), micros, number));
+            }
         }
     }
 
     /// Without those of the other.
     pub(crate) fn without(mut self, other: &Self) -> Self {
-        self.0.retain(|key, _| !other.0.contains_key(key));
+        for (message, times) in &mut self.0 {
+            times.retain(|micros, _| other.0.get(message).is_none_or(|others| !others.contains_key(micros)));
+        }
         self
+    }
+
+    /// The microsecond of the entry that this is.
+    fn micros_of(&self, delivery: &Delivery) -> Option<i64> {
+        let known = self.0.get(&delivery.line)?;
+        // Lines of a service come in bursts.
+        let is_allowed =
+            |later: i64| later == 0 || (delivery.stream.contains("transport=\"stdout\"") && (0..BURST_NANOS).contains(&later));
+        let micros = delivery.time.div_euclid(1000);
+        let near = known.range(micros - BURST_NANOS / 1000..=micros).rev();
+        near.filter(|(micros, numbers)| numbers.iter().any(|number| is_allowed(delivery.time - **micros * 1000 - number)))
+            .map(|(micros, _)| *micros)
+            .next()
     }
 
     /// By message alone, each of which was said once: how many are not there, and how many are there more than once.
     pub(crate) fn compare_loosely(&self, stored: &[Arc<Delivery>]) -> (usize, usize) {
-        let mut times: HashMap<&str, usize> = self.0.keys().map(|(_, message)| (message.as_str(), 0)).collect();
+        let mut times: HashMap<&str, usize> = self.0.keys().map(|message| (message.as_str(), 0)).collect();
         for delivery in stored {
             *times.entry(&delivery.line).or_default() += 1;
         }
@@ -164,13 +187,11 @@ impl Written {
         let mut first: HashMap<(i64, &str), &Arc<Delivery>> = HashMap::new();
         let mut newest: HashMap<&str, i64> = HashMap::new();
         for delivery in stored {
-            let key = (delivery.time.div_euclid(1000), delivery.line.clone());
-            match self.0.get(&key) {
-                Some(numbers) if numbers.contains(&delivery.time.rem_euclid(1000)) => {}
-                Some(numbers) => outcome.wrong.push(format!("at {}, not {numbers:?}: {}", delivery.time, delivery.line)),
-                None => outcome.wrong.push(format!("nobody wrote at {}: {}", delivery.time, delivery.line)),
-            }
-            match first.insert((key.0, &delivery.line), delivery) {
+            let Some(micros) = self.micros_of(delivery) else {
+                outcome.wrong.push(format!("nobody wrote at {}: {}", delivery.time, delivery.line));
+                continue;
+            };
+            match first.insert((micros, &delivery.line), delivery) {
                 Some(before) => {
                     outcome.n_repeats += 1;
                     let (_, last) = outcome.repeated.get_or_insert_with(|| (delivery.line.clone(), String::new()));
@@ -191,8 +212,10 @@ impl Written {
                 }
             }
         }
-        let lost = self.0.keys().filter(|(micros, line)| !first.contains_key(&(*micros, line.as_str())));
-        outcome.lost = lost.cloned().collect();
+        for (message, times) in &self.0 {
+            let lost = times.keys().filter(|micros| !first.contains_key(&(**micros, message.as_str())));
+            outcome.lost.extend(lost.map(|micros| (*micros, message.clone())));
+        }
         outcome
     }
 }

@@ -6,12 +6,15 @@ use crate::batch::Extent;
 use crate::checkpoint::{EntryPlace, Part};
 use crate::config::checked::Start;
 use crate::journal::continuity::Next;
-use crate::journal::file::Damaged;
+use crate::journal::file::{Damaged, RealtimeMicros};
 use crate::lane::chain::ChainLane;
 use crate::lane::deliver::{self, Gate};
 use crate::lane::reading::Surroundings;
 use crate::ledger::Fate;
 use crate::shape::{Origin, Shaped};
+
+/// How far behind the newest entry of its stream one may be of the same burst, in nanoseconds.
+const BURST_NANOS: i64 = 1_000_000;
 
 impl JournalLane {
     /// The next entry of a file: whose it is, and into the batch with it. `salvaging`: without the fields that cannot be read.
@@ -70,9 +73,7 @@ impl JournalLane {
             return Ok(());
         }
         let head = entry.head();
-        let micros = i64::try_from(head.realtime.0).unwrap_or(i64::MAX);
-        // Numbers keep the order within a microsecond, and tell equal messages apart.
-        let time = micros.saturating_mul(1000).saturating_add((head.seqnum % 1000) as i64);
+        let time = time_of(head.realtime, head.seqnum, stream.newest);
         if let Some(floors) = floors {
             let start = selections.selection(taken.choice.rule).map_or(Start::Everything, |selection| selection.start);
             let is_old = time < floors.of(start) || (start == Start::Boot && boot.is_some_and(|boot| boot != head.boot_id));
@@ -110,5 +111,47 @@ impl JournalLane {
         };
         gate.deliver(&shaped, time, to, extent, &set.shaper, &reasons.refused);
         Ok(())
+    }
+}
+
+/// The time of an entry: its microsecond, and its number for those that share one.
+///
+/// journald gives all lines of a service that it reads at once the same microsecond, hundreds of them. Where the numbers begin anew
+/// within one, times go on from the stream's newest, which the position log knows: they stay in order, and equal ones apart.
+fn time_of(realtime: RealtimeMicros, seqnum: u64, newest: i64) -> i64 {
+    let micros = i64::try_from(realtime.0).unwrap_or(i64::MAX);
+    let time = micros.saturating_mul(1000).saturating_add((seqnum % 1000) as i64);
+    let is_burst = newest >= time && newest - time < BURST_NANOS;
+    if is_burst { newest.saturating_add(1) } else { time }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The times of entries of one stream, which are given by microsecond and number.
+    fn times(entries: &[(u64, u64)]) -> Vec<i64> {
+        let mut newest = i64::MIN;
+        let next = |(micros, seqnum): &(u64, u64)| {
+            let time = time_of(RealtimeMicros(*micros), *seqnum, newest);
+            newest = newest.max(time);
+            time
+        };
+        entries.iter().map(next).collect()
+    }
+
+    #[test]
+    fn lines_of_a_burst_stay_in_order_where_numbers_begin_anew() {
+        assert_eq!(times(&[(5, 1998), (5, 1999), (5, 2000), (5, 2001)]), [5998, 5999, 6000, 6001]);
+        assert_eq!(times(&[(5, 1999), (5, 2000), (6, 2001), (7, 2002)]), [5999, 6000, 6001, 7002], "and what comes right after");
+        let burst: Vec<(u64, u64)> = (0..5000).map(|seqnum| (5, seqnum)).collect();
+        let times = times(&burst);
+        assert!(times.is_sorted_by(|one, other| one < other), "none has another's time");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_is_shown_as_it_was() {
+        assert_eq!(times(&[(10_000_000, 1), (9_000_000, 2), (9_000_001, 3)]), [10_000_000_001, 9_000_000_002, 9_000_001_003]);
+        assert_eq!(times(&[(u64::MAX, 1), (0, 0)]), [i64::MAX, 0]);
     }
 }
