@@ -430,8 +430,11 @@ impl JournalLane {
         for source in &mut self.sources {
             let open = &mut chain.open[source.place];
             let read_before = chain.replay.as_ref().is_some_and(|replay| replay.was_finished(source.number));
-            let is_over =
-                source.is_final() && source.file.place() >= source.file.header().n_entries && source.damaged_since.is_none();
+            // Its name may have changed since its header was read, and entries may have been written before that: it is read anew.
+            let is_over = source.is_final()
+                && source.damaged_since.is_none()
+                && source.file.refresh().is_ok()
+                && source.file.place() >= source.file.header().n_entries;
             // Copies of what stands in memory are known by where reading stands in it.
             let is_needed = source.in_memory && is_waiting;
             if read_before || (is_over && chain.replay.is_none() && !is_needed) {
