@@ -216,6 +216,7 @@ impl Written {
             let lost = times.keys().filter(|micros| !first.contains_key(&(**micros, message.as_str())));
             outcome.lost.extend(lost.map(|micros| (*micros, message.clone())));
         }
+        outcome.lost.sort();
         outcome
     }
 }
@@ -245,7 +246,7 @@ impl std::fmt::Display for Outcome {
         let Self { lost, n_repeats, repeated, n_back, wrong } = self;
         let mut text =
             format!("{} lost, {n_repeats} repeats {repeated:?}, {n_back} back in time, {} wrong", lost.len(), wrong.len());
-        for (micros, message) in lost.iter().take(10) {
+        for (micros, message) in lost.iter().take(5).chain(lost.last()) {
             write!(text, "\n  lost: {micros} {}", message.chars().take(200).collect::<String>())?;
         }
         for wrong in wrong.iter().take(10) {
