@@ -279,6 +279,7 @@ impl Lane {
             let now = Instant::now();
             let wall = wall();
             let oldest = self.settings.entry_age_max.map_or(i64::MIN, |age| wall.saturating_sub(nanos(age)));
+            let latest = wall.saturating_add(nanos(proto::loki::limits::AHEAD));
             let mut around = Surroundings {
                 batch: &mut self.batch,
                 work: &mut self.work,
@@ -287,6 +288,7 @@ impl Lane {
                 now,
                 wall,
                 oldest,
+                latest,
                 order_window: self.settings.order_window.map_or(i64::MAX, nanos),
                 once: self.settings.once,
                 show_unterminated: self.settings.show_unterminated,

@@ -195,6 +195,11 @@ impl Loki {
         self.state().judge.age_max = Some(age);
     }
 
+    /// Refuses from now on what is further in the future (`creation_grace_period`).
+    pub fn refuse_ahead_of(&self, ahead: Duration) {
+        self.state().judge.ahead_max = Some(ahead);
+    }
+
     /// Stops listening: connections are cut, and new ones refused.
     pub fn close(&mut self) {
         if let Door::Open { listener, thread } = std::mem::replace(&mut self.door, Door::Ajar) {

@@ -29,6 +29,8 @@ pub struct Gate<'a> {
     pub now: Instant,
     /// Entries older than that would be refused, nanoseconds since the epoch.
     pub oldest: i64,
+    /// A time that is newer than that is a wrong one: the destination will not take it for its stream's newest either.
+    pub latest: i64,
     /// How far behind the newest of its stream an entry may be, nanoseconds.
     pub order_window: i64,
 }
@@ -81,7 +83,10 @@ impl Gate<'_> {
             self.batch.withhold(self.now, source, Fate::Rejected, &why.order, extent);
             return 0;
         }
-        *newest = time.max(*newest);
+        // Or one wrong time, far ahead, would keep out all that comes after it.
+        if time <= self.latest {
+            *newest = time.max(*newest);
+        }
         self.batch.slot(slot, labels, source, feed);
         self.counters.entries.add(1);
         self.counters.newest(time);

@@ -315,6 +315,10 @@ impl JournalLane {
                 index += 1;
                 continue;
             };
+            if !self.sources[index].may_have(head.seqnum) {
+                // What a spoilt number would put at the end stands here, between those before and those after it in its file.
+                return Some((index, Some(index)));
+            }
             let order = |other: Option<usize>| {
                 let other = other.and_then(|other| self.sources[other].head)?;
                 Some((compare(&head, &other, &self.boots), head.seqnum_id == other.seqnum_id && head.seqnum == other.seqnum))
@@ -364,10 +368,10 @@ impl JournalLane {
 
     /// Takes the next entry of a file. False if it is damaged, and may yet be mended.
     fn entry(&mut self, index: usize, chain: &mut ChainLane, around: &mut Surroundings<'_>) -> bool {
-        let Some(place) = self.sources[index].next_place() else { return false };
-        let damaged = match self.take(index, &place, false, chain, around) {
+        let place = self.sources[index].next_place();
+        let damaged = match self.take(index, place.as_ref(), false, chain, around) {
             Ok(()) => {
-                self.step(index, chain, Some(place));
+                self.step(index, chain, place);
                 self.sources[index].was_read = true;
                 return true;
             }
@@ -381,10 +385,10 @@ impl JournalLane {
                 return false;
             }
             // Of an entry whose damage did not go away, what can be had.
-            Err(damaged) => match self.take(index, &place, true, chain, around) {
+            Err(damaged) => match self.take(index, place.as_ref(), true, chain, around) {
                 Ok(()) => {
                     warn!(path = %path.display(), %damaged, "journal: an entry is damaged; what can be read of it is shipped");
-                    self.step(index, chain, Some(place));
+                    self.step(index, chain, place);
                 }
                 Err(_) => self.step_over(index, &damaged, chain, around),
             },

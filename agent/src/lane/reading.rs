@@ -60,6 +60,8 @@ pub struct Surroundings<'l> {
     pub wall: i64,
     /// Entries older than that would be refused; `i64::MIN` for none.
     pub oldest: i64,
+    /// Times newer than that are wrong, nanoseconds since the epoch.
+    pub latest: i64,
     /// How far behind the newest of its stream an entry may be, nanoseconds; `i64::MAX` for any.
     pub order_window: i64,
     /// Every source is read to its present end and no further.

@@ -50,6 +50,7 @@ pub struct Refusal {
 #[derive(Debug, Default)]
 pub(super) struct Judge {
     pub(super) age_max: Option<Duration>,
+    pub(super) ahead_max: Option<Duration>,
     pub(super) stored: Vec<Arc<Delivery>>,
     pub(super) refused: Vec<Refusal>,
     streams: HashMap<Arc<str>, Head>,
@@ -91,6 +92,7 @@ impl Judge {
         let known = self.streams.get_key_value(stream.labels.as_str()).map(|(labels, _)| Arc::clone(labels));
         let labels: Arc<str> = known.unwrap_or_else(|| stream.labels.as_str().into());
         let oldest = self.age_max.map_or(i64::MIN, |age| now - nanos(age));
+        let latest = self.ahead_max.map_or(i64::MAX, |ahead| now + nanos(ahead));
         let head = self.streams.entry(Arc::clone(&labels)).or_insert_with(Head::new);
         let (n_entries, mut failed) = (stream.entries.len(), Vec::new());
         for entry in stream.entries {
@@ -102,6 +104,9 @@ impl Judge {
                     stamp::rfc3339_nanos(time),
                     stamp::rfc3339_nanos(oldest),
                 )),
+                _ if time > latest => {
+                    Some(format!("entry for stream '{labels}' has timestamp too new: {}", stamp::rfc3339_nanos(time)))
+                }
                 _ => head.too_far_behind(time),
             };
             if let Some(reason) = reason {

@@ -188,7 +188,8 @@ impl Written {
         let mut newest: HashMap<&str, i64> = HashMap::new();
         for delivery in stored {
             let Some(micros) = self.micros_of(delivery) else {
-                outcome.wrong.push(format!("nobody wrote at {}: {}", delivery.time, delivery.line));
+                let written = self.0.get(&delivery.line);
+                outcome.wrong.push(format!("at {}, but written at {written:?}: {}", delivery.time, delivery.line));
                 continue;
             };
             match first.insert((micros, &delivery.line), delivery) {

@@ -128,6 +128,12 @@ impl Source {
         Ok(())
     }
 
+    /// Whether an entry of the file may have that number.
+    pub(super) fn may_have(&self, seqnum: u64) -> bool {
+        let header = self.file.header();
+        (header.head_entry_seqnum..=header.tail_entry_seqnum).contains(&seqnum)
+    }
+
     /// Looks for the next entry before `end`. An error is damage that will not be mended by waiting.
     pub(super) fn look(&mut self, end: u64, now: Instant, once: bool) -> Result<(), Damaged> {
         self.head = None;
@@ -159,9 +165,10 @@ impl Source {
         Ok(())
     }
 
-    /// What the position log will know the next entry by.
+    /// What the position log will know the next entry by; `None` without a next one, or if its number cannot be: a spoilt bit would
+    /// make a gap of billions.
     pub(super) fn next_place(&mut self) -> Option<EntryPlace> {
-        let head = self.head?;
+        let head = self.head.filter(|head| self.may_have(head.seqnum))?;
         if self.boot.0 != head.boot_id {
             self.boot = (head.boot_id, hash(head.boot_id));
         }

@@ -21,7 +21,7 @@ impl JournalLane {
     pub(super) fn take(
         &mut self,
         index: usize,
-        place: &EntryPlace,
+        place: Option<&EntryPlace>,
         salvaging: bool,
         chain: &ChainLane,
         around: &mut Surroundings<'_>,
@@ -32,7 +32,7 @@ impl JournalLane {
         let Some(entry) = (if salvaging { file.salvage()? } else { file.read()? }) else { return Ok(()) };
         let extent = Extent { bytes: entry.stored_size(selections.message()) + 1, lines: 1 };
         let journal = &chain.streams[0];
-        match continuity.next(place) {
+        match place.map_or(Next::New { missing: 0 }, |place| continuity.next(place)) {
             Next::Copied => {
                 journal.count(extent);
                 around.batch.withhold(around.now, &journal.source, Fate::Filtered, &reasons.copied, extent);
@@ -107,6 +107,7 @@ impl JournalLane {
             counters: around.counters,
             now: around.now,
             oldest: around.oldest,
+            latest: around.latest,
             order_window: around.order_window,
         };
         gate.deliver(&shaped, time, to, extent, &set.shaper, &reasons.refused);

@@ -329,6 +329,29 @@ fn what_is_damaged_is_counted_and_the_rest_is_read() {
 }
 
 #[test]
+fn a_number_that_cannot_be_makes_no_gap_and_stays_in_its_place() {
+    let host = Host::new();
+    let mut archived = host.journal("var", "system@1.journal", 1, 1);
+    (1..=4).for_each(|number| archived.message(number, &number.to_string()));
+    let third = archived.writer.entries[2];
+    archived.writer.put_u64(third + 16, 1 << 40);
+    archived.writer.archive();
+    archived.write();
+    let mut live = host.journal("var", "system.journal", 1, 2);
+    live.writer.seqnum = 4;
+    live.message(5, "5");
+    live.write();
+    let mut stage = host.stage(ALL, 700);
+    stage.deliver(5);
+    // The fourth seems to come after a gap of one.
+    assert_eq!(
+        (lines(&stage), withheld(&stage)),
+        (["1", "2", "3", "4", "5"].map(str::to_owned).to_vec(), vec![("journal sequence".to_owned(), 1)])
+    );
+    stage.end();
+}
+
+#[test]
 fn an_entry_that_is_being_written_is_waited_for() {
     let host = Host::new();
     let mut live = host.journal("var", "system.journal", 1, 1);

@@ -365,6 +365,7 @@ impl Reading {
             counters: around.counters,
             now: around.now,
             oldest: around.oldest,
+            latest: around.latest,
             order_window: around.order_window,
         };
         let pieces = gate.deliver(&entry, time, stream, whole.extent, shaper, &self.reasons.refused);

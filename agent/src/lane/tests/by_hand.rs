@@ -176,6 +176,7 @@ impl ByHand {
             now: self.now,
             wall: self.wall,
             oldest: i64::MIN,
+            latest: i64::MAX,
             order_window: self.settings.order_window.map_or(i64::MAX, crate::lane::nanos),
             once: false,
             show_unterminated: false,
