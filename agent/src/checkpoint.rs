@@ -382,7 +382,10 @@ impl Positions {
     fn settle(&mut self, destination: u32, sequence: u64, except: Vec<Move>) {
         let Some(standing) = self.destinations.get_mut(&destination) else { return };
         let Some(announced) = standing.announced.take_if(|announced| announced.sequence == sequence) else { return };
-        for step in announced.moves.into_iter().chain(except) {
+        // Of what is held back, nothing of the batch counts, not even its newest times.
+        let is_held = |step: &Move| except.iter().any(|held| held.chain == step.chain);
+        let moves: Vec<Move> = announced.moves.into_iter().filter(|step| !is_held(step)).collect();
+        for step in moves.into_iter().chain(except) {
             let Some(key) = self.chains.get(&step.chain) else { continue };
             standing.take(step, is_set(key));
         }

@@ -138,8 +138,8 @@ pub async fn run(
 ) -> Result<Ended, StartError> {
     let mut log = PositionLog::open(&options.state_directory)?;
     let spools: Vec<_> = config.outputs.loki.iter().map(|output| spool_of(output, &options.state_directory, &mut log)).collect();
-    let catalog = catalog(options, &log, destinations_of(config));
-    let numbers = config.outputs.loki.iter().map(|output| log.destination(&output.name)).collect();
+    let numbers: Vec<u32> = config.outputs.loki.iter().map(|output| log.destination(&output.name)).collect();
+    let catalog = catalog(options, &log, &numbers, destinations_of(config));
     let log = Arc::new(Mutex::new(log));
     let tail_counters = Arc::new(TailCounters::default());
     let memory = Box::new(Remembered::new(Arc::downgrade(&log), numbers));
@@ -241,7 +241,7 @@ pub async fn run(
 pub fn dry_run(config: &Config, options: &Options, style: Style, out: &mut impl io::Write) -> Result<Summary, StartError> {
     let log = PositionLog::in_memory();
     // One lane, which wants everything.
-    let catalog = catalog(options, &log, Box::new(|_| 1));
+    let catalog = catalog(options, &log, &[], Box::new(|_| 1));
     let log = Arc::new(Mutex::new(log));
     let memory = Box::new(Remembered::new(Arc::downgrade(&log), Vec::new()));
     let bounds = Bounds::new(memory, Patience::default(), config.logs.max_held_bytes, Arc::default());
@@ -317,8 +317,8 @@ async fn all(sinks: Vec<tokio::task::JoinHandle<bool>>) -> bool {
     delivered
 }
 
-fn catalog(options: &Options, log: &PositionLog, interest: Interest) -> Arc<Catalog> {
-    Arc::new(Catalog::new(options.root.clone(), interest, log.saved_chains()))
+fn catalog(options: &Options, log: &PositionLog, destinations: &[u32], interest: Interest) -> Arc<Catalog> {
+    Arc::new(Catalog::new(options.root.clone(), interest, log.saved_chains(destinations)))
 }
 
 /// How many destinations want something of a log.

@@ -199,8 +199,9 @@ impl PositionLog {
         self.defined.push(record);
     }
 
-    /// What earlier runs knew of the chains, for the catalog.
-    pub fn saved_chains(&self) -> HashMap<String, SavedChain> {
+    /// What earlier runs knew of the chains, for the catalog of a run with these destinations (by number): what all of these have
+    /// read of a set of files need not be opened.
+    pub fn saved_chains(&self, destinations: &[u32]) -> HashMap<String, SavedChain> {
         let mut saved: HashMap<u32, SavedChain> = HashMap::new();
         for standing in self.positions.destinations.values() {
             let announced =
@@ -231,11 +232,26 @@ impl PositionLog {
             }
         }
         for (chain, saved) in &mut saved {
+            let is_known =
+                |destination: &u32| self.standing(*destination).is_some_and(|standing| standing.cursors.contains_key(chain));
+            let is_known_to_all = destinations.iter().all(is_known);
             for (number, identity) in self.positions.segments.get(chain).into_iter().flatten() {
                 if saved.segments.iter().all(|segment| segment.number != *number) {
                     saved.next = saved.next.max(SegmentNumber(number.0 + 1));
                     let (id, fingerprint) = (identity.id, identity.fingerprint);
-                    saved.finished.push(FinishedSegment { number: *number, id, fingerprint, mtime_ns: None });
+                    if !is_known_to_all {
+                        let segment = SavedSegment {
+                            number: *number,
+                            id: identity.id,
+                            fingerprint: identity.fingerprint,
+                            at: 0,
+                            marker: Default::default(),
+                            seen_ns: 0,
+                        };
+                        saved.segments.push(segment);
+                        continue;
+                    }
+                    saved.finished.push(FinishedSegment { number: *number, id, fingerprint, mtime_ns: None, unseen_since: None });
                 }
             }
         }

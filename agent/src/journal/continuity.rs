@@ -13,7 +13,7 @@ use crate::checkpoint::EntryPlace;
 /// Journals (machines and namespaces) that are known at once.
 const DIRECTORIES_MAX: usize = 1000;
 /// Counters of one journal: the oldest is forgotten, and with it at most one gap.
-const SEQUENCES_MAX: usize = 32;
+const SEQUENCES_MAX: usize = 256;
 /// Boots of which entries were read from memory.
 const BOOTS_MAX: usize = 8;
 

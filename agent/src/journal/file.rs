@@ -197,6 +197,8 @@ impl<S: ReadAt> JournalFile<S> {
             Ok(entry) => {
                 self.bytes.walked(entry.at + entry.size(self.layout) as u64);
                 self.peeked = Some(entry);
+                // What was lost here before is there again.
+                (self.stride, self.damaged) = (1, None);
                 Ok(self.peeked)
             }
             Err(lost) => Err(self.damaged(lost)),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use record::metadata::Metadata;
 
-use super::file::{EntryView, FieldId, Wanted};
+use super::file::{EntryView, FieldId, Id128, Wanted};
 use super::unit::collapse;
 use crate::config::checked::{JournalInput, JournalSelection, MessageFormat, Priority, Proof};
 
@@ -16,7 +16,38 @@ const MESSAGE_MAX: usize = 1 << 20;
 /// Bytes of any other field: Loki takes no longer values.
 const VALUE_MAX: usize = record::metadata::MAX_VALUE_BYTES;
 /// Names that labels have already: a field that would have one of them as metadata is told apart.
-const TAKEN: [&str; 8] = ["job", "node", "cluster", "unit", "level", "transport", "host", "filename"];
+const TAKEN: [&str; 25] = [
+    // Labels.
+    "job",
+    "node",
+    "cluster",
+    "unit",
+    "level",
+    "transport",
+    "host",
+    "filename",
+    // What the agent adds.
+    "identifier",
+    "systemd_unit",
+    "truncated_bytes",
+    "split",
+    // What messages of sshd and of the packet filter say.
+    "user",
+    "src_ip",
+    "src_port",
+    "method",
+    "result",
+    "src",
+    "dst",
+    "spt",
+    "dpt",
+    "proto",
+    "in",
+    "out",
+    "prefix",
+];
+/// Ways to journald (systemd.journal-fields(7)); a journal from elsewhere could claim any number of others.
+const TRANSPORTS: [&str; 6] = ["audit", "driver", "syslog", "journal", "stdout", "kernel"];
 
 /// The fields that are asked for, by name.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +77,7 @@ struct Known {
     uid: FieldId,
     executable: FieldId,
     host: FieldId,
+    machine: FieldId,
 }
 
 /// All selections, compiled.
@@ -110,8 +142,10 @@ impl Selections {
             uid: fields.id("_UID"),
             executable: fields.id("_EXE"),
             host: fields.id("_HOSTNAME"),
+            machine: fields.id("_MACHINE_ID"),
         };
-        let mut deciding = vec![known.priority, known.transport, known.identifier, known.unit, known.about, known.host];
+        let Known { priority, transport, identifier, unit, about, host, machine, .. } = known;
+        let mut deciding = vec![priority, transport, identifier, unit, about, host, machine];
         if input.selections.iter().any(|selection| selection.proof.is_some()) {
             deciding.extend([known.uid, known.executable]);
         }
@@ -151,17 +185,23 @@ impl Selections {
     /// The keys of the values that decide, for finding the decision again within the same file.
     pub fn keys(&self, entry: &EntryView<'_>, keys: &mut Vec<u64>) {
         keys.clear();
-        keys.extend(self.deciding.iter().map(|field| entry.key(*field)));
+        for field in &self.deciding {
+            keys.push(entry.key(*field));
+            // Hardly a field has several values.
+            keys.extend(entry.keys(*field).skip(1));
+        }
         // Who may speak of other units; hardly an entry has it.
         keys.push(if entry.key(self.known.about) == 0 { 0 } else { entry.key(self.known.pid) });
     }
 
-    /// Who may take the entry, the first whose `grep` matches does. `foreign`: its journal was written by another host.
-    pub fn decide(&self, entry: &EntryView<'_>, foreign: bool) -> Vec<Choice> {
+    /// Who may take the entry, the first whose `grep` matches does. `own` is this host's machine id, if it is known.
+    pub fn decide(&self, entry: &EntryView<'_>, own: Option<Id128>) -> Vec<Choice> {
         let mut choices = Vec::new();
         let text = |field| entry.get(field).and_then(|value| std::str::from_utf8(value).ok());
         let priority = entry.get(self.known.priority).and_then(Priority::of_digit).unwrap_or(Priority::INFO);
         let transport = text(self.known.transport);
+        // What was collected from other hosts says so of every entry; the file's header has the collector's id.
+        let is_foreign = own.is_some_and(|own| text(self.known.machine).is_some_and(|machine| machine != own.to_string()));
         let identifier = text(self.known.identifier);
         // journalctl -u does so too: systemd itself speaks of the units that it starts and ends.
         let about = text(self.known.about).filter(|_| entry.get(self.known.pid) == Some(b"1"));
@@ -187,10 +227,10 @@ impl Selections {
                 rule: place,
                 proven: selection.proof.as_ref().is_none_or(|proof| self.is_proven(entry, proof)),
                 labels: Labels {
-                    host: text(self.known.host).filter(|_| foreign).map(str::to_owned),
+                    host: text(self.known.host).filter(|_| is_foreign).map(str::to_owned),
                     unit: unit.map(|_| collapsed.clone()).filter(|unit| !unit.is_empty()),
                     level: priority.name(),
-                    transport: transport.map(str::to_owned),
+                    transport: transport.filter(|transport| TRANSPORTS.contains(transport)).map(str::to_owned),
                     identifier: identifier.filter(is_label).map(str::to_owned),
                 },
                 full_unit: unit.filter(|unit| *unit != collapsed).map(str::to_owned),
@@ -203,14 +243,16 @@ impl Selections {
     }
 
     /// Whether journald itself says that it is who it claims to be. Accepted logins are told by the root process of the connection;
-    /// some of its genuine lines lack the path, since the process was gone before journald looked.
+    /// some of its genuine lines lack the path, since the process was gone before journald looked. These come by syslog: the output
+    /// of a service may be written to by a program that is not the one which named it.
     fn is_proven(&self, entry: &EntryView<'_>, proof: &Proof) -> bool {
         let is_known = |path: &[u8]| {
             // As long as an upgraded program still runs.
             let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
             proof.executables.iter().any(|known| known.as_bytes() == path)
         };
-        entry.get(self.known.uid) == Some(b"0") && entry.get(self.known.executable).is_none_or(is_known)
+        let is_syslog = entry.get(self.known.transport) == Some(b"syslog");
+        entry.get(self.known.uid) == Some(b"0") && entry.get(self.known.executable).map_or(is_syslog, is_known)
     }
 
     /// Whether the message is one that the choice's selection takes.
@@ -224,7 +266,9 @@ impl Selections {
         out.clear();
         let Some(rule) = self.rules.get(choice.rule) else { return };
         for (field, name) in &rule.metadata {
-            if *field == self.known.identifier && choice.labels.identifier.is_some() {
+            let is_told = (*field == self.known.identifier && choice.labels.identifier.is_some())
+                || (*field == self.known.unit && choice.full_unit.is_some());
+            if is_told {
                 continue;
             }
             if let Some(value) = entry.get(*field) {
@@ -247,8 +291,10 @@ impl Selections {
 
 /// `_PID` → `pid`, as Loki's names are written.
 fn metadata_name(field: &str) -> String {
-    if field == "SYSLOG_IDENTIFIER" {
-        return "identifier".to_owned();
+    match field {
+        "SYSLOG_IDENTIFIER" => return "identifier".to_owned(),
+        "_SYSTEMD_UNIT" => return "systemd_unit".to_owned(),
+        _ => {}
     }
     let name = field.trim_start_matches('_').to_ascii_lowercase();
     if name.is_empty() || TAKEN.contains(&name.as_str()) || name.starts_with(|c: char| c.is_ascii_digit()) {

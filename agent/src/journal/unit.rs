@@ -14,7 +14,7 @@ pub fn collapse(unit: &str, out: &mut String) {
         return;
     };
     let (name, instance) = stem.split_once('@').map_or((stem, None), |(name, instance)| (name, Some(instance)));
-    let is_numbered = matches!(suffix, "scope" | "slice") || name.starts_with("run-");
+    let is_numbered = matches!(suffix, "scope" | "slice" | "mount" | "automount" | "swap" | "device") || name.starts_with("run-");
     if is_numbered {
         for (place, part) in name.split('-').enumerate() {
             if place > 0 {
@@ -34,6 +34,9 @@ pub fn collapse(unit: &str, out: &mut String) {
 }
 
 fn collapsed(part: &str) -> &str {
+    // How systemd writes the dashes of an id in the name of a path.
+    let without_dashes = part.replace("\\x2d", "");
+    let is_long_id = without_dashes.len() >= 32 && without_dashes.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_id = |text: &str| {
         let digits = text.bytes().filter(u8::is_ascii_digit).count();
         let hex = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'_');
@@ -45,7 +48,7 @@ fn collapsed(part: &str) -> &str {
     let pod = part.strip_prefix("pod").is_some_and(is_id);
     match part {
         _ if pod => "pod*",
-        part if is_id(part) || numbered => "*",
+        part if is_long_id || is_id(part) || numbered => "*",
         part => part,
     }
 }
@@ -72,9 +75,15 @@ mod tests {
             (&format!("cri-containerd-{id}.scope"), "cri-containerd-*.scope"),
             (&format!("docker-{id}.scope"), "docker-*.scope"),
             ("kubepods-burstable-pod0a1b2c3d_4e5f_6071_8293_a4b5c6d7e8f9.slice", "kubepods-burstable-pod*.slice"),
+            (
+                "var-lib-kubelet-pods-0a1b2c3d\\x2d4e5f\\x2d6071\\x2d8293\\x2da4b5c6d7e8f9-volumes.mount",
+                "var-lib-kubelet-pods-*-volumes.mount",
+            ),
+            (&format!("run-containerd-{id}-rootfs.mount"), "run-containerd-*-rootfs.mount"),
+            ("boot-efi.mount", "boot-efi.mount"),
             ("init.scope", "init.scope"),
             ("k3s-2.service", "k3s-2.service"),
-            ("dev-disk-by\\x2duuid-1234.device", "dev-disk-by\\x2duuid-1234.device"),
+            ("dev-disk-by\\x2duuid-1234.device", "dev-disk-by\\x2duuid-*.device"),
             ("dead-beef.scope", "dead-beef.scope"),
             ("no-suffix", "no-suffix"),
             ("", ""),

@@ -42,6 +42,8 @@ const FOUND_AFTER: Duration = Duration::from_secs(2);
 const LOOK_ANEW: Duration = Duration::from_millis(50);
 /// Of many gaps.
 const SAY_EVERY: Duration = Duration::from_mins(1);
+/// Bytes of messages that it may have read meanwhile, whoever takes them.
+const TURN_BYTES: usize = 4 << 20;
 /// When a file whose next entry cannot be read is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -56,7 +58,6 @@ pub struct JournalLane {
     machine: Option<Id128>,
     boot: Option<Id128>,
     sources: Vec<Source>,
-    /// Files that are no journals, by number: they are not tried again.
     streams: Streams,
     continuity: Continuity,
     boots: Boots,
@@ -67,36 +68,42 @@ pub struct JournalLane {
     is_under_way: bool,
     /// The number of an entry that seems to come too early, and since when.
     early: Option<(u64, Instant)>,
+    /// In some file, what is too old was left out.
+    has_begun: bool,
+    /// Bytes of messages that were read in this turn.
+    turn_bytes: usize,
     generation: u64,
     keys: Vec<u64>,
     metadata: Metadata,
     reasons: Reasons,
-    gap: Gap,
+    gap: Told,
+    damage: Told,
 }
 
-/// What is said of missing entries: now and then, since each may be one of thousands.
+/// What is said of entries now and then, since each may be one of thousands.
 #[derive(Default)]
-struct Gap {
+struct Told {
     untold: u64,
     told: Option<Instant>,
 }
 
-impl Gap {
-    fn note(&mut self, missing: u64, now: Instant) {
-        self.untold += missing;
-        if self.told.is_none_or(|told| now.duration_since(told) >= SAY_EVERY) {
-            warn!(
-                missing = self.untold,
-                "a gap: numbers of journal entries are missing; they were deleted before they were read, or stand in files that cannot be read"
-            );
-            (self.untold, self.told) = (0, Some(now));
+impl Told {
+    /// Further entries. How many there are to tell of, if it is time to.
+    fn note(&mut self, entries: u64, now: Instant) -> Option<u64> {
+        self.untold = self.untold.saturating_add(entries);
+        if self.told.is_some_and(|told| now.duration_since(told) < SAY_EVERY) {
+            return None;
         }
+        self.told = Some(now);
+        Some(std::mem::take(&mut self.untold))
     }
 }
 
 /// Where a first start begins.
 #[derive(Clone, Copy, Debug)]
 struct Floors {
+    /// When the present boot began by today's clock, if its id is not known.
+    booted: Option<i64>,
     /// Nanoseconds since the epoch.
     started_at: i64,
     /// What came since the destination moved last is new, however long ago that was.
@@ -139,7 +146,9 @@ impl Floors {
         let floor = match start {
             Start::Now => self.started_at,
             Start::Age(age) => self.started_at.saturating_sub(nanos(age)),
-            Start::Boot | Start::Everything => i64::MIN,
+            // A clock that was set since does not matter where the boot is known.
+            Start::Boot => self.booted.unwrap_or(i64::MIN),
+            Start::Everything => i64::MIN,
         };
         floor.min(self.resumed.unwrap_or(i64::MAX))
     }
@@ -162,11 +171,14 @@ impl JournalLane {
             floors: None,
             is_under_way: false,
             early: None,
+            has_begun: false,
+            turn_bytes: 0,
             generation: u64::MAX,
             keys: Vec::new(),
             metadata: Metadata::default(),
             reasons: Reasons::default(),
-            gap: Gap::default(),
+            gap: Told::default(),
+            damage: Told::default(),
         }
     }
 
@@ -178,7 +190,8 @@ impl JournalLane {
 
     /// Begins a first reading: what is older than the selections want is left out.
     pub fn begin(&mut self, started_at: i64, resumed: Option<i64>) {
-        self.floors = Some(Floors { started_at, resumed });
+        let booted = if self.boot.is_some() { None } else { Some(started_at.saturating_sub(nanos(uptime()))) };
+        self.floors = Some(Floors { booted, started_at, resumed });
     }
 
     /// Goes back to what the position log knows of newest times.
@@ -205,6 +218,8 @@ impl JournalLane {
     /// Reads on.
     pub fn advance(&mut self, chain: &mut ChainLane, around: &mut Surroundings<'_>) -> Step {
         if chain.parked.is(0) {
+            // Whoever resumes it wakes the lane.
+            chain.flush_at = None;
             return Step::Dry;
         }
         let is_where_it_was =
@@ -213,8 +228,14 @@ impl JournalLane {
         if !is_under_way || !self.sources.iter().all(is_where_it_was) {
             self.generation = chain.generation;
             self.bring_up(chain, around);
+            if std::mem::take(&mut self.has_begun) && chain.replay.is_none() {
+                // Where a first reading begins is settled before anything is read: a batch without an answer begins there too.
+                self.is_under_way = true;
+                return Step::Full;
+            }
         }
         let mut turn = 0;
+        self.turn_bytes = 0;
         while let Some((first, limit)) = self.choose(chain, around) {
             loop {
                 if self.is_early(first, chain, around) {
@@ -229,7 +250,7 @@ impl JournalLane {
                     self.is_under_way = true;
                     return Step::Full;
                 }
-                if turn >= TURN_ENTRIES && chain.replay.is_none() {
+                if (turn >= TURN_ENTRIES || self.turn_bytes >= TURN_BYTES) && chain.replay.is_none() {
                     self.is_under_way = true;
                     return Step::More;
                 }
@@ -258,6 +279,10 @@ impl JournalLane {
             }
             let number = chain.open[place].segment.number;
             let known = self.sources.iter().position(|source| source.number == number);
+            if let Some(index) = known {
+                // Before anything can fail: others may have been closed.
+                (self.sources[index].place, self.sources[index].head) = (place, None);
+            }
             let index = match known {
                 Some(index) => match self.sources[index].refresh() {
                     Ok(()) => index,
@@ -266,7 +291,7 @@ impl JournalLane {
                         continue;
                     }
                 },
-                None => match Source::open(&chain.open[place].segment, self.selections.wanted(), self.machine) {
+                None => match Source::open(&chain.open[place].segment, self.selections.wanted()) {
                     Ok(source) => {
                         self.sources.push(source);
                         let index = self.sources.len() - 1;
@@ -286,7 +311,7 @@ impl JournalLane {
             self.look(index, chain, around);
             if known.is_none() {
                 // There may be hundreds, whose turn comes one after the other.
-                self.sources[index].file.shrink();
+                self.sources[index].shrink();
             }
         }
     }
@@ -301,6 +326,7 @@ impl JournalLane {
         let Ok(begin) = self.sources[index].file.find_realtime(RealtimeMicros(micros)) else { return };
         if begin > 0 {
             chain.open[place].marks[0] = Mark { at: begin, ..Mark::default() };
+            self.has_begun = true;
             chain.touch();
             withhold(chain, around, Fate::Filtered, &self.reasons.old, Extent { bytes: 0, lines: begin });
         }
@@ -333,6 +359,8 @@ impl JournalLane {
                 }
                 (None, _) => first = Some(index),
                 (Some((Ordering::Less, _)), _) => (first, limit) = (Some(index), first),
+                // A copy and what it was copied from: this is how the copy is known for one.
+                (Some((Ordering::Equal, _)), _) if self.sources[index].in_memory => (first, limit) = (Some(index), first),
                 (_, None | Some((Ordering::Less, _))) => limit = Some(index),
                 _ => {}
             }
@@ -356,8 +384,10 @@ impl JournalLane {
         let since = self.early.filter(|(seqnum, _)| *seqnum == place.seqnum).map_or(around.now, |(_, since)| since);
         self.early = Some((place.seqnum, since));
         // A clock that was set meanwhile makes nobody wait for ever.
-        let is_over =
-            around.wall.saturating_sub(written) >= nanos(FOUND_AFTER) || around.now.duration_since(since) >= FOUND_AFTER;
+        let is_old = around.wall.saturating_sub(written) >= nanos(FOUND_AFTER);
+        // What cannot be read yet in another file of that journal may be just that.
+        let is_borne = |other: &Source| other.directory == place.directory && other.damaged_since.is_some();
+        let is_over = (is_old || around.now.duration_since(since) >= FOUND_AFTER) && !self.sources.iter().any(is_borne);
         if is_over {
             self.early = None;
             return false;
@@ -377,9 +407,7 @@ impl JournalLane {
             }
             Err(damaged) => damaged,
         };
-        let source = &mut self.sources[index];
-        let path = source.file.source().0.path();
-        match source.bear(damaged, around.now, around.once) {
+        match self.sources[index].bear(damaged, around.now, around.once) {
             Ok(()) => {
                 look_later(chain, around);
                 return false;
@@ -387,7 +415,7 @@ impl JournalLane {
             // Of an entry whose damage did not go away, what can be had.
             Err(damaged) => match self.take(index, place.as_ref(), true, chain, around) {
                 Ok(()) => {
-                    warn!(path = %path.display(), %damaged, "journal: an entry is damaged; what can be read of it is shipped");
+                    self.tell_damage(index, &damaged);
                     self.step(index, chain, place);
                 }
                 Err(_) => self.step_over(index, &damaged, chain, around),
@@ -418,7 +446,10 @@ impl JournalLane {
                     if source.damaged_since.is_some() {
                         look_later(chain, around);
                     } else if source.head.is_none() && source.is_final {
-                        source.file.shrink();
+                        source.shrink();
+                        if !source.in_memory && chain.replay.is_none() {
+                            let_go(source, chain);
+                        }
                     }
                     return;
                 }
@@ -429,20 +460,26 @@ impl JournalLane {
 
     /// What is damaged is counted, and reading goes on behind it.
     fn step_over(&mut self, index: usize, damaged: &Damaged, chain: &mut ChainLane, around: &mut Surroundings<'_>) {
-        let source = &self.sources[index];
-        warn!(path = %source.file.source().0.path().display(), %damaged, entries = damaged.missing, "journal: stepping over damage");
-        self.continuity.stepped_over(source.directory, damaged.missing);
+        self.tell_damage(index, damaged);
+        self.continuity.stepped_over(self.sources[index].directory, damaged.missing);
         self.step(index, chain, None);
         let extent = Extent { bytes: 0, lines: damaged.missing };
         withhold(chain, around, Fate::Unknown, &self.reasons.damaged, extent);
     }
 
+    fn tell_damage(&mut self, index: usize, damaged: &Damaged) {
+        if let Some(entries) = self.damage.note(damaged.missing, Instant::now()) {
+            let path = self.sources[index].file.source().0.path();
+            warn!(path = %path.display(), %damaged, entries, "journal: damaged entries; what can be read of them is shipped, the rest counted");
+        }
+    }
+
     /// A file that cannot be opened as a journal. What may still become one is tried again.
     fn refuse(&mut self, place: usize, error: &OpenError, chain: &mut ChainLane, around: &mut Surroundings<'_>) {
         let open = &mut chain.open[place];
-        if matches!(error, OpenError::Io(_) | OpenError::TooShort) && !around.once && !open.segment.is_deleted() {
+        if matches!(error, OpenError::Io(_)) || (matches!(error, OpenError::TooShort) && !open.segment.is_deleted()) {
             around.counters.read_errors.add(1);
-            return;
+            return look_later(chain, around);
         }
         warn!(path = %open.segment.path().display(), %error, "journal: a file is left out");
         open.done = true;
@@ -470,26 +507,36 @@ impl JournalLane {
             }
         }
         for source in &mut self.sources {
-            let open = &mut chain.open[source.place];
-            let read_before = chain.replay.as_ref().is_some_and(|replay| replay.was_finished(source.number));
-            let is_over =
-                source.is_final && source.file.place() >= source.file.header().n_entries && source.damaged_since.is_none();
             // Copies of what stands in memory are known by where reading stands in it.
             let is_needed = source.in_memory && is_waiting;
-            if read_before || (is_over && chain.replay.is_none() && !is_needed) {
-                let len = open.segment.stat().map_or(0, |stat| stat.len);
-                open.segment.passed(chain.lane, len, 1);
-                open.done = true;
-                chain.touched = true;
+            if chain.replay.is_none() && !is_needed {
+                let_go(source, chain);
             }
-            if open.done || !std::mem::take(&mut source.was_read) {
-                source.file.shrink();
+            if !std::mem::take(&mut source.was_read) {
+                source.shrink();
             }
         }
         if chain.touched {
             chain.touch();
         }
     }
+}
+
+/// A file that will not grow any more and was read to its end is done, and what was read of it need not stay in memory.
+fn let_go(source: &mut Source, chain: &mut ChainLane) {
+    let is_over = source.is_final && source.file.place() >= source.file.header().n_entries && source.damaged_since.is_none();
+    let Some(open) = chain.open.get_mut(source.place).filter(|open| is_over && !open.done) else { return };
+    let len = open.segment.stat().map_or(0, |stat| stat.len);
+    open.segment.passed(chain.lane, len, 1);
+    open.done = true;
+    source.shrink();
+    chain.touch();
+}
+
+/// Since the boot, time asleep too.
+fn uptime() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 fn look_later(chain: &mut ChainLane, around: &Surroundings<'_>) {

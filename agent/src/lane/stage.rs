@@ -56,7 +56,7 @@ impl Stage {
     pub(super) fn set_on(root: HostRoot, state: &Path, inputs: Inputs, max_held: u64, entries: usize) -> Self {
         let mut log = PositionLog::open(state).unwrap();
         let number = log.destination(DESTINATION);
-        let catalog = Arc::new(Catalog::new(root, Box::new(|_| 1), log.saved_chains()));
+        let catalog = Arc::new(Catalog::new(root, Box::new(|_| 1), log.saved_chains(&[])));
         let log = Arc::new(Mutex::new(log));
         let (wake, settled) = (Arc::new(Wake::default()), Arc::new(AtomicU64::new(0)));
         let (outlet, inbox) = mpsc::channel(1);
@@ -82,7 +82,7 @@ impl Stage {
             order_window: None,
             once: false,
             show_unterminated: false,
-            host: HostIds { machine: None, boot: Some(Id128([1; 16])) },
+            host: HostIds { machine: Some(Id128([0xab; 16])), boot: Some(Id128([1; 16])) },
         };
         let lane = Lane::new(settings, with);
         let counters = Arc::new(TailCounters::default());

@@ -66,6 +66,8 @@ pub struct FinishedSegment {
     pub fingerprint: Fingerprint,
     /// Its last change when it was looked into last; `None` before that.
     pub mtime_ns: Option<i64>,
+    /// Since when it is not there.
+    pub unseen_since: Option<Instant>,
 }
 
 /// A segment of an earlier run.
@@ -114,6 +116,8 @@ struct Files {
     passed: Vec<(FileId, Fingerprint)>,
     /// Of a set of files: those that were read by every lane and are still there.
     finished: Vec<FinishedSegment>,
+    /// Of a set of files: those that an earlier run left and that were not found yet.
+    awaited: Vec<SavedSegment>,
     /// Segments of an earlier run that were found as copies: the file itself was truncated meanwhile.
     copied: Vec<SegmentNumber>,
     last_change_ns: i64,
@@ -145,6 +149,7 @@ impl Chain {
                 next: saved.as_ref().map_or(SegmentNumber(0), |saved| saved.next),
                 passed: Vec::new(),
                 finished: Vec::new(),
+                awaited: Vec::new(),
                 copied: Vec::new(),
                 last_change_ns: 0,
                 saved,
@@ -386,7 +391,7 @@ impl Files {
             let segment = self.segments.remove(place);
             if segment.encoding == Encoding::Journal {
                 let fingerprint = segment.head().map(|head| Fingerprint::of(&head)).unwrap_or_default();
-                self.finished.push(FinishedSegment { number, id: segment.id, fingerprint, mtime_ns: None });
+                self.finished.push(FinishedSegment { number, id: segment.id, fingerprint, mtime_ns: None, unseen_since: None });
                 return;
             }
             if let Ok(head) = segment.head() {

@@ -222,6 +222,11 @@ impl<'a> EntryView<'a> {
         self.values.first(field).map_or(0, |value| value.key)
     }
 
+    /// The keys of all values of the field, as [`Self::key`] has that of the first.
+    pub fn keys(&self, field: FieldId) -> impl Iterator<Item = u64> + use<'a> {
+        self.values.all(field).map(|value| value.key)
+    }
+
     /// How many bytes of the field's first value were left out because of its limit; 1 where it is not known how many.
     pub fn left_out(&self, field: FieldId) -> u64 {
         self.values.first(field).map_or(0, |value| value.left_out)

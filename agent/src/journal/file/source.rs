@@ -163,8 +163,9 @@ impl<S: ReadAt> Bytes<S> {
             // What stands between the last entry and this one is this one's data.
             let from =
                 if self.walked <= at && at - self.walked < most as u64 / 2 { self.walked } else { at.saturating_sub(BEFORE) };
-            let from = from.max((at + len as u64).saturating_sub(most as u64)).max(self.begin);
-            let wanted = self.end.min(self.tail.saturating_add(ASIDE as u64)).max(at + len as u64).saturating_sub(from);
+            let needed = at.saturating_add(len as u64);
+            let from = from.max(needed.saturating_sub(most as u64)).max(self.begin);
+            let wanted = self.end.min(self.tail.saturating_add(ASIDE as u64)).max(needed).saturating_sub(from);
             self.ahead.fill(&self.source, from, most.min(wanted as usize))?;
         }
         self.ahead.get(at, len).ok_or(Flaw::Short)

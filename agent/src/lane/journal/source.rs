@@ -75,8 +75,6 @@ pub(super) struct Source {
     pub(super) directory: u64,
     /// Whether it stands in memory, from where it may be copied to the disk.
     pub(super) in_memory: bool,
-    /// Whether another host wrote it.
-    pub(super) foreign: bool,
     /// Whether nothing more will ever be written to it, as of the last look at its header.
     pub(super) is_final: bool,
     /// Its index among the chain's open segments.
@@ -94,19 +92,17 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Begins to read a file. `own` is this host's machine id, if it is known.
-    pub(super) fn open(segment: &Arc<Segment>, wanted: Arc<Wanted>, own: Option<Id128>) -> Result<Self, OpenError> {
+    /// Begins to read a file.
+    pub(super) fn open(segment: &Arc<Segment>, wanted: Arc<Wanted>) -> Result<Self, OpenError> {
         let was_final = was_final(segment);
         let file = JournalFile::open(Bytes(Arc::clone(segment)), wanted)?;
         let path = segment.path();
         let directory = path.parent().and_then(|directory| directory.file_name()).unwrap_or_default();
-        let machine = file.header().machine_id;
         let sequence = hash(file.header().seqnum_id);
         Ok(Self {
             number: segment.number,
             directory: XxHash3_64::oneshot(directory.as_encoded_bytes()),
             in_memory: path.starts_with("/run"),
-            foreign: own.is_some_and(|own| own != machine),
             is_final: was_final || file.header().state == State::Archived,
             place: 0,
             head: None,
@@ -126,6 +122,12 @@ impl Source {
         self.file.refresh()?;
         self.is_final = was_final || self.file.header().state == State::Archived;
         Ok(())
+    }
+
+    /// Gives up what only makes reading on quicker.
+    pub(super) fn shrink(&mut self) {
+        self.file.shrink();
+        self.decisions = Decisions::default();
     }
 
     /// Whether an entry of the file may have that number.
@@ -157,7 +159,8 @@ impl Source {
             _ if self.is_final || self.file.header().state != State::Online => Duration::ZERO,
             _ => PATIENCE,
         };
-        if once || now.duration_since(since) >= patience {
+        // Who reads to the present end and no further leaves to the next run what may yet be mended.
+        if patience.is_zero() || (!once && now.duration_since(since) >= patience) {
             self.damaged_since = None;
             return Err(damaged);
         }

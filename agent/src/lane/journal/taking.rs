@@ -1,5 +1,7 @@
 //! One entry of the journal: whose it is, its time and metadata, and into the batch with it, or an account of why not.
 
+use tracing::warn;
+
 use super::JournalLane;
 use super::source::{Decision, Source, Taken};
 use crate::batch::Extent;
@@ -27,8 +29,24 @@ impl JournalLane {
         around: &mut Surroundings<'_>,
     ) -> Result<(), Damaged> {
         // Field by field, since the entry borrows its source.
-        let Self { sources, selections, streams, continuity, sets, bases, keys, metadata, reasons, floors, boot, gap, .. } = self;
-        let Source { file, decisions, foreign, .. } = &mut sources[index];
+        let Self {
+            turn_bytes,
+            sources,
+            selections,
+            streams,
+            continuity,
+            sets,
+            bases,
+            keys,
+            metadata,
+            reasons,
+            floors,
+            boot,
+            machine,
+            gap,
+            ..
+        } = self;
+        let Source { file, decisions, .. } = &mut sources[index];
         let Some(entry) = (if salvaging { file.salvage()? } else { file.read()? }) else { return Ok(()) };
         let extent = Extent { bytes: entry.stored_size(selections.message()) + 1, lines: 1 };
         let journal = &chain.streams[0];
@@ -40,7 +58,12 @@ impl JournalLane {
             }
             Next::New { missing: 0 } => {}
             Next::New { missing } => {
-                gap.note(missing, around.now);
+                if let Some(missing) = gap.note(missing, around.now) {
+                    warn!(
+                        missing,
+                        "a gap: numbers of journal entries are missing; they were deleted before they were read, or stand in files that cannot be read"
+                    );
+                }
                 let extent = Extent { bytes: 0, lines: missing };
                 around.batch.withhold(around.now, &journal.source, Fate::Unknown, &reasons.sequence, extent);
             }
@@ -50,9 +73,10 @@ impl JournalLane {
             around.batch.withhold(around.now, &journal.source, Fate::Filtered, &reasons.empty, extent);
             return Ok(());
         };
+        *turn_bytes += message.len();
         selections.keys(&entry, keys);
         let decision = decisions.about(keys, || {
-            let choices = selections.decide(&entry, *foreign);
+            let choices = selections.decide(&entry, *machine);
             let taken = choices.into_iter().filter_map(|choice| {
                 let (own, otherwise) = *sets.get(choice.rule)?;
                 let set = if choice.proven { own } else { otherwise };

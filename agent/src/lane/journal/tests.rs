@@ -461,16 +461,31 @@ fn a_first_start_begins_where_it_is_told_to_and_counts_what_is_older() {
 }
 
 #[test]
-fn the_journal_of_another_host_is_told_by_its_name() {
+fn entries_of_another_host_are_told_by_its_name() {
     let host = Host::new();
-    fs::create_dir_all(host.root.path().join("etc")).unwrap();
     let mut system = host.journal("var", "system.journal", 1, 1);
-    system.entry(1, &[("MESSAGE", "here"), ("_HOSTNAME", "far")]);
+    let here = [("MESSAGE", "here"), ("_HOSTNAME", "near"), ("_MACHINE_ID", MACHINE)];
+    let there = [("MESSAGE", "there"), ("_HOSTNAME", "far"), ("_MACHINE_ID", "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd")];
+    system.entry(1, &here);
+    system.entry(2, &there);
     system.write();
-    let selections = crate::journal::selection::Selections::new(&input(ALL));
-    let source = fs::File::open(&system.path).unwrap();
-    let mut file = crate::journal::file::JournalFile::open(source, selections.wanted()).unwrap();
-    let entry = file.read().unwrap().unwrap();
-    let host_of = |foreign| selections.decide(&entry, foreign)[0].labels.host.clone();
-    assert_eq!((host_of(false), host_of(true)), (None, Some("far".to_owned())));
+    let mut stage = host.stage(ALL, 700);
+    stage.deliver(2);
+    let labels: Vec<&str> = stage.received.iter().map(|(labels, _)| labels.as_str()).collect();
+    assert_eq!(labels, [r#"{job="all", level="info", node="node"}"#, r#"{host="far", job="all", level="info", node="node"}"#]);
+    stage.end();
+}
+
+#[test]
+fn a_value_beside_another_one_decides_for_its_own_entry_alone() {
+    let host = Host::new();
+    let mut system = host.journal("var", "system.journal", 1, 1);
+    system.entry(1, &[("MESSAGE", "both"), ("SYSLOG_IDENTIFIER", "one"), ("SYSLOG_IDENTIFIER", "two")]);
+    system.entry(2, &[("MESSAGE", "one"), ("SYSLOG_IDENTIFIER", "one")]);
+    system.write();
+    let mut stage = host.stage("[{job: two, match: {SYSLOG_IDENTIFIER: [two]}, max_age: all}, {job: rest, max_age: all}]", 700);
+    stage.deliver(2);
+    let jobs: Vec<bool> = stage.received.iter().map(|(labels, _)| labels.contains(r#"job="two""#)).collect();
+    assert_eq!(jobs, [true, false]);
+    stage.end();
 }

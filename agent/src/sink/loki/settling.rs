@@ -58,15 +58,17 @@ impl LokiSink {
             self.known.insert(share.labels.to_string(), Instant::now());
             enter(&mut log, &mut ledger, &share.source, share.entries, bytes, lines, fate);
         }
+        self.hold_parked(&mut except, &before, &sealed);
         let except = except.into_iter().map(|(_, step)| step).collect();
         log.append(&[Record::Settled { destination: self.number, sequence: sealed.sequence, except, ledger }]);
         drop(log);
-        self.with.settled.store(sealed.sequence, Ordering::Release);
-        self.with.counters.last_delay_ms.set(u64::try_from(sealed.opened.elapsed().as_millis()).unwrap_or(u64::MAX));
-        self.with.counters.parked.set(self.parked.len() as u64);
+        // First what is to be read again: what is settled may be closed.
         for order in orders {
             self.with.wake.order(order);
         }
+        self.with.settled.store(sealed.sequence, Ordering::Release);
+        self.with.counters.last_delay_ms.set(u64::try_from(sealed.opened.elapsed().as_millis()).unwrap_or(u64::MAX));
+        self.with.counters.parked.set(self.parked.len() as u64);
         if self.known.len() > 10_000 {
             self.known.retain(|_, at| at.elapsed() < KNOWN_FOR);
         }
@@ -75,11 +77,25 @@ impl LokiSink {
         }
     }
 
+    /// What was read behind a refused part of a chain, before the lane heard of it, does not move that part: it is read again. A batch
+    /// of the journal may have none of the refused stream's entries, and lead beyond those that were refused.
+    fn hold_parked(&self, except: &mut Vec<(usize, Move)>, before: &Standing, sealed: &Sealed) {
+        for (chain, part) in self.parked.values().flat_map(|parked| &parked.feeds) {
+            hold(except, before, &sealed.moves, &sealed.chains, *chain, *part);
+        }
+    }
+
     /// A batch with nothing to send moves positions all the same.
     pub(super) fn settle_nothing(&mut self, sealed: &Sealed) {
         let mut log = lock(&self.with.log);
         let ledger = withheld(&mut log, &self.name, sealed);
-        let moved = Record::Moved { destination: self.number, seen: seconds(), moves: sealed.moves.clone(), ledger };
+        let before = log.standing(self.number).cloned().unwrap_or_default();
+        let mut except = Vec::new();
+        self.hold_parked(&mut except, &before, sealed);
+        let is_held = |step: &&Move| except.iter().any(|(_, held)| held.chain == step.chain);
+        let moves = sealed.moves.iter().filter(|step| !is_held(step)).cloned();
+        let moves = moves.chain(except.iter().map(|(_, step)| step.clone())).collect();
+        let moved = Record::Moved { destination: self.number, seen: seconds(), moves, ledger };
         let sending = Record::Sending { destination: self.number, sequence: sealed.sequence, seen: seconds(), moves: Vec::new() };
         let settled =
             Record::Settled { destination: self.number, sequence: sealed.sequence, except: Vec::new(), ledger: Vec::new() };

@@ -26,7 +26,9 @@ impl Scout {
         let chain = if is_there { catalog.chain(&origin) } else { catalog.known(&origin) };
         let Some(chain) = chain else { return };
         let mut complaints = Vec::new();
-        chain.update_set(&catalog.root, &found, |path, error| complaints.push((path.to_owned(), error.to_string())));
+        chain.update_set(&catalog.root, &found, std::time::Instant::now(), |path, error| {
+            complaints.push((path.to_owned(), error.to_string()))
+        });
         for candidate in &found {
             self.unreadable.clear(&candidate.path);
         }
