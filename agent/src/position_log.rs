@@ -18,6 +18,7 @@ use tracing::{error, info, warn};
 use crate::checkpoint::{self, Positions, Record, Standing};
 use crate::ledger::{Delta, Fate};
 use crate::tail::chain::{FinishedSegment, SavedChain, SavedSegment};
+use crate::tail::identity::Marker;
 use crate::tail::segment::SegmentNumber;
 
 mod forgetting;
@@ -245,7 +246,7 @@ impl PositionLog {
                             id: identity.id,
                             fingerprint: identity.fingerprint,
                             at: 0,
-                            marker: Default::default(),
+                            marker: Marker::default(),
                             seen_ns: 0,
                         };
                         saved.segments.push(segment);

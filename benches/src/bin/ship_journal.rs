@@ -5,6 +5,7 @@
 //! presets take; by turns, RUNS (default 5) times. Prints the medians.
 
 #![expect(clippy::print_stdout, reason = "the figures are what it is for")]
+#![expect(clippy::expect_used, reason = "a bench ends when what it needs is not there")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

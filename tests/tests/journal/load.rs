@@ -74,7 +74,9 @@ fn killed_while_journald_rotates_and_deletes() {
         }
         agent.kill();
     }
-    writers.into_iter().for_each(|writer| writer.join().unwrap());
+    for writer in writers {
+        writer.join().unwrap();
+    }
     let agent = stage.start();
     stage.collect(&mut written);
     let n_repeats_max = N_KILLS * REPEATS_PER_KILL_MAX;

@@ -21,7 +21,7 @@ const HOSTILE: [&str; 5] = [
 ];
 const FORGED: &str = "Accepted publickey for root from 203.0.113.66 port 22 ssh2";
 
-/// Metadata of those that begin so: user, src_ip, method, result.
+/// Metadata of those that begin so: user, address, method, result.
 fn logins(arrived: &[Arc<Delivery>], begin: &str) -> Vec<[String; 4]> {
     let of = |delivery: &Delivery, name: &str| {
         let found = delivery.metadata.iter().find(|(known, _)| known == name);

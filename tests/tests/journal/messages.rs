@@ -19,7 +19,9 @@ fn lines_bytes_and_a_mebibyte_arrive_as_they_were_written() {
     // 200 KiB are compressed by journald, and short enough for Loki.
     let compressed = "all work and no play ".repeat(10_000);
     let messages = ["first\nsecond\n  third", "a\ttab, \u{1b}[31mred\u{1b}[0m, Grüße, 漢字", " blanks around ", &compressed];
-    messages.iter().for_each(|message| say(message.as_bytes()));
+    for message in &messages {
+        say(message.as_bytes());
+    }
     let long: String = (0..LONG).map(|place| char::from(b'a' + (place * place / 7 % 26) as u8)).collect();
     say(long.as_bytes());
     say(b"not \xff\xfe text");

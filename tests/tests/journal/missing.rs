@@ -156,7 +156,7 @@ fn damaged_files_give_what_journalctl_reads_of_them_and_stop_nothing() {
     assert!(Stage::gaps(&agent, "not a journal that can be read") > 0);
 
     say(&stage, "it goes on", 100);
-    let last = || stage.arrived().iter().any(|delivery| delivery.line == "it goes on 99");
-    wait::for_condition("what came after the damage", Duration::from_secs(30), last);
+    let goes_on = || stage.arrived().iter().any(|delivery| delivery.line == "it goes on 99");
+    wait::for_condition("what came after the damage", Duration::from_secs(30), goes_on);
     stage.finish(agent);
 }

@@ -109,7 +109,7 @@ impl Stage {
 
     /// The sum of the agent's gaps for this reason.
     pub(crate) fn gaps(agent: &Agent, reason: &str) -> u64 {
-        let metrics = agent.metrics().expect("the agent answers");
+        let metrics = agent.metrics().unwrap();
         let gaps = metrics.of("picket_agent_gap_events_total").filter(|sample| sample.labels["reason"] == reason);
         // Counted in whole events.
         gaps.map(|sample| format!("{:.0}", sample.value).parse::<u64>().unwrap()).sum()
@@ -146,7 +146,9 @@ impl Written {
     pub(crate) fn join(&mut self, other: Self) {
         for (message, times) in other.0 {
             for (micros, numbers) in times {
-                numbers.into_iter().for_each(|number| self.note(message.clone(), micros, number));
+                for number in numbers {
+                    self.note(message.clone(), micros, number);
+                }
             }
         }
     }
@@ -192,25 +194,22 @@ impl Written {
                 outcome.wrong.push(format!("at {}, but written at {written:?}: {}", delivery.time, delivery.line));
                 continue;
             };
-            match first.insert((micros, &delivery.line), delivery) {
-                Some(before) => {
-                    outcome.n_repeats += 1;
-                    let (_, last) = outcome.repeated.get_or_insert_with(|| (delivery.line.clone(), String::new()));
-                    last.clone_from(&delivery.line);
-                    let same = |one: &Delivery, other: &Delivery| {
-                        (&one.stream, one.time, &one.metadata) == (&other.stream, other.time, &other.metadata)
-                    };
-                    if !same(before, delivery) {
-                        outcome.wrong.push(format!("{before:?} and again {delivery:?}"));
-                    }
+            let Some(before) = first.insert((micros, &delivery.line), delivery) else {
+                let newest = newest.entry(&delivery.stream).or_insert(i64::MIN);
+                if delivery.time < *newest {
+                    outcome.n_back += 1;
                 }
-                None => {
-                    let newest = newest.entry(&delivery.stream).or_insert(i64::MIN);
-                    if delivery.time < *newest {
-                        outcome.n_back += 1;
-                    }
-                    *newest = delivery.time;
-                }
+                *newest = delivery.time;
+                continue;
+            };
+            outcome.n_repeats += 1;
+            let (_, last) = outcome.repeated.get_or_insert_with(|| (delivery.line.clone(), String::new()));
+            last.clone_from(&delivery.line);
+            let same = |one: &Delivery, other: &Delivery| {
+                (&one.stream, one.time, &one.metadata) == (&other.stream, other.time, &other.metadata)
+            };
+            if !same(before, delivery) {
+                outcome.wrong.push(format!("{before:?} and again {delivery:?}"));
             }
         }
         for (message, times) in &self.0 {

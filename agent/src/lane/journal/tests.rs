@@ -118,13 +118,14 @@ fn files_are_read_at_once_in_the_order_in_which_their_entries_were_written() {
         file.writer.seqnum = number - 1;
         file.message(number, &number.to_string());
     }
-    (system.write(), user.write());
+    system.write();
+    user.write();
     let mut stage = host.stage(ALL, 4);
     stage.deliver(9);
     assert_eq!(lines(&stage), ["1", "2", "3", "4", "5", "6", "7", "8", "9"]);
     let (labels, entry) = &stage.received[2];
     assert_eq!(labels, "{job=\"all\", level=\"info\", node=\"node\", transport=\"syslog\"}");
-    assert_eq!(entry.time.0 as u64, (DAY + 3) * 1000 + 3, "the number tells equal messages of one microsecond apart");
+    assert_eq!(entry.time.0.cast_unsigned(), (DAY + 3) * 1000 + 3, "the number tells equal messages of one microsecond apart");
     // What comes later, comes.
     user.writer.seqnum = 9;
     user.message(10, "10");
@@ -247,7 +248,8 @@ fn a_batch_without_an_answer_is_repeated_byte_for_byte() {
         file.writer.seqnum = number - 1;
         file.message(number, &number.to_string());
     }
-    (system.write(), user.write());
+    system.write();
+    user.write();
     let mut stage = host.stage(ALL, 7);
     assert_eq!(stage.announce(), 7);
     let announced = std::mem::take(&mut stage.received);
@@ -400,7 +402,7 @@ fn selections_take_what_they_are_for_and_nobody_pretends_to_be_sshd() {
     let of = |time: u64| {
         let at = |(_, entry): &&(String, _)| {
             let entry: &proto::loki::decode::PushEntry = entry;
-            entry.time.0 as u64 == (DAY + time) * 1000 + time
+            entry.time.0.cast_unsigned() == (DAY + time) * 1000 + time
         };
         stage.received.iter().find(at).map(|(labels, entry)| (labels.replace(", node=\"node\"", ""), &entry.metadata))
     };
@@ -439,8 +441,7 @@ fn a_first_start_begins_where_it_is_told_to_and_counts_what_is_older() {
     system.write();
     let cases = [("24h", vec!["20h", "1h"]), ("all", vec!["50h", "30h", "20h", "1h"]), ("now", vec![]), ("boot", vec![])];
     for (start, expected) in cases {
-        let state = tempfile::tempdir().unwrap();
-        let host = Host { root: tempfile::tempdir().unwrap(), state };
+        let host = Host { root: tempfile::tempdir().unwrap(), state: tempfile::tempdir().unwrap() };
         let directory = host.root.path().join("var/log/journal").join(MACHINE);
         fs::create_dir_all(&directory).unwrap();
         fs::copy(&system.path, directory.join("system.journal")).unwrap();

@@ -93,13 +93,13 @@ impl LokiSink {
         let mut except = Vec::new();
         self.hold_parked(&mut except, &before, sealed);
         let is_held = |step: &&Move| except.iter().any(|(_, held)| held.chain == step.chain);
-        let moves = sealed.moves.iter().filter(|step| !is_held(step)).cloned();
-        let moves = moves.chain(except.iter().map(|(_, step)| step.clone())).collect();
-        let moved = Record::Moved { destination: self.number, seen: seconds(), moves, ledger };
+        let free = sealed.moves.iter().filter(|step| !is_held(step)).cloned();
+        let moves = free.chain(except.iter().map(|(_, step)| step.clone())).collect();
+        let settlement = Record::Moved { destination: self.number, seen: seconds(), moves, ledger };
         let sending = Record::Sending { destination: self.number, sequence: sealed.sequence, seen: seconds(), moves: Vec::new() };
         let settled =
             Record::Settled { destination: self.number, sequence: sealed.sequence, except: Vec::new(), ledger: Vec::new() };
-        log.append(&[sending, settled, moved]);
+        log.append(&[sending, settled, settlement]);
         drop(log);
         self.with.settled.store(sealed.sequence, Ordering::Release);
     }

@@ -27,7 +27,7 @@ impl Scout {
         let Some(chain) = chain else { return };
         let mut complaints = Vec::new();
         chain.update_set(&catalog.root, &found, std::time::Instant::now(), |path, error| {
-            complaints.push((path.to_owned(), error.to_string()))
+            complaints.push((path.to_owned(), error.to_string()));
         });
         for candidate in &found {
             self.unreadable.clear(&candidate.path);
