@@ -15,6 +15,7 @@ pub mod reading;
 #[cfg(test)]
 mod stage;
 pub mod standing;
+pub mod stream_sets;
 #[cfg(test)]
 mod tests;
 

@@ -25,7 +25,7 @@ use crate::config::checked::{ChangesInput, Config, FileInput, Format, JsonFormat
 use crate::config::patterns::{Globs, name_globs};
 use crate::host_root::HostRoot;
 use crate::journal::file::Id128;
-use crate::lane::{self, HostIds, Lane, chain, lock};
+use crate::lane::{self, HostIds, Lane, lock, stream_sets};
 use crate::listener::{self, Status};
 use crate::metrics::{LaneCounters, SinkCounters, TailCounters, Unreadable};
 use crate::position_log::{PositionLog, Remembered, StateError};
@@ -325,7 +325,7 @@ fn catalog(options: &Options, log: &PositionLog, destinations: &[u32], interest:
 fn destinations_of(config: &Config) -> Interest {
     let jobs: Vec<_> = config.outputs.loki.iter().map(|output| output.jobs.clone()).collect();
     Box::new(move |origin: &Origin| {
-        let of = chain::jobs(origin);
+        let of = stream_sets::jobs(origin);
         jobs.iter().filter(|globs| of.iter().any(|job| globs.is_match(job))).count()
     })
 }

@@ -10,7 +10,7 @@ use super::{Bell, Changes, LOOK_EVERY};
 use crate::batch::{Batch, CachedSlot, Extent, Sealed, Steps};
 use crate::checkpoint::Part;
 use crate::lane::Settings;
-use crate::lane::chain::{StreamSet, streams};
+use crate::lane::stream_sets::{StreamSet, streams};
 use crate::shape::{Origin, Shaped, Workspace};
 use crate::tail::origin;
 

@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use tracing::{info, warn};
 
-use super::chain::{self, ChainLane};
+use super::chain::ChainLane;
 use super::standing::Replay;
+use super::stream_sets::jobs;
 use super::{COPIED, Lane, lock, nanos, seconds};
 use crate::checkpoint::{Announced, Record};
 use crate::ledger::Fate;
@@ -19,7 +20,7 @@ impl Lane {
             return;
         }
         let Some(chain) = self.catalog.get(index) else { return };
-        if !chain::jobs(&chain.origin).iter().any(|job| self.settings.wants(job)) {
+        if !jobs(&chain.origin).iter().any(|job| self.settings.wants(job)) {
             return;
         }
         let mut log = lock(&self.log);

@@ -4,6 +4,8 @@
 //! own mark to its own end, so that nothing is passed over, whatever clocks and numbers say; these only say what comes first. What
 //! is not there is counted (`journal::continuity`), what is damaged is borne for a while, then stepped over and counted.
 
+mod beginning;
+mod damage;
 mod source;
 mod streams;
 mod taking;
@@ -16,7 +18,6 @@ use std::time::{Duration, Instant};
 
 use proto::labels::Labels;
 use record::metadata::Metadata;
-use tracing::warn;
 
 use super::chain::ChainLane;
 use super::deliver;
@@ -25,12 +26,14 @@ use super::standing::Mark;
 use super::{Settings, nanos};
 use crate::batch::Extent;
 use crate::checkpoint::{Cursor, EntryPlace, Newest};
-use crate::config::checked::{JournalInput, Start};
+use crate::config::checked::JournalInput;
 use crate::journal::continuity::Continuity;
-use crate::journal::file::{Damaged, Id128, OpenError, RealtimeMicros};
+use crate::journal::file::Id128;
 use crate::journal::order::{Boots, compare};
 use crate::journal::selection::Selections;
 use crate::ledger::Fate;
+use beginning::Floors;
+use damage::Told;
 use source::Source;
 use streams::Streams;
 
@@ -40,8 +43,6 @@ const TURN_ENTRIES: usize = 20_000;
 const FOUND_AFTER: Duration = Duration::from_secs(2);
 /// When all files are looked at again before that.
 const LOOK_ANEW: Duration = Duration::from_millis(50);
-/// Of many gaps.
-const SAY_EVERY: Duration = Duration::from_mins(1);
 /// Bytes of messages that it may have read meanwhile, whoever takes them.
 const TURN_BYTES: usize = 4 << 20;
 /// When a file whose next entry cannot be read is looked at again.
@@ -80,36 +81,6 @@ pub struct JournalLane {
     damage: Told,
 }
 
-/// What is said of entries now and then, since each may be one of thousands.
-#[derive(Default)]
-struct Told {
-    untold: u64,
-    told: Option<Instant>,
-}
-
-impl Told {
-    /// Further entries. How many there are to tell of, if it is time to.
-    fn note(&mut self, entries: u64, now: Instant) -> Option<u64> {
-        self.untold = self.untold.saturating_add(entries);
-        if self.told.is_some_and(|told| now.duration_since(told) < SAY_EVERY) {
-            return None;
-        }
-        self.told = Some(now);
-        Some(std::mem::take(&mut self.untold))
-    }
-}
-
-/// Where a first start begins.
-#[derive(Clone, Copy, Debug)]
-struct Floors {
-    /// When the present boot began by today's clock, if its id is not known.
-    booted: Option<i64>,
-    /// Nanoseconds since the epoch.
-    started_at: i64,
-    /// What came since the destination moved last is new, however long ago that was.
-    resumed: Option<i64>,
-}
-
 struct Reasons {
     old: Arc<str>,
     elsewhere: Arc<str>,
@@ -137,20 +108,6 @@ impl Default for Reasons {
             unreadable: "not a journal that can be read".into(),
             refused: deliver::Reasons::default(),
         }
-    }
-}
-
-impl Floors {
-    /// The oldest time that a selection takes, nanoseconds since the epoch.
-    fn of(self, start: Start) -> i64 {
-        let floor = match start {
-            Start::Now => self.started_at,
-            Start::Age(age) => self.started_at.saturating_sub(nanos(age)),
-            // A clock that was set since does not matter where the boot is known.
-            Start::Boot => self.booted.unwrap_or(i64::MIN),
-            Start::Everything => i64::MIN,
-        };
-        floor.min(self.resumed.unwrap_or(i64::MAX))
     }
 }
 
@@ -186,12 +143,6 @@ impl JournalLane {
     pub fn resume(&mut self, cursors: &[Cursor], gone: Vec<Cursor>) {
         cursors.iter().filter_map(|cursor| cursor.entry.as_ref()).for_each(|entry| self.continuity.resume(entry));
         self.gone = gone.into_iter().filter(|cursor| cursor.entry.is_some_and(|entry| entry.in_memory)).collect();
-    }
-
-    /// Begins a first reading: what is older than the selections want is left out.
-    pub fn begin(&mut self, started_at: i64, resumed: Option<i64>) {
-        let booted = if self.boot.is_some() { None } else { Some(started_at.saturating_sub(nanos(uptime()))) };
-        self.floors = Some(Floors { booted, started_at, resumed });
     }
 
     /// Goes back to what the position log knows of newest times.
@@ -313,22 +264,6 @@ impl JournalLane {
                 // There may be hundreds, whose turn comes one after the other.
                 self.sources[index].shrink();
             }
-        }
-    }
-
-    /// A file that nobody has begun to read: in a first reading, what is too old in it is left out.
-    fn enter(&mut self, index: usize, place: usize, chain: &mut ChainLane, around: &mut Surroundings<'_>) {
-        let Some(floors) = self.floors.filter(|_| chain.open[place].marks[0].at == 0 && chain.replay.is_none()) else { return };
-        let starts = (0..self.sets.len()).filter_map(|rule| self.selections.selection(rule)).map(|selection| selection.start);
-        let floor = starts.map(|start| floors.of(start)).min().unwrap_or(i64::MIN);
-        let Some(micros) = u64::try_from(floor / 1000).ok().filter(|micros| *micros > 0) else { return };
-        // What cannot be read now is not left out.
-        let Ok(begin) = self.sources[index].file.find_realtime(RealtimeMicros(micros)) else { return };
-        if begin > 0 {
-            chain.open[place].marks[0] = Mark { at: begin, ..Mark::default() };
-            self.has_begun = true;
-            chain.touch();
-            withhold(chain, around, Fate::Filtered, &self.reasons.old, Extent { bytes: 0, lines: begin });
         }
     }
 
@@ -458,42 +393,6 @@ impl JournalLane {
         }
     }
 
-    /// What is damaged is counted, and reading goes on behind it.
-    fn step_over(&mut self, index: usize, damaged: &Damaged, chain: &mut ChainLane, around: &mut Surroundings<'_>) {
-        self.tell_damage(index, damaged);
-        self.continuity.stepped_over(self.sources[index].directory, damaged.missing);
-        self.step(index, chain, None);
-        let extent = Extent { bytes: 0, lines: damaged.missing };
-        withhold(chain, around, Fate::Unknown, &self.reasons.damaged, extent);
-    }
-
-    fn tell_damage(&mut self, index: usize, damaged: &Damaged) {
-        if let Some(entries) = self.damage.note(damaged.missing, Instant::now()) {
-            let path = self.sources[index].file.source().0.path();
-            warn!(path = %path.display(), %damaged, entries, "journal: damaged entries; what can be read of them is shipped, the rest counted");
-        }
-    }
-
-    /// A file that cannot be opened as a journal. What may still become one is tried again.
-    fn refuse(&mut self, place: usize, error: &OpenError, chain: &mut ChainLane, around: &mut Surroundings<'_>) {
-        let open = &mut chain.open[place];
-        if matches!(error, OpenError::Io(_)) || (matches!(error, OpenError::TooShort) && !open.segment.is_deleted()) {
-            around.counters.read_errors.add(1);
-            return look_later(chain, around);
-        }
-        warn!(path = %open.segment.path().display(), %error, "journal: a file is left out");
-        open.done = true;
-        // So marked, it is counted once and not at every start.
-        let was_known = std::mem::replace(&mut open.marks[0], Mark { at: u64::MAX, ..Mark::default() }).at == u64::MAX;
-        let number = open.segment.number;
-        self.sources.retain(|source| source.number != number);
-        chain.touch();
-        if was_known {
-            return;
-        }
-        withhold(chain, around, Fate::Unknown, &self.reasons.unreadable, Extent { bytes: 0, lines: 1 });
-    }
-
     /// Nothing more to read for now: files that will not grow any more are let go.
     fn at_end(&mut self, chain: &mut ChainLane) {
         let is_waiting = self.sources.iter().any(|source| source.damaged_since.is_some());
@@ -531,12 +430,6 @@ fn let_go(source: &mut Source, chain: &mut ChainLane) {
     open.done = true;
     source.shrink();
     chain.touch();
-}
-
-/// Since the boot, time asleep too.
-fn uptime() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 fn look_later(chain: &mut ChainLane, around: &Surroundings<'_>) {
