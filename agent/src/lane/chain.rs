@@ -281,7 +281,7 @@ impl ChainLane {
             cursors.push(open.cursor(self.parts));
         }
         if let Some(journal) = &self.journal {
-            cursors.extend(journal.gone().iter().cloned());
+            cursors.extend(journal.further(&cursors));
             // Of a file that is newer than all that are named, the next run knows that this lane has not met it.
             if let Some(newest) = self.newest.filter(|newest| cursors.iter().all(|cursor| cursor.segment != *newest)) {
                 cursors.push(Cursor { segment: newest, at: u64::MAX, ..Cursor::default() });

@@ -64,6 +64,8 @@ pub struct JournalLane {
     boots: Boots,
     /// Positions of an earlier run in files that are gone: they tell copies, and are kept until all copies are read.
     gone: Vec<Cursor>,
+    /// The last entry of each journal that stands in a file that was read to its end: what is missing behind it is known by its number.
+    last: Vec<Cursor>,
     floors: Option<Floors>,
     /// The next step goes on where the last one stopped.
     is_under_way: bool,
@@ -125,6 +127,7 @@ impl JournalLane {
             continuity: Continuity::default(),
             boots: Boots::default(),
             gone: Vec::new(),
+            last: Vec::new(),
             floors: None,
             is_under_way: false,
             early: None,
@@ -142,7 +145,9 @@ impl JournalLane {
     /// Goes on where an earlier run had settled. `gone`: cursors of files that are not there any more.
     pub fn resume(&mut self, cursors: &[Cursor], gone: Vec<Cursor>) {
         cursors.iter().filter_map(|cursor| cursor.entry.as_ref()).for_each(|entry| self.continuity.resume(entry));
-        self.gone = gone.into_iter().filter(|cursor| cursor.entry.is_some_and(|entry| entry.in_memory)).collect();
+        let (memory, disk) = gone.into_iter().partition(|cursor| cursor.entry.is_some_and(|entry| entry.in_memory));
+        self.gone = memory;
+        disk.into_iter().for_each(|cursor: Cursor| remember(&mut self.last, cursor));
     }
 
     /// Goes back to what the position log knows of newest times.
@@ -156,9 +161,16 @@ impl JournalLane {
         self.streams.take_newest()
     }
 
-    /// Cursors in files that are gone, which are still needed.
-    pub fn gone(&self) -> &[Cursor] {
-        &self.gone
+    /// Cursors in files that are gone or finished, which are still needed beside those of the open ones.
+    pub fn further(&self, open: &[Cursor]) -> Vec<Cursor> {
+        let is_covered = |last: &Cursor| {
+            let is_behind = |entry: EntryPlace| {
+                let same = |last: EntryPlace| (last.directory, last.sequence) == (entry.directory, entry.sequence);
+                last.entry.is_some_and(|last| same(last) && last.seqnum <= entry.seqnum)
+            };
+            open.iter().any(|cursor| cursor.segment == last.segment || cursor.entry.is_some_and(is_behind))
+        };
+        self.gone.iter().chain(self.last.iter().filter(|last| !is_covered(last))).cloned().collect()
     }
 
     /// Bytes of a file that were not read, as far as one can tell.
@@ -383,7 +395,7 @@ impl JournalLane {
                     } else if source.head.is_none() && source.is_final {
                         source.shrink();
                         if !source.in_memory && chain.replay.is_none() {
-                            let_go(source, chain);
+                            let_go(source, chain, &mut self.last);
                         }
                     }
                     return;
@@ -409,7 +421,7 @@ impl JournalLane {
             // Copies of what stands in memory are known by where reading stands in it.
             let is_needed = source.in_memory && is_waiting;
             if chain.replay.is_none() && !is_needed {
-                let_go(source, chain);
+                let_go(source, chain, &mut self.last);
             }
             if !std::mem::take(&mut source.was_read) {
                 source.shrink();
@@ -422,14 +434,27 @@ impl JournalLane {
 }
 
 /// A file that will not grow any more and was read to its end is done, and what was read of it need not stay in memory.
-fn let_go(source: &mut Source, chain: &mut ChainLane) {
+fn let_go(source: &mut Source, chain: &mut ChainLane, last: &mut Vec<Cursor>) {
     let is_over = source.is_final && source.file.place() >= source.file.header().n_entries && source.damaged_since.is_none();
     let Some(open) = chain.open.get_mut(source.place).filter(|open| is_over && !open.done) else { return };
     let len = open.segment.stat().map_or(0, |stat| stat.len);
     open.segment.passed(chain.lane, len, 1);
     open.done = true;
+    let (segment, entry) = (open.segment.number, open.marks[0].entry);
+    remember(last, Cursor { segment, at: u64::MAX, entry, ..Cursor::default() });
     source.shrink();
     chain.touch();
+}
+
+/// Keeps the last of each journal.
+fn remember(last: &mut Vec<Cursor>, cursor: Cursor) {
+    let Some(entry) = cursor.entry else { return };
+    let same = last.iter_mut().find(|known| known.entry.is_some_and(|known| known.directory == entry.directory));
+    match same {
+        Some(known) if known.entry.is_some_and(|known| known.seqnum > entry.seqnum) => {}
+        Some(known) => *known = cursor,
+        None => last.push(cursor),
+    }
 }
 
 fn look_later(chain: &mut ChainLane, around: &Surroundings<'_>) {

@@ -208,6 +208,39 @@ fn what_was_vacuumed_while_nobody_looked_is_counted_exactly_and_once() {
 }
 
 #[test]
+fn what_was_vacuumed_behind_a_file_that_was_finished_is_counted_too() {
+    let host = Host::new();
+    let mut first = host.journal("var", "system.journal", 1, 1);
+    (1..=3).for_each(|number| first.message(number, &number.to_string()));
+    first.write();
+    let mut stage = host.stage(ALL, 700);
+    stage.deliver(3);
+    // Archived, and nothing is written to the new file yet.
+    first.archive("system@1.journal");
+    let mut second = host.journal("var", "system.journal", 1, 2);
+    second.write();
+    stage.until("the archived file to be closed", |stage| {
+        stage.answer();
+        stage.catalog.chains()[0].numbers().len() == 2 && stage.catalog.chains()[0].segments().len() == 1
+    });
+    let mut other = host.journal("var", "user-1000.journal", 9, 5);
+    other.message(4, "of another counter");
+    other.write();
+    stage.deliver(1);
+    stage.end();
+    fs::remove_file(&first.path).unwrap();
+    fs::remove_file(&second.path).unwrap();
+    let mut third = host.journal("var", "system.journal", 1, 3);
+    third.writer.seqnum = 10;
+    third.message(11, "11");
+    third.write();
+    let mut stage = host.stage(ALL, 700);
+    stage.deliver(1);
+    assert_eq!(withheld(&stage), [("journal sequence".to_owned(), 7)]);
+    stage.end();
+}
+
+#[test]
 fn what_journald_copies_from_memory_to_the_disk_is_shipped_once_also_over_a_restart() {
     for restarts in [false, true] {
         let host = Host::new();
