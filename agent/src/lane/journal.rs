@@ -39,6 +39,8 @@ use streams::Streams;
 
 /// What the journal may give before others have their turn.
 const TURN_ENTRIES: usize = 20_000;
+/// Files of which values are remembered while nothing is read.
+const WARM_FILES: usize = 2;
 /// By then a new file has been found, and what was written at the same time is seen.
 const FOUND_AFTER: Duration = Duration::from_secs(2);
 /// When all files are looked at again before that.
@@ -147,7 +149,10 @@ impl JournalLane {
         cursors.iter().filter_map(|cursor| cursor.entry.as_ref()).for_each(|entry| self.continuity.resume(entry));
         let (memory, disk) = gone.into_iter().partition(|cursor| cursor.entry.is_some_and(|entry| entry.in_memory));
         self.gone = memory;
-        disk.into_iter().for_each(|cursor: Cursor| remember(&mut self.last, cursor));
+        let disk: Vec<Cursor> = disk;
+        for cursor in disk {
+            remember(&mut self.last, cursor);
+        }
     }
 
     /// Goes back to what the position log knows of newest times.
@@ -417,14 +422,18 @@ impl JournalLane {
                 chain.touch();
             }
         }
+        let mut warm = 0;
         for source in &mut self.sources {
             // Copies of what stands in memory are known by where reading stands in it.
             let is_needed = source.in_memory && is_waiting;
             if chain.replay.is_none() && !is_needed {
                 let_go(source, chain, &mut self.last);
             }
-            if !std::mem::take(&mut source.was_read) {
+            // Of those that are written, the system's and a user's as a rule.
+            if !std::mem::take(&mut source.was_read) || warm >= WARM_FILES {
                 source.shrink();
+            } else {
+                warm += 1;
             }
         }
         if chain.touched {

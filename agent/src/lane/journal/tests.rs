@@ -217,7 +217,7 @@ fn what_was_vacuumed_behind_a_file_that_was_finished_is_counted_too() {
     stage.deliver(3);
     // Archived, and nothing is written to the new file yet.
     first.archive("system@1.journal");
-    let mut second = host.journal("var", "system.journal", 1, 2);
+    let second = host.journal("var", "system.journal", 1, 2);
     second.write();
     stage.until("the archived file to be closed", |stage| {
         stage.answer();
