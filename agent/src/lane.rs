@@ -45,6 +45,7 @@ use crate::tail::rotation::Encoding;
 use crate::tail::scout::siblings;
 use crate::wake::{Order, Wake, Woken};
 use chain::ChainLane;
+use deliver::Gate;
 use reading::{Reading, Step, Surroundings};
 
 /// After some work: writers go on writing, and the kernel folds their events meanwhile.
@@ -282,15 +283,17 @@ impl Lane {
             let oldest = self.settings.entry_age_max.map_or(i64::MIN, |age| wall.saturating_sub(nanos(age)));
             let latest = wall.saturating_add(nanos(proto::loki::limits::AHEAD));
             let mut around = Surroundings {
-                batch: &mut self.batch,
+                gate: Gate {
+                    batch: &mut self.batch,
+                    marked: &mut self.marked,
+                    counters: &self.counters,
+                    now,
+                    oldest,
+                    latest,
+                    order_window: self.settings.order_window.map_or(i64::MAX, nanos),
+                },
                 work: &mut self.work,
-                marked: &mut self.marked,
-                counters: &self.counters,
-                now,
                 wall,
-                oldest,
-                latest,
-                order_window: self.settings.order_window.map_or(i64::MAX, nanos),
                 once: self.settings.once,
                 show_unterminated: self.settings.show_unterminated,
             };

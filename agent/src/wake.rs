@@ -101,6 +101,11 @@ impl Wake {
         self.bell.notify_one();
     }
 
+    /// Whether the lane has yet to hear of something that was asked of it with [`Wake::order`].
+    pub fn has_orders(&self) -> bool {
+        !self.state().orders.is_empty()
+    }
+
     /// What was asked for with [`Wake::give_up`] since it was taken last.
     pub fn take_give_up(&self) -> Vec<GiveUp> {
         std::mem::take(&mut self.state().give_up)

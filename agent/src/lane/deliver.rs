@@ -27,11 +27,11 @@ pub struct Gate<'a> {
     pub counters: &'a LaneCounters,
     /// Monotonic.
     pub now: Instant,
-    /// Entries older than that would be refused, nanoseconds since the epoch.
+    /// Entries older than that would be refused, nanoseconds since the epoch; `i64::MIN` for none.
     pub oldest: i64,
     /// A time that is newer than that is a wrong one: the destination will not take it for its stream's newest either.
     pub latest: i64,
-    /// How far behind the newest of its stream an entry may be, nanoseconds.
+    /// How far behind the newest of its stream an entry may be, nanoseconds; `i64::MAX` for any.
     pub order_window: i64,
 }
 

@@ -147,9 +147,9 @@ impl JournalLane {
     /// Goes on where an earlier run had settled. `gone`: cursors of files that are not there any more.
     pub fn resume(&mut self, cursors: &[Cursor], gone: Vec<Cursor>) {
         cursors.iter().filter_map(|cursor| cursor.entry.as_ref()).for_each(|entry| self.continuity.resume(entry));
-        let (memory, disk) = gone.into_iter().partition(|cursor| cursor.entry.is_some_and(|entry| entry.in_memory));
+        let is_memory = |cursor: &Cursor| cursor.entry.is_some_and(|entry| entry.in_memory);
+        let (memory, disk): (Vec<Cursor>, Vec<Cursor>) = gone.into_iter().partition(is_memory);
         self.gone = memory;
-        let disk: Vec<Cursor> = disk;
         for cursor in disk {
             remember(&mut self.last, cursor);
         }
@@ -214,7 +214,7 @@ impl JournalLane {
                 }
                 turn += 1;
                 self.look(first, chain, around);
-                if around.batch.is_full() && chain.replay.is_none() {
+                if around.gate.batch.is_full() && chain.replay.is_none() {
                     self.is_under_way = true;
                     return Step::Full;
                 }
@@ -333,18 +333,18 @@ impl JournalLane {
         }
         let written = i64::try_from(head.realtime.0).unwrap_or(i64::MAX).saturating_mul(1000);
         // Of another entry, the wait begins anew.
-        let since = self.early.filter(|(seqnum, _)| *seqnum == place.seqnum).map_or(around.now, |(_, since)| since);
+        let since = self.early.filter(|(seqnum, _)| *seqnum == place.seqnum).map_or(around.gate.now, |(_, since)| since);
         self.early = Some((place.seqnum, since));
         // A clock that was set meanwhile makes nobody wait for ever.
         let is_old = around.wall.saturating_sub(written) >= nanos(FOUND_AFTER);
         // What cannot be read yet in another file of that journal may be just that.
         let is_borne = |other: &Source| other.directory == place.directory && other.damaged_since.is_some();
-        let is_over = (is_old || around.now.duration_since(since) >= FOUND_AFTER) && !self.sources.iter().any(is_borne);
+        let is_over = (is_old || around.gate.now.duration_since(since) >= FOUND_AFTER) && !self.sources.iter().any(is_borne);
         if is_over {
             self.early = None;
             return false;
         }
-        chain.flush_at = Some(around.now + LOOK_ANEW);
+        chain.flush_at = Some(around.gate.now + LOOK_ANEW);
         true
     }
 
@@ -359,7 +359,7 @@ impl JournalLane {
             }
             Err(damaged) => damaged,
         };
-        match self.sources[index].bear(damaged, around.now, around.once) {
+        match self.sources[index].bear(damaged, around.gate.now, around.once) {
             Ok(()) => {
                 look_later(chain, around);
                 return false;
@@ -393,7 +393,7 @@ impl JournalLane {
         loop {
             let source = &mut self.sources[index];
             let end = chain.replay.as_ref().map_or(u64::MAX, |replay| replay.end(source.number, 0));
-            match source.look(end, around.now, around.once) {
+            match source.look(end, around.gate.now, around.once) {
                 Ok(()) => {
                     if source.damaged_since.is_some() {
                         look_later(chain, around);
@@ -467,7 +467,7 @@ fn remember(last: &mut Vec<Cursor>, cursor: Cursor) {
 }
 
 fn look_later(chain: &mut ChainLane, around: &Surroundings<'_>) {
-    chain.flush_at = Some(around.now + LOOK_AGAIN);
+    chain.flush_at = Some(around.gate.now + LOOK_AGAIN);
 }
 
 /// What belongs to no job.
@@ -476,6 +476,6 @@ fn withhold(chain: &mut ChainLane, around: &mut Surroundings<'_>, fate: Fate, wh
     if fate == Fate::Filtered {
         journal.count(extent);
     }
-    around.batch.withhold(around.now, &journal.source, fate, why, extent);
+    around.gate.batch.withhold(around.gate.now, &journal.source, fate, why, extent);
     chain.touch();
 }

@@ -7,17 +7,13 @@ mod records;
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use record::metadata::Metadata;
+use std::time::Duration;
 
 use super::chain::ChainLane;
-use super::deliver;
+use super::deliver::{self, Gate};
 use super::join::Join;
 use super::standing::{Mark, PARTS};
-use crate::batch::Batch;
 use crate::checkpoint::Ties;
-use crate::metrics::LaneCounters;
 use crate::shape::Workspace;
 use crate::tail::compressed::Decompressor;
 use crate::tail::framing::{Framed, last_line, next_line};
@@ -46,24 +42,12 @@ pub enum Step {
 
 /// What does not change while one chain is read.
 pub struct Surroundings<'l> {
-    /// Where entries go.
-    pub batch: &'l mut Batch,
+    /// Where entries go, and what is taken there.
+    pub gate: Gate<'l>,
     /// Buffers.
     pub work: &'l mut Workspace,
-    /// The metadata of a piece of a line that was split.
-    pub marked: &'l mut Metadata,
-    /// What is counted.
-    pub counters: &'l LaneCounters,
-    /// Monotonic.
-    pub now: Instant,
     /// Nanoseconds since the epoch.
     pub wall: i64,
-    /// Entries older than that would be refused; `i64::MIN` for none.
-    pub oldest: i64,
-    /// Times newer than that are wrong, nanoseconds since the epoch.
-    pub latest: i64,
-    /// How far behind the newest of its stream an entry may be, nanoseconds; `i64::MAX` for any.
-    pub order_window: i64,
     /// Every source is read to its present end and no further.
     pub once: bool,
     /// The last line is shown though its newline is missing.
@@ -181,7 +165,7 @@ impl Reading {
             // What is in the batch already must not be read again after the error.
             let read = filled.inspect_err(|_| self.commit(chain))?;
             self.turn += read;
-            around.counters.read_bytes.add(read as u64);
+            around.gate.counters.read_bytes.add(read as u64);
             if read > 0 {
                 continue;
             }
@@ -297,7 +281,7 @@ impl Reading {
             }
             self.line(buffer, line, chain, around, false);
             self.step_over(line);
-            if around.batch.is_full() && chain.replay.is_none() {
+            if around.gate.batch.is_full() && chain.replay.is_none() {
                 self.commit_in(buffer, chain);
                 return Some(Step::Full);
             }
@@ -309,7 +293,7 @@ impl Reading {
             let line = Framed { next: line.end, ..line };
             self.overlong(buffer, line, chain, around);
             self.step_over(line);
-            if around.batch.is_full() && chain.replay.is_none() {
+            if around.gate.batch.is_full() && chain.replay.is_none() {
                 self.commit_in(buffer, chain);
                 return Some(Step::Full);
             }
@@ -339,7 +323,7 @@ impl Reading {
         }
         let open = &mut chain.open[place];
         if open.quiet.is_none_or(|(_, len)| len != stat.len) {
-            open.quiet = Some((around.now, stat.len));
+            open.quiet = Some((around.gate.now, stat.len));
         }
         // Not only when directories are looked at: what was written to the newer file since is waiting.
         if !chain.open[place].segment.is_superseded()
@@ -348,7 +332,8 @@ impl Reading {
             chain.open[place].segment.supersede();
         }
         let open = &chain.open[place];
-        let waited = open.quiet.is_some_and(|(since, _)| around.now.duration_since(since) >= chain.rotate_wait) || around.once;
+        let waited =
+            open.quiet.is_some_and(|(since, _)| around.gate.now.duration_since(since) >= chain.rotate_wait) || around.once;
         let over = open.segment.is_superseded() || open.segment.is_deleted();
         let read_before = chain.replay.as_ref().is_some_and(|replay| replay.was_finished(open.segment.number));
         // Where a replay ends is not where the segment ends.
@@ -359,7 +344,7 @@ impl Reading {
         }
         let next = (place + 1..chain.open.len()).find(|next| !chain.open[*next].done);
         if next.is_none() || !(ended || superseded) {
-            let quiet_for = chain.open[place].quiet.map_or(Duration::ZERO, |(since, _)| around.now.duration_since(since));
+            let quiet_for = chain.open[place].quiet.map_or(Duration::ZERO, |(since, _)| around.gate.now.duration_since(since));
             let patience = chain.multiline.as_ref().map_or(Duration::ZERO, |join| join.timeout);
             let flush = around.once || replaying || chain.replay.is_some() || ended || quiet_for >= patience;
             if flush {

@@ -8,7 +8,7 @@ mod settling;
 mod spooling;
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -40,6 +40,10 @@ const KNOWN_FOR: Duration = Duration::from_mins(10);
 const SLOW: Duration = Duration::from_secs(10);
 /// How long a refused stream is left alone.
 const PARKED_FOR: Duration = Duration::from_mins(1);
+/// Batches that a lane may have sealed and the sink not settled: in the queue, and taken from it for the spool.
+const SEALED_AHEAD: u64 = 2;
+/// When it is looked again whether a lane has gone back.
+const HEARD_SOON: Duration = Duration::from_millis(200);
 /// With `--once`, a destination that has taken nothing for that long is given up.
 const GIVE_UP: Duration = Duration::from_secs(30);
 /// After the disk refused a batch.
@@ -92,11 +96,13 @@ pub struct LokiSink {
 struct Parked {
     feeds: Vec<(usize, Part)>,
     until: Instant,
+    /// The last batch that was settled when the lane was known to have gone back.
+    heard: Option<u64>,
 }
 
 impl Parked {
     fn now() -> Self {
-        Self { feeds: Vec::new(), until: Instant::now() + PARKED_FOR }
+        Self { feeds: Vec::new(), until: Instant::now() + PARKED_FOR, heard: None }
     }
 }
 
@@ -310,9 +316,22 @@ impl LokiSink {
         }
     }
 
-    /// Streams that were left alone long enough are tried again.
+    /// Streams that were left alone long enough are tried again; but not before the lane has gone back, and what it had sealed before
+    /// that is settled: those batches lead beyond what was refused, and as long as it counts as parked they do not move it.
     fn resume_parked(&mut self) {
         let now = Instant::now();
+        let settled = self.with.settled.load(Ordering::Acquire);
+        let has_gone_back = !self.with.wake.has_orders();
+        let is_nothing_left = self.with.inbox.is_empty() && self.waiting.is_none();
+        for parked in self.parked.values_mut() {
+            if has_gone_back {
+                parked.heard.get_or_insert(settled);
+            }
+            let is_clear = parked.heard.is_some_and(|heard| is_nothing_left || settled >= heard + SEALED_AHEAD);
+            if !is_clear {
+                parked.until = parked.until.max(now + HEARD_SOON);
+            }
+        }
         let due: Vec<String> =
             self.parked.iter().filter(|(_, parked)| parked.until <= now).map(|(labels, _)| labels.clone()).collect();
         for labels in due {

@@ -55,7 +55,7 @@ impl JournalLane {
     pub(super) fn refuse(&mut self, place: usize, error: &OpenError, chain: &mut ChainLane, around: &mut Surroundings<'_>) {
         let open = &mut chain.open[place];
         if matches!(error, OpenError::Io(_)) || (matches!(error, OpenError::TooShort) && !open.segment.is_deleted()) {
-            around.counters.read_errors.add(1);
+            around.gate.counters.read_errors.add(1);
             return look_later(chain, around);
         }
         warn!(path = %open.segment.path().display(), %error, "journal: a file is left out");

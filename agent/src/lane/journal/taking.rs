@@ -10,7 +10,7 @@ use crate::config::checked::Start;
 use crate::journal::continuity::Next;
 use crate::journal::file::{Damaged, RealtimeMicros};
 use crate::lane::chain::ChainLane;
-use crate::lane::deliver::{self, Gate};
+use crate::lane::deliver;
 use crate::lane::reading::Surroundings;
 use crate::ledger::Fate;
 use crate::shape::{Origin, Shaped};
@@ -53,24 +53,24 @@ impl JournalLane {
         match place.map_or(Next::New { missing: 0 }, |place| continuity.next(place)) {
             Next::Copied => {
                 journal.count(extent);
-                around.batch.withhold(around.now, &journal.source, Fate::Filtered, &reasons.copied, extent);
+                around.gate.batch.withhold(around.gate.now, &journal.source, Fate::Filtered, &reasons.copied, extent);
                 return Ok(());
             }
             Next::New { missing: 0 } => {}
             Next::New { missing } => {
-                if let Some(missing) = gap.note(missing, around.now) {
+                if let Some(missing) = gap.note(missing, around.gate.now) {
                     warn!(
                         missing,
                         "a gap: numbers of journal entries are missing; they were deleted before they were read, or stand in files that cannot be read"
                     );
                 }
                 let extent = Extent { bytes: 0, lines: missing };
-                around.batch.withhold(around.now, &journal.source, Fate::Unknown, &reasons.sequence, extent);
+                around.gate.batch.withhold(around.gate.now, &journal.source, Fate::Unknown, &reasons.sequence, extent);
             }
         }
         let Some(message) = entry.get(selections.message()) else {
             journal.count(extent);
-            around.batch.withhold(around.now, &journal.source, Fate::Filtered, &reasons.empty, extent);
+            around.gate.batch.withhold(around.gate.now, &journal.source, Fate::Filtered, &reasons.empty, extent);
             return Ok(());
         };
         *turn_bytes += message.len();
@@ -87,13 +87,13 @@ impl JournalLane {
         });
         let Some(taken) = decision.options.iter().find(|taken| selections.takes(&taken.choice, message)) else {
             journal.count(extent);
-            around.batch.withhold(around.now, &journal.source, Fate::Filtered, &reasons.nobody, extent);
+            around.gate.batch.withhold(around.gate.now, &journal.source, Fate::Filtered, &reasons.nobody, extent);
             return Ok(());
         };
         let (Some(set), Some(stream)) = (chain.streams.get(taken.set), streams.get(taken.stream)) else { return Ok(()) };
         set.count(extent);
         if !set.wanted {
-            around.batch.withhold(around.now, &set.source, Fate::Filtered, &reasons.elsewhere, extent);
+            around.gate.batch.withhold(around.gate.now, &set.source, Fate::Filtered, &reasons.elsewhere, extent);
             return Ok(());
         }
         let head = entry.head();
@@ -102,7 +102,7 @@ impl JournalLane {
             let start = selections.selection(taken.choice.rule).map_or(Start::Everything, |selection| selection.start);
             let is_old = time < floors.of(start) || (start == Start::Boot && boot.is_some_and(|boot| boot != head.boot_id));
             if is_old {
-                around.batch.withhold(around.now, &set.source, Fate::Filtered, &reasons.old, extent);
+                around.gate.batch.withhold(around.gate.now, &set.source, Fate::Filtered, &reasons.old, extent);
                 return Ok(());
             }
         }
@@ -112,11 +112,11 @@ impl JournalLane {
         let shaped = match set.shaper.shape(message, origin, around.work) {
             Shaped::Entry(shaped) => shaped,
             Shaped::Dropped(rule) => {
-                around.batch.withhold(around.now, &set.source, Fate::Filtered, rule, extent);
+                around.gate.batch.withhold(around.gate.now, &set.source, Fate::Filtered, rule, extent);
                 return Ok(());
             }
         };
-        around.counters.mark(shaped.marks);
+        around.gate.counters.mark(shaped.marks);
         stream.is_moved = true;
         let to = deliver::Stream {
             source: &set.source,
@@ -125,16 +125,7 @@ impl JournalLane {
             newest: &mut stream.newest,
             slot: &mut stream.slot,
         };
-        let mut gate = Gate {
-            batch: around.batch,
-            marked: around.marked,
-            counters: around.counters,
-            now: around.now,
-            oldest: around.oldest,
-            latest: around.latest,
-            order_window: around.order_window,
-        };
-        gate.deliver(&shaped, time, to, extent, &set.shaper, &reasons.refused);
+        around.gate.deliver(&shaped, time, to, extent, &set.shaper, &reasons.refused);
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use crate::batch::Extent;
 use crate::checkpoint::{Part, Stamp, Ties};
 use crate::config::checked::LongLines;
 use crate::lane::chain::{ChainLane, Lines};
-use crate::lane::deliver::{Gate, Stream};
+use crate::lane::deliver::Stream;
 use crate::lane::join::{At, Join};
 use crate::lane::standing::{PARTS, Replay};
 use crate::lane::stream_sets::StreamSet;
@@ -37,12 +37,18 @@ impl Reading {
         let text = &buffer[line.start..line.end];
         let extent = Extent { bytes: (line.next - self.begin) as u64, lines: 1 };
         if line.nuls > 0 {
-            around.counters.nul_bytes.add(line.nuls as u64);
+            around.gate.counters.nul_bytes.add(line.nuls as u64);
             if text.is_empty() {
                 if !self.is_settled(chain, 0) {
                     chain.touched = true;
                     chain.streams[0].count(extent);
-                    around.batch.withhold(around.now, &chain.streams[0].source, Fate::Filtered, &self.reasons.nuls, extent);
+                    around.gate.batch.withhold(
+                        around.gate.now,
+                        &chain.streams[0].source,
+                        Fate::Filtered,
+                        &self.reasons.nuls,
+                        extent,
+                    );
                 }
                 return;
             }
@@ -118,7 +124,7 @@ impl Reading {
             let line = Fragment { time, part, partial: partial && !unterminated, message, extent };
             self.fragment(buffer, line, chain, around);
         } else {
-            around.counters.malformed.add(1);
+            around.gate.counters.malformed.add(1);
             if !self.is_settled(chain, 0) {
                 let time = self.tie(0, None);
                 let origin = Origin { unterminated, ..Origin::default() };
@@ -254,7 +260,7 @@ impl Reading {
             return;
         }
         if first || chain.long_lines == LongLines::Split {
-            around.counters.overlong.add(u64::from(first));
+            around.gate.counters.overlong.add(u64::from(first));
             let text = &buffer[line.start..line.end];
             let time = if matches!(chain.lines, Lines::Container) { self.tie(0, None) } else { None };
             let origin = Origin { partial: true, ..Origin::default() };
@@ -283,7 +289,7 @@ impl Reading {
     fn discard(&mut self, extent: Extent, chain: &mut ChainLane, around: &mut Surroundings<'_>) {
         chain.touched = true;
         chain.streams[0].count(extent);
-        around.batch.withhold(around.now, &chain.streams[0].source, Fate::Filtered, &self.reasons.cut, extent);
+        around.gate.batch.withhold(around.gate.now, &chain.streams[0].source, Fate::Filtered, &self.reasons.cut, extent);
     }
 
     /// The time of a record that begins here: its own, told apart from its neighbour's; or the neighbour's, if it has none.
@@ -328,7 +334,7 @@ impl Reading {
         let StreamSet { source, shaper, wanted, labels, .. } = set;
         set.count(whole.extent);
         if !wanted {
-            around.batch.withhold(around.now, source, Fate::Filtered, &self.reasons.elsewhere, whole.extent);
+            around.gate.batch.withhold(around.gate.now, source, Fate::Filtered, &self.reasons.elsewhere, whole.extent);
             return;
         }
         let Some(begun) = open.get(whole.begin.0) else { return };
@@ -336,11 +342,11 @@ impl Reading {
         let entry = match shaper.shape(whole.text, origin, around.work) {
             Shaped::Entry(entry) => entry,
             Shaped::Dropped(rule) => {
-                around.batch.withhold(around.now, source, Fate::Filtered, rule, whole.extent);
+                around.gate.batch.withhold(around.gate.now, source, Fate::Filtered, rule, whole.extent);
                 return;
             }
         };
-        around.counters.mark(entry.marks);
+        around.gate.counters.mark(entry.marks);
         let is_stamped = whole.time.is_none() && entry.time.is_none() && !(shaper.is_timed() && self.ties[part].last != 0);
         let time = match (whole.time, entry.time) {
             (Some(_), Some(own)) if stream > 0 => own.0,
@@ -350,7 +356,7 @@ impl Reading {
             (None, None) => self.stamp(begun.segment.number, whole.begin.1, replay.as_ref(), stamps, around.wall),
         };
         if floor.is_some_and(|floor| time < floor) {
-            around.batch.withhold(around.now, source, Fate::Filtered, &self.reasons.old, whole.extent);
+            around.gate.batch.withhold(around.gate.now, source, Fate::Filtered, &self.reasons.old, whole.extent);
             return;
         }
         let stream = Stream {
@@ -360,16 +366,7 @@ impl Reading {
             newest: &mut newest_times[stream][part],
             slot: &mut slots[stream][part],
         };
-        let mut gate = Gate {
-            batch: around.batch,
-            marked: around.marked,
-            counters: around.counters,
-            now: around.now,
-            oldest: around.oldest,
-            latest: around.latest,
-            order_window: around.order_window,
-        };
-        let pieces = gate.deliver(&entry, time, stream, whole.extent, shaper, &self.reasons.refused);
+        let pieces = around.gate.deliver(&entry, time, stream, whole.extent, shaper, &self.reasons.refused);
         // What follows comes after the last piece, in time too.
         let further = pieces.saturating_sub(1);
         let ties = &mut self.ties[part];

@@ -16,6 +16,7 @@ use crate::config::patterns::name_globs;
 use crate::host_root::HostRoot;
 use crate::lane::Settings;
 use crate::lane::chain::ChainLane;
+use crate::lane::deliver::Gate;
 use crate::lane::reading::{Reading, Step, Surroundings};
 use crate::lane::standing::Replay;
 use crate::metrics::LaneCounters;
@@ -169,15 +170,17 @@ impl ByHand {
 
     fn advance(&mut self) -> Step {
         let mut around = Surroundings {
-            batch: &mut self.batch,
+            gate: Gate {
+                batch: &mut self.batch,
+                marked: &mut Metadata::default(),
+                counters: &LaneCounters::default(),
+                now: self.now,
+                oldest: i64::MIN,
+                latest: i64::MAX,
+                order_window: self.settings.order_window.map_or(i64::MAX, crate::lane::nanos),
+            },
             work: &mut Workspace::default(),
-            marked: &mut Metadata::default(),
-            counters: &LaneCounters::default(),
-            now: self.now,
             wall: self.wall,
-            oldest: i64::MIN,
-            latest: i64::MAX,
-            order_window: self.settings.order_window.map_or(i64::MAX, crate::lane::nanos),
             once: false,
             show_unterminated: false,
         };
