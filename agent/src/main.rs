@@ -8,6 +8,7 @@ use agent::config::{self, Environment, Loaded};
 use agent::host_root::HostRoot;
 use agent::pipeline::{self, Ended, Lasting, Options};
 use agent::sink::dry_run::Style;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use settings::messages::{self, color};
 use tracing::error;
 
@@ -41,6 +42,7 @@ fn run(cli: &Cli) -> Exit {
         Err(problems) => return refuse(&problems),
     };
     messages::begin();
+    raise_open_files();
     let options = Options {
         state_directory: cli.settings.state_dir.clone(),
         root: HostRoot::new(&cli.settings.path_rootfs).with_own(&cli.settings.state_dir),
@@ -56,6 +58,13 @@ fn run(cli: &Cli) -> Exit {
     // Nobody may be reading.
     let _ = write!(io::stdout(), "{}", loaded.announcement(&cli.settings.state_dir));
     ship(cli, loaded, &options, &environment)
+}
+
+/// As many open files as the system lets this process have: the usual first limit of 1,024 is one for select(2), and a node has more
+/// logs. What is not allowed stays as it is.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// Says why, and how to mend it.
