@@ -6,6 +6,7 @@ pub mod detect;
 pub mod pipeline;
 
 pub mod changes;
+pub mod collector;
 pub mod host_root;
 pub mod journal;
 pub mod tail;

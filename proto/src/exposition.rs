@@ -1,24 +1,13 @@
-//! Prometheus' text exposition format 0.0.4: samples in, the text of `/metrics` out. All names begin with the program's prefix.
+//! Prometheus' text exposition format 0.0.4: samples in, the text of `/metrics` out.
+//!
+//! `Exposition` is for what a program says of itself, name by name, all with its prefix; `write_families` for what was collected.
 
-use std::fmt::{self, Write as _};
+mod write;
 
-/// What a metric is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// It only grows.
-    Counter,
-    /// It goes up and down.
-    Gauge,
-}
+use std::fmt::Write as _;
 
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-        })
-    }
-}
+pub use crate::metric::Kind;
+pub use write::{number, write_families};
 
 /// The text while it grows, metric by metric.
 #[derive(Debug)]

@@ -1,8 +1,9 @@
-//! What crosses the wire: Loki push, labels, text exposition, and what an answer of the server means. Encodes and decodes; opens no
+//! What crosses the wire: Loki push, samples of metrics, labels, text exposition, and what an answer of the server means. Encodes and decodes; opens no
 //! socket.
 
 pub mod exposition;
 pub mod labels;
 pub mod loki;
+pub mod metric;
 pub mod snappy;
 pub mod time;

@@ -1,0 +1,25 @@
+//! All collectors of the node: their names, whether they run unless somebody says otherwise, and every family that they can give.
+
+use proto::metric::Desc;
+
+use super::host::Host;
+use super::settings::Settings;
+use super::{Collector, loadavg, meminfo};
+
+/// What is known of a collector before it is made.
+pub struct Entry {
+    /// As `node_scrape_collector_success` and the configuration have it.
+    pub name: &'static str,
+    /// Whether it runs by default.
+    pub default: bool,
+    /// Every family that it can give.
+    pub families: &'static [&'static Desc],
+    /// Makes it. Opens nothing that may hang.
+    pub make: fn(&Host, &Settings) -> Box<dyn Collector>,
+}
+
+/// One row a collector, by name.
+pub const COLLECTORS: &[Entry] = &[
+    Entry { name: "loadavg", default: true, families: loadavg::FAMILIES, make: |host, _| Box::new(loadavg::LoadAvg::new(host)) },
+    Entry { name: "meminfo", default: true, families: meminfo::FAMILIES, make: |host, _| Box::new(meminfo::MemInfo::new(host)) },
+];
