@@ -3,7 +3,7 @@
 //! Rules: a series' labels are sorted by name, each name once, none of them empty, `__name__` among them; every text stands in a set
 //! once. The values of a collection are eight bytes each, so that an outage costs little memory and disk.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::metric::{Family, Kind, NAN_BITS, UnixMillis, is_stale};
@@ -139,6 +139,7 @@ impl<'s> Series<'s> {
 pub struct SeriesSetBuilder {
     set: SeriesSet,
     numbers: HashMap<Box<str>, u32>,
+    known: HashSet<Box<[u32]>>,
 }
 
 impl Default for SeriesSetBuilder {
@@ -150,7 +151,7 @@ impl Default for SeriesSetBuilder {
 impl SeriesSetBuilder {
     /// None yet.
     pub fn new() -> Self {
-        let mut builder = Self { set: SeriesSet::default(), numbers: HashMap::new() };
+        let mut builder = Self { set: SeriesSet::default(), numbers: HashMap::new(), known: HashSet::new() };
         builder.symbol("");
         builder
     }
@@ -162,16 +163,29 @@ impl SeriesSetBuilder {
         self.set.families.len() - 1
     }
 
-    /// A series of a family that was added. `labels` are sorted by name, each once, none empty.
-    pub fn series<'l>(&mut self, family: usize, labels: impl Iterator<Item = (&'l str, &'l str)>, started: UnixMillis) {
+    /// A series of a family that was added, unless it is there already: says which. `labels` are sorted by name, each once, none empty.
+    pub fn series<'l>(&mut self, family: usize, labels: impl Iterator<Item = (&'l str, &'l str)>, started: UnixMillis) -> bool {
         debug_assert!(family < self.set.families.len(), "a family that was added");
+        let start = self.set.references.len();
         for (name, value) in labels {
             debug_assert!(!name.is_empty() && !value.is_empty(), "{name}={value}");
             let pair = [self.symbol(name), self.symbol(value)];
             self.set.references.extend(pair);
         }
+        if !self.known.insert(self.set.references[start..].into()) {
+            self.set.references.truncate(start);
+            return false;
+        }
         let end = self.set.references.len() as u32;
         self.set.series.push(SeriesHead { end, family: family as u32, started });
+        true
+    }
+
+    /// Whether a series of another set, which has the very same labels, is there.
+    pub fn has(&self, series: Series<'_>) -> bool {
+        let number = |text: &str| self.numbers.get(text).copied();
+        let references: Option<Box<[u32]>> = series.labels().flat_map(|(name, value)| [number(name), number(value)]).collect();
+        references.is_some_and(|references| self.known.contains(&references))
     }
 
     /// Series so far.
