@@ -8,6 +8,7 @@
 pub mod host;
 pub mod kept;
 pub mod registry;
+pub mod rounds;
 pub mod settings;
 pub mod text;
 

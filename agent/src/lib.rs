@@ -12,6 +12,7 @@ pub mod journal;
 pub mod tail;
 pub mod wake;
 
+pub mod measure;
 pub mod target;
 
 pub mod batch;

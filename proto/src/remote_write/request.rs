@@ -1,5 +1,6 @@
 //! What one request holds: samples in order of time, or a part of them where the other side would not take all.
 
+use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -32,6 +33,21 @@ impl Part {
     /// The collection that they are of.
     pub fn samples(&self) -> &Arc<Samples> {
         &self.samples
+    }
+
+    /// The first of its series with its value, for people.
+    pub fn show(&self) -> String {
+        let mut text = String::new();
+        if self.range.is_empty() {
+            return text;
+        }
+        for (name, value) in self.samples.set().series(self.range.start).labels() {
+            // Writing into a String cannot fail.
+            let _ = write!(text, "{}{name}={value:?}", if text.is_empty() { '{' } else { ',' });
+        }
+        let (value, time) = self.samples.sample(self.range.start);
+        let _ = write!(text, "}} {value} at {}", time.0);
+        text
     }
 
     /// Takes the first ones away; at most all.
