@@ -284,7 +284,8 @@ impl RemoteWriteSink {
         let reply = tokio::select! {
             biased;
             reply = self.http.post(content, Bytes::from(body)) => reply,
-            () = stopped_for(&mut stop, Duration::from_secs(2)) => return None,
+            // What is under way goes to the disk: to send it again later changes nothing.
+            () = stopped(&mut stop) => return None,
         };
         self.with.counters.requests.add(1);
         self.with.counters.sent_bytes.add(bytes);
@@ -470,10 +471,4 @@ fn now() -> UnixNanos {
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     // The sender is gone only when everything has ended.
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// Ends some time after everything is to end: a request under way may still be answered.
-async fn stopped_for(stop: &mut watch::Receiver<bool>, grace: Duration) {
-    stopped(stop).await;
-    tokio::time::sleep(grace).await;
 }
