@@ -234,6 +234,29 @@ pub struct Metrics {
     pub interval: Duration,
     /// The collectors that run, by name.
     pub collectors: Vec<&'static str>,
+    /// GPUs.
+    pub gpu: Gpu,
+}
+
+/// How GPUs are measured.
+#[derive(Clone, Debug)]
+pub struct Gpu {
+    /// Whether they were asked for: then it is said if there are none.
+    pub is_asked_for: bool,
+    /// NVIDIA's library: a name that the loader looks for, or a path.
+    pub library: String,
+    /// The label that names the host.
+    pub host_label: HostLabel,
+}
+
+/// The label of a GPU's series that names the host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HostLabel {
+    /// `Hostname`: all releases of dcgm-exporter up to 4.8.2.
+    #[default]
+    Capital,
+    /// `hostname`: later ones.
+    Small,
 }
 
 /// Where a destination is, and how it is spoken to.

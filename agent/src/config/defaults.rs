@@ -40,6 +40,8 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(75);
 
 /// How often the node is measured.
 pub(super) const INTERVAL: Duration = Duration::from_secs(15);
+/// NVIDIA's library as the loader knows it.
+pub(super) const NVML: &str = "libnvidia-ml.so.1";
 pub(super) const REMOTE_WRITE_PATH: &str = "/api/v1/write";
 pub(super) const REMOTE_WRITE_VERSION: Wanted = Wanted::Auto;
 /// Prometheus' own defaults.

@@ -7,8 +7,8 @@ use std::fmt::{self, Write};
 use std::path::Path;
 
 use super::checked::{
-    Auth, Config, DropRule, FileInput, Format, JournalSelection, LokiOutput, LongLines, MessageFormat, Metrics, Multiline, Place,
-    PodInput, PodMultiline, RemoteWriteOutput, Route, Start,
+    Auth, Config, DropRule, FileInput, Format, HostLabel, JournalSelection, LokiOutput, LongLines, MessageFormat, Metrics,
+    Multiline, Place, PodInput, PodMultiline, RemoteWriteOutput, Route, Start,
 };
 use crate::collector::registry::{COLLECTORS, Entry};
 use crate::sink::remote_write::Wanted;
@@ -224,6 +224,16 @@ impl Page {
         self.line("enable", list(&names(&|entry| runs(entry) && !entry.default)))?;
         self.line("disable", list(&names(&|entry| !runs(entry) && entry.default)))?;
         self.close();
+        if metrics.gpu.is_asked_for {
+            self.open("gpu")?;
+            self.line("library", scalar(&metrics.gpu.library))?;
+            let label = match metrics.gpu.host_label {
+                HostLabel::Capital => "Hostname",
+                HostLabel::Small => "hostname",
+            };
+            self.line("host_label", label)?;
+            self.close();
+        }
         Ok(())
     }
 

@@ -8,7 +8,7 @@ pub(super) mod journal;
 use std::time::Duration;
 
 use self::journal::{Kernel, Preset};
-use super::checked::{LongLines, MessageFormat, Priority, Start};
+use super::checked::{HostLabel, LongLines, MessageFormat, Priority, Start};
 use crate::sink::remote_write::Wanted;
 use proto::remote_write::Version;
 use settings::file;
@@ -333,6 +333,19 @@ section! {
         interval: Duration,
         /// Which collectors of the node run.
         collectors: RawCollectors,
+        /// NVIDIA's GPUs. Default: measured where NVIDIA's library is.
+        gpu: RawGpu,
+    }
+}
+
+section! {
+    elsewhere;
+    /// `metrics.gpu`
+    RawGpu {
+        /// NVIDIA's library: a name that the system's loader looks for, or a path. Default libnvidia-ml.so.1.
+        library: String,
+        /// `Hostname` (default), or `hostname` as in dcgm-exporter after 4.8.2.
+        host_label: HostLabel,
     }
 }
 
@@ -398,6 +411,12 @@ impl FormatName {
 impl Read for FormatName {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
         one_of(name, node, problems, &Self::WORDS)
+    }
+}
+
+impl Read for HostLabel {
+    fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
+        one_of(name, node, problems, &[("Hostname", Self::Capital), ("hostname", Self::Small)])
     }
 }
 

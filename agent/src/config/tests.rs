@@ -86,7 +86,7 @@ logs:
   pods: {}
   journal: [{preset: sshd}, {preset: calico-flow}, {preset: node-journal}]
   changes: {paths: [/etc/kubernetes/manifests/*, /etc/kubernetes/policies/*, /etc/ssh/sshd_config]}
-metrics: {}
+metrics: {gpu: {}}
 outputs: {loki: [{url: http://loki:3100}], remote_write: [{url: http://prometheus:9090}]}";
     assert_eq!(effective_of(REFERENCE), effective_of(least));
 }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tracing::error;
 
 use super::Options;
+use crate::collector::gpu::{GpuSettings, Gpus};
 use crate::collector::rounds::Rounds;
 use crate::collector::settings::Settings;
 use crate::config::checked::{Config, RemoteWriteOutput};
@@ -109,14 +110,18 @@ pub(super) fn sample_once(config: &Config, options: &Options) -> Vec<Samples> {
 /// Everything that is measured but for the agent itself.
 fn groups(config: &Config, options: &Options) -> Vec<Group> {
     let Some(metrics) = &config.metrics else { return Vec::new() };
-    let settings = Settings::default();
-    vec![Group {
-        job: "node".to_owned(),
-        labels: Vec::new(),
-        relabel: None,
-        is_pulled: true,
-        sampler: Box::new(Rounds::new(&metrics.collectors, &options.host, &settings)),
-    }]
+    let group = |job: &str, sampler| Group { job: job.to_owned(), labels: Vec::new(), relabel: None, is_pulled: true, sampler };
+    let node = Rounds::new(&metrics.collectors, &options.host, &Settings::default());
+    let mut groups = vec![group("node", Box::new(node))];
+    let mut gpus = Gpus::new(GpuSettings {
+        library: metrics.gpu.library.clone().into(),
+        hostname: config.node.clone(),
+        host_label: metrics.gpu.host_label,
+    });
+    if metrics.gpu.is_asked_for || gpus.why_none().is_none() {
+        groups.push(group("dcgm-exporter", Box::new(gpus)));
+    }
+    groups
 }
 
 fn plan(config: &Config) -> Plan {

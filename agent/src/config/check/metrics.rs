@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::checked::Metrics;
+use super::super::checked::{Gpu, HostLabel, Metrics};
 use super::super::defaults;
-use super::super::raw::RawMetrics;
+use super::super::raw::{RawGpu, RawMetrics};
 use super::{Check, items, value_or};
 use crate::collector::registry::COLLECTORS;
 use settings::problem::quote;
@@ -32,6 +32,7 @@ impl Check {
         Some(Metrics {
             interval: value_or(raw.interval.as_ref(), defaults::INTERVAL),
             collectors: COLLECTORS.iter().filter(|entry| runs(entry.name, entry.default)).map(|entry| entry.name).collect(),
+            gpu: gpu(raw.gpu.as_ref().map(|gpu| &gpu.value)),
         })
     }
 
@@ -50,5 +51,14 @@ impl Check {
             }
         }
         known
+    }
+}
+
+fn gpu(raw: Option<&RawGpu>) -> Gpu {
+    let library = raw.and_then(|raw| raw.library.as_ref());
+    Gpu {
+        is_asked_for: raw.is_some(),
+        library: value_or(library, defaults::NVML.to_owned()),
+        host_label: value_or(raw.and_then(|raw| raw.host_label.as_ref()), HostLabel::default()),
     }
 }
