@@ -5,14 +5,44 @@
 //! hang is asked in a thread of its own, and the collector gives what is known. What is damaged or gone costs the object that it
 //! concerns (a device, a line), not the others; what is missing altogether is `Failed::NoData`.
 
+pub mod fields;
 pub mod host;
 pub mod kept;
+pub mod listing;
+pub mod netlink;
 pub mod registry;
+pub mod seldom;
 pub mod settings;
 pub mod text;
 
+mod arp;
+mod conntrack;
+mod cpu;
+mod cpufreq;
+mod diskstats;
+mod entropy;
+mod filefd;
+mod interrupts;
+mod kernel_hung;
 mod loadavg;
 mod meminfo;
+mod netclass;
+mod netdev;
+mod netstat;
+mod os;
+mod pressure;
+mod processes;
+mod schedstat;
+mod selinux;
+mod sockstat;
+mod softnet;
+mod stat;
+mod tcpstat;
+mod time;
+mod timex;
+mod udp_queues;
+mod uname;
+mod vmstat;
 
 #[cfg(test)]
 mod testing;
