@@ -6,15 +6,45 @@
 //! concerns (a device, a line), not the others; what is missing altogether is `Failed::NoData`.
 
 pub mod gpu;
+pub mod fields;
 pub mod host;
 pub mod kept;
+pub mod listing;
+pub mod netlink;
 pub mod registry;
 pub mod rounds;
+pub mod seldom;
 pub mod settings;
 pub mod text;
 
+mod arp;
+mod conntrack;
+mod cpu;
+mod cpufreq;
+mod diskstats;
+mod entropy;
+mod filefd;
+mod interrupts;
+mod kernel_hung;
 mod loadavg;
 mod meminfo;
+mod netclass;
+mod netdev;
+mod netstat;
+mod os;
+mod pressure;
+mod processes;
+mod schedstat;
+mod selinux;
+mod sockstat;
+mod softnet;
+mod stat;
+mod tcpstat;
+mod time;
+mod timex;
+mod udp_queues;
+mod uname;
+mod vmstat;
 
 #[cfg(test)]
 mod testing;

@@ -269,8 +269,11 @@ impl Families {
     }
 
     fn find(&self, is_it: impl Fn(&FamilyHead, &str) -> bool) -> Option<usize> {
+        // A row goes on to the next family, a column stays with the last.
+        let last = self.next_family.saturating_sub(1);
+        let likely = [self.next_family, last].into_iter().filter(|place| *place < self.families.len());
         let around = (self.next_family..self.families.len()).chain(0..self.next_family.min(self.families.len()));
-        around.into_iter().find(|place| is_it(&self.families[*place], &self.text))
+        likely.chain(around).find(|place| is_it(&self.families[*place], &self.text))
     }
 
     fn described(&mut self, desc: &'static Desc, name: &str) -> usize {

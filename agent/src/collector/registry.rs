@@ -4,7 +4,11 @@ use proto::metric::Desc;
 
 use super::host::Host;
 use super::settings::Settings;
-use super::{Collector, loadavg, meminfo};
+use super::{
+    Collector, arp, conntrack, cpu, cpufreq, diskstats, entropy, filefd, interrupts, kernel_hung, loadavg, meminfo, netclass,
+    netdev, netstat, os, pressure, processes, schedstat, selinux, sockstat, softnet, stat, tcpstat, time, timex, udp_queues,
+    uname, vmstat,
+};
 
 /// What is known of a collector before it is made.
 pub struct Entry {
@@ -20,6 +24,102 @@ pub struct Entry {
 
 /// One row a collector, by name.
 pub const COLLECTORS: &[Entry] = &[
+    Entry { name: "arp", default: true, families: arp::FAMILIES, make: |host, settings| Box::new(arp::Arp::new(host, settings)) },
+    Entry {
+        name: "conntrack",
+        default: true,
+        families: conntrack::FAMILIES,
+        make: |host, _| Box::new(conntrack::Conntrack::new(host)),
+    },
+    Entry { name: "cpu", default: true, families: cpu::FAMILIES, make: |host, settings| Box::new(cpu::Cpu::new(host, settings)) },
+    Entry { name: "cpufreq", default: true, families: cpufreq::FAMILIES, make: |host, _| Box::new(cpufreq::CpuFreq::new(host)) },
+    Entry {
+        name: "diskstats",
+        default: true,
+        families: diskstats::FAMILIES,
+        make: |host, settings| Box::new(diskstats::DiskStats::new(host, settings)),
+    },
+    Entry { name: "entropy", default: true, families: entropy::FAMILIES, make: |host, _| Box::new(entropy::Entropy::new(host)) },
+    Entry { name: "filefd", default: true, families: filefd::FAMILIES, make: |host, _| Box::new(filefd::FileFd::new(host)) },
+    Entry {
+        name: "interrupts",
+        default: false,
+        families: interrupts::FAMILIES,
+        make: |host, settings| Box::new(interrupts::Interrupts::new(host, settings)),
+    },
+    Entry {
+        name: "kernel_hung",
+        default: true,
+        families: kernel_hung::FAMILIES,
+        make: |host, _| Box::new(kernel_hung::KernelHung::new(host)),
+    },
     Entry { name: "loadavg", default: true, families: loadavg::FAMILIES, make: |host, _| Box::new(loadavg::LoadAvg::new(host)) },
     Entry { name: "meminfo", default: true, families: meminfo::FAMILIES, make: |host, _| Box::new(meminfo::MemInfo::new(host)) },
+    Entry {
+        name: "netclass",
+        default: true,
+        families: netclass::FAMILIES,
+        make: |host, settings| Box::new(netclass::NetClass::new(host, settings)),
+    },
+    Entry {
+        name: "netdev",
+        default: true,
+        families: netdev::FAMILIES,
+        make: |host, settings| Box::new(netdev::NetDev::new(host, settings)),
+    },
+    Entry {
+        name: "netstat",
+        default: true,
+        families: netstat::FAMILIES,
+        make: |host, settings| Box::new(netstat::NetStat::new(host, settings)),
+    },
+    Entry { name: "os", default: true, families: os::FAMILIES, make: |host, _| Box::new(os::Os::new(host)) },
+    Entry {
+        name: "pressure",
+        default: true,
+        families: pressure::FAMILIES,
+        make: |host, _| Box::new(pressure::Pressure::new(host)),
+    },
+    Entry {
+        name: "processes",
+        default: true,
+        families: processes::FAMILIES,
+        make: |host, _| Box::new(processes::Processes::new(host)),
+    },
+    Entry {
+        name: "schedstat",
+        default: true,
+        families: schedstat::FAMILIES,
+        make: |host, _| Box::new(schedstat::SchedStat::new(host)),
+    },
+    Entry { name: "selinux", default: true, families: selinux::FAMILIES, make: |host, _| Box::new(selinux::SeLinux::new(host)) },
+    Entry {
+        name: "sockstat",
+        default: true,
+        families: sockstat::FAMILIES,
+        make: |host, _| Box::new(sockstat::SockStat::new(host)),
+    },
+    Entry { name: "softnet", default: true, families: softnet::FAMILIES, make: |host, _| Box::new(softnet::SoftNet::new(host)) },
+    Entry {
+        name: "stat",
+        default: true,
+        families: stat::FAMILIES,
+        make: |host, settings| Box::new(stat::Stat::new(host, settings)),
+    },
+    Entry { name: "tcpstat", default: false, families: tcpstat::FAMILIES, make: |host, _| Box::new(tcpstat::TcpStat::new(host)) },
+    Entry { name: "time", default: true, families: time::FAMILIES, make: |host, _| Box::new(time::Time::new(host)) },
+    Entry { name: "timex", default: true, families: timex::FAMILIES, make: |_, _| Box::new(timex::Timex) },
+    Entry {
+        name: "udp_queues",
+        default: true,
+        families: udp_queues::FAMILIES,
+        make: |host, _| Box::new(udp_queues::UdpQueues::new(host)),
+    },
+    Entry { name: "uname", default: true, families: uname::FAMILIES, make: |host, _| Box::new(uname::Uname::new(host)) },
+    Entry {
+        name: "vmstat",
+        default: true,
+        families: vmstat::FAMILIES,
+        make: |host, settings| Box::new(vmstat::VmStat::new(host, settings)),
+    },
 ];
