@@ -1,7 +1,9 @@
-//! Prometheus' text exposition format 0.0.4: samples in, the text of `/metrics` out.
+//! Prometheus' text exposition formats: samples in, the text of `/metrics` out, and back.
 //!
-//! `Exposition` is for what a program says of itself, name by name, all with its prefix; `write_families` for what was collected.
+//! `Exposition` is for what a program says of itself, name by name, all with its prefix; `write_families` for what was collected;
+//! `read` for what others say.
 
+pub mod read;
 mod write;
 
 use crate::metric::Families;
