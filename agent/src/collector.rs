@@ -13,6 +13,7 @@ pub mod text;
 
 mod loadavg;
 mod meminfo;
+mod textfile;
 
 #[cfg(test)]
 mod testing;

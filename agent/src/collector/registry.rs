@@ -4,7 +4,7 @@ use proto::metric::Desc;
 
 use super::host::Host;
 use super::settings::Settings;
-use super::{Collector, loadavg, meminfo};
+use super::{Collector, loadavg, meminfo, textfile};
 
 /// What is known of a collector before it is made.
 pub struct Entry {
@@ -22,4 +22,10 @@ pub struct Entry {
 pub const COLLECTORS: &[Entry] = &[
     Entry { name: "loadavg", default: true, families: loadavg::FAMILIES, make: |host, _| Box::new(loadavg::LoadAvg::new(host)) },
     Entry { name: "meminfo", default: true, families: meminfo::FAMILIES, make: |host, _| Box::new(meminfo::MemInfo::new(host)) },
+    Entry {
+        name: "textfile",
+        default: true,
+        families: textfile::FAMILIES,
+        make: |host, settings| Box::new(textfile::TextFile::new(host, &settings.textfile_directories)),
+    },
 ];

@@ -1,4 +1,4 @@
-//! What can be said to collectors; the defaults are node_exporter's, with what a Kubernetes node adds.
+//! What can be said to collectors; the defaults are `node_exporter`'s, with what a Kubernetes node adds.
 
 use regex::Regex;
 
@@ -7,6 +7,8 @@ use regex::Regex;
 pub struct Settings {
     /// netstat: fields that are given, as `Tcp_InSegs`.
     pub netstat_fields: Regex,
+    /// textfile: directories of `*.prom` files, as paths of the host; patterns are allowed.
+    pub textfile_directories: Vec<String>,
 }
 
 impl Default for Settings {
@@ -15,6 +17,7 @@ impl Default for Settings {
             netstat_fields: pattern(
                 r"^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)_(InOctets|OutOctets)|Icmp6?_(InMsgs|OutMsgs)|TcpExt_(Listen.*|Syncookies.*|TCPSynRetrans|TCPTimeouts|TCPOFOQueue|TCPRcvQDrop)|Tcp_(ActiveOpens|InSegs|OutSegs|OutRsts|PassiveOpens|RetransSegs|CurrEstab)|Udp6?_(InDatagrams|OutDatagrams|NoPorts|RcvbufErrors|SndbufErrors))$",
             ),
+            textfile_directories: Vec::new(),
         }
     }
 }
