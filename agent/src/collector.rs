@@ -5,8 +5,8 @@
 //! hang is asked in a thread of its own, and the collector gives what is known. What is damaged or gone costs the object that it
 //! concerns (a device, a line), not the others; what is missing altogether is `Failed::NoData`.
 
-pub mod gpu;
 pub mod fields;
+pub mod gpu;
 pub mod host;
 pub mod kept;
 pub mod listing;
@@ -40,6 +40,7 @@ mod sockstat;
 mod softnet;
 mod stat;
 mod tcpstat;
+mod textfile;
 mod time;
 mod timex;
 mod udp_queues;
