@@ -22,9 +22,10 @@ impl From<Exit> for std::process::ExitCode {
     }
 }
 
-/// Ships the logs of this node to Loki, every line once in effect.
+/// Ships the logs of this node to Loki, every line once in effect, and its metrics by Prometheus remote write.
 ///
-/// Without any configuration it looks at the node and takes what it finds: audit logs of Kubernetes and Vault, pod logs.
+/// Without any configuration it looks at the node and takes what it finds: audit logs of Kubernetes and Vault, pod logs, the journal,
+/// and what can be measured.
 /// `agent --dry-run` shows what that is, ships nothing and writes nothing.
 #[derive(Clone, Debug, Parser)]
 #[command(
@@ -49,6 +50,10 @@ pub struct Cli {
     #[arg(long, value_name = "FORM", default_value = "text", requires = "dry_run")]
     pub output: Output,
 
+    /// Compare what is measured here with what a running exporter gives (http://127.0.0.1:9100/metrics); ship nothing
+    #[arg(long, value_name = "URL", requires = "dry_run")]
+    pub compare: Option<String>,
+
     /// What to ship, and whereto.
     #[command(flatten)]
     pub settings: Settings,
@@ -58,7 +63,11 @@ pub struct Cli {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Say what is wrong with the configuration, or print it with every default
-    Check,
+    Check {
+        /// Print every metric that the agent can give: name, type, labels
+        #[arg(long)]
+        metrics: bool,
+    },
 }
 
 /// How a dry run prints.
@@ -85,7 +94,7 @@ pub struct Settings {
     #[arg(long, value_name = "URL", global = true)]
     pub loki: Vec<String>,
 
-    /// Ship metrics to this remote write endpoint too (repeatable; not in this build)
+    /// Write metrics to this remote write endpoint too (repeatable)
     #[arg(long, value_name = "URL", global = true)]
     pub remote_write: Vec<String>,
 
@@ -151,7 +160,10 @@ mod tests {
         assert!(parse("agent").is_ok_and(|cli| cli.command.is_none() && !cli.dry_run));
         assert!(parse("agent --dry-run --once --output json").is_ok_and(|cli| cli.once && cli.output == Output::Json));
         let check = parse("agent check --config a.yaml").expect("valid");
-        assert_eq!((check.command, check.settings.config), (Some(Command::Check), Some(PathBuf::from("a.yaml"))));
+        assert_eq!(
+            (check.command, check.settings.config),
+            (Some(Command::Check { metrics: false }), Some(PathBuf::from("a.yaml")))
+        );
         let many = parse("agent --loki http://a --loki http://b --file a=/b --file c=d*").expect("valid");
         assert_eq!((many.settings.loki.len(), many.settings.file.len()), (2, 2));
         let paths = parse("agent --path-rootfs /host --path-procfs /p --path-sysfs /s --path-udev /u --state-dir /x --listen :1");

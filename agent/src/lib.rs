@@ -1,5 +1,6 @@
 //! The agent: reads a node's logs and ships them, every line once in effect. The modules stand in the order the data flows.
 
+pub mod catalogue;
 pub mod cli;
 pub mod config;
 pub mod detect;
@@ -14,6 +15,7 @@ pub mod scrape;
 pub mod tail;
 pub mod wake;
 
+pub mod compare;
 pub mod measure;
 pub mod target;
 

@@ -3,8 +3,10 @@
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use agent::catalogue;
 use agent::cli::{Cli, Command, Exit};
 use agent::collector::host::Host;
+use agent::config::checked::Config;
 use agent::config::{self, Environment, Loaded};
 use agent::host_root::HostRoot;
 use agent::pipeline::{self, Ended, Lasting, Options};
@@ -27,8 +29,12 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Exit {
     let environment = Environment::of_host();
+    if cli.command == Some(Command::Check { metrics: true }) {
+        let _ = write!(io::stdout(), "{}", catalogue::text());
+        return Exit::Ok;
+    }
     let loaded = config::load(&cli.settings, &environment);
-    if cli.command == Some(Command::Check) {
+    if cli.command.is_some() {
         let loaded = loaded.and_then(|loaded| loaded.ready(true).map(|()| loaded));
         return match loaded {
             Ok(loaded) => {
@@ -89,6 +95,9 @@ fn dry_run(cli: &Cli, loaded: &Loaded, options: &Options) -> Exit {
     if let Err(problems) = loaded.ready(true) {
         return refuse(&problems);
     }
+    if let Some(url) = &cli.compare {
+        return compare(url, &loaded.config, options);
+    }
     let style = Style { output: cli.output, color: color(&io::stdout()) };
     let mut out = io::BufWriter::new(io::stdout());
     match pipeline::dry_run(&loaded.config, options, style, &mut out) {
@@ -105,6 +114,21 @@ fn dry_run(cli: &Cli, loaded: &Loaded, options: &Options) -> Exit {
         // Whoever read the output has seen enough.
         Err(pipeline::StartError::System(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Ok,
         Err(error) => refuse(&error),
+    }
+}
+
+/// Reads a running exporter once, and prints what is different here.
+fn compare(url: &str, config: &Config, options: &Options) -> Exit {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(&error),
+    };
+    match runtime.block_on(pipeline::compare(url, config, options)) {
+        Ok(comparison) => {
+            let _ = write!(io::stdout(), "{comparison}");
+            Exit::Ok
+        }
+        Err(error) => refuse(&format!("--compare {url}: {error}")),
     }
 }
 

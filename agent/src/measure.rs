@@ -14,8 +14,9 @@ use proto::remote_write::Samples;
 use tracing::warn;
 
 use crate::config::patterns::Globs;
+use crate::relabel::Relabelling;
 use crate::sink::remote_write::queue::Queue;
-use crate::target::{Relabel, Target, TargetLabels, UP};
+use crate::target::{Target, TargetLabels, UP};
 
 /// Stack of a group's thread.
 const STACK_BYTES: usize = 256 * 1024;
@@ -41,8 +42,8 @@ pub struct Group {
     pub job: String,
     /// Further labels of the target, beside `job` and `instance`.
     pub labels: Vec<(String, String)>,
-    /// What is done to its series.
-    pub relabel: Option<Relabel>,
+    /// What is changed of its series.
+    pub relabelling: Relabelling,
     /// Whether who pulls gets it too.
     pub is_pulled: bool,
     /// What it gives.
@@ -186,7 +187,7 @@ impl Running {
         let mut target = vec![("job".to_owned(), group.job.clone()), ("instance".to_owned(), plan.instance.clone())];
         target.extend(group.labels);
         let labels = TargetLabels { target, external: plan.external.clone(), honor: false };
-        let target = Target::new(labels, group.relabel);
+        let target = Target::new(labels, group.relabelling);
         Self { job: group.job, sampler: group.sampler, target, outlets, collected: Families::new() }
     }
 
@@ -289,7 +290,13 @@ mod tests {
     }
 
     fn group(job: &str) -> Group {
-        Group { job: job.to_owned(), labels: Vec::new(), relabel: None, is_pulled: true, sampler: Box::new(Clock) }
+        Group {
+            job: job.to_owned(),
+            labels: Vec::new(),
+            relabelling: Relabelling::default(),
+            is_pulled: true,
+            sampler: Box::new(Clock),
+        }
     }
 
     fn plan(interval: Duration, once: bool) -> Plan {

@@ -17,6 +17,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use proto::labels::Labels;
+use proto::metric::Families;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
@@ -25,6 +26,7 @@ use crate::batch::{Limits, Sealed};
 use crate::changes::preview::Preview;
 use crate::changes::{self, Changes};
 use crate::collector::host::Host;
+use crate::compare::{self as comparing, Comparison};
 use crate::config::checked::{ChangesInput, Config, FileInput, Format, JsonFormat, LokiOutput, LongLines};
 use crate::config::patterns::{Globs, name_globs};
 use crate::host_root::HostRoot;
@@ -33,6 +35,7 @@ use crate::lane::{self, HostIds, Lane, lock, stream_sets};
 use crate::listener::{self, Status};
 use crate::metrics::{LaneCounters, SinkCounters, TailCounters, Unreadable};
 use crate::position_log::{PositionLog, Remembered, StateError};
+use crate::scrape::{Job, ScrapeError, Scraper};
 use crate::sink::dry_run::{self, Style, Summary};
 use crate::sink::loki::{self, LokiSink, open_spool};
 use crate::status::{Destination, Page, Report};
@@ -305,6 +308,15 @@ pub fn dry_run(config: &Config, options: &Options, style: Style, out: &mut impl 
         }
     }
     Ok(summary)
+}
+
+/// Reads a running exporter once, and says what is different here.
+pub async fn compare(url: &str, config: &Config, options: &Options) -> Result<Comparison, ScrapeError> {
+    let scraped = Scraper::new(&Job::new("compared", url)).scrape(Families::new()).await.result?;
+    let (config, options) = (config.clone(), options.clone());
+    // It waits for disks and devices.
+    let ours = tokio::task::spawn_blocking(move || samples::collect_once(&config, &options)).await;
+    Ok(comparing::compare(&scraped.families, &ours.unwrap_or_default()))
 }
 
 fn has_logs(config: &Config) -> bool {

@@ -63,7 +63,8 @@ impl Action {
         Self::ALL.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, action)| *action)
     }
 
-    fn name(self) -> &'static str {
+    /// Its name.
+    pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(_, action)| *action == self).map_or("", |(name, _)| name)
     }
 }

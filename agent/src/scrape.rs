@@ -1,8 +1,8 @@
 //! Metrics that others expose over HTTP: one request to a target, families of samples out, or why there are none.
 //!
 //! `job` is what a target is told to be, `fetch` the request and its answer, `labels` what target and sample say of the same label,
-//! `report` the `scrape_*` series, `pods` the targets that pods of this node ask to be. When a target is scraped, `up` and the end of its
-//! series are for those who keep targets; a scrape knows only itself. Whole or not at all: of an answer that is too long, cut off or
+//! `report` the `scrape_*` series, `pods` the targets that pods of this node ask to be, `run` keeps targets: when one is scraped, `up`, and
+//! the end of its series; a scrape knows only itself. Whole or not at all: of an answer that is too long, cut off or
 //! malformed nothing is taken.
 
 mod fetch;
@@ -10,6 +10,7 @@ pub mod job;
 pub mod labels;
 pub mod pods;
 pub mod report;
+pub mod run;
 
 use std::time::{Duration, Instant};
 

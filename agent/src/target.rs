@@ -5,8 +5,11 @@
 
 use std::sync::Arc;
 
-use proto::metric::{Desc, Families, STALE_BITS, Sample, UnixMillis};
+use proto::metric::{Desc, Families, STALE_BITS, UnixMillis};
 use proto::remote_write::{Samples, SeriesSet, SeriesSetBuilder};
+
+use crate::relabel::{LabelSet, METRIC_NAME, Relabelling, Verdict};
+use crate::scrape::labels::attach;
 
 /// Of every target, whether it could be collected.
 pub static UP: Desc = Desc::gauge("up", "1 if the target could be collected, 0 if not.", &[]);
@@ -22,13 +25,10 @@ pub struct TargetLabels {
     pub honor: bool,
 }
 
-/// What is done to a series before it is shipped: given its labels by name, `__name__` among them; says whether it is shipped.
-pub type Relabel = Box<dyn Fn(&mut Vec<(String, String)>) -> bool + Send>;
-
 /// A target, with what is known of its last collection.
 pub struct Target {
     labels: TargetLabels,
-    relabel: Option<Relabel>,
+    relabelling: Relabelling,
     /// The shape of the last collection.
     last: Families,
     /// For each of its samples, whether it has a place in the set.
@@ -36,13 +36,15 @@ pub struct Target {
     set: Arc<SeriesSet>,
     /// For each series of the set, whether it ends with a marker: not if its samples have times of their own.
     ends: Vec<bool>,
+    /// How many series the last collection had that the one before had not.
+    added: usize,
 }
 
 impl Target {
-    /// With these labels. Nothing was collected yet.
-    pub fn new(labels: TargetLabels, relabel: Option<Relabel>) -> Self {
+    /// With these labels, and what is changed of its series. Nothing was collected yet.
+    pub fn new(labels: TargetLabels, relabelling: Relabelling) -> Self {
         let set = SeriesSetBuilder::new().finish();
-        Self { labels, relabel, last: Families::new(), shipped: Vec::new(), set, ends: Vec::new() }
+        Self { labels, relabelling, last: Families::new(), shipped: Vec::new(), set, ends: Vec::new(), added: 0 }
     }
 
     /// What is shipped of a collection of that time, and before it the ends of series that are no more. `collected` is left with
@@ -54,6 +56,7 @@ impl Target {
             self.give(collected, time, &mut out);
             std::mem::swap(&mut self.last, collected);
         } else {
+            self.added = 0;
             self.give(collected, time, &mut out);
         }
         collected.clear();
@@ -63,13 +66,18 @@ impl Target {
     /// The target is gone: all its series end.
     pub fn end(&mut self, time: UnixMillis) -> Option<Samples> {
         let ended = ends(&self.set, &self.ends, |_| false, time);
-        *self = Self::new(self.labels.clone(), self.relabel.take());
+        *self = Self::new(self.labels.clone(), std::mem::take(&mut self.relabelling));
         ended
     }
 
     /// How many series the last collection had.
     pub fn series(&self) -> usize {
         self.set.len()
+    }
+
+    /// How many of them the collection before had not.
+    pub fn added(&self) -> usize {
+        self.added
     }
 
     fn give(&self, collected: &Families, time: UnixMillis, out: &mut Vec<Samples>) {
@@ -84,22 +92,28 @@ impl Target {
     fn take_shape(&mut self, collected: &Families, time: UnixMillis) -> Option<Samples> {
         let mut builder = SeriesSetBuilder::new();
         let families: Vec<usize> = collected.families().map(|family| builder.family(family)).collect();
-        let mut labels = Vec::new();
+        let mut labels = LabelSet::new();
         let mut ended = Vec::new();
         self.shipped.clear();
         for sample in collected.samples() {
-            self.labels.put(&sample, &mut labels);
-            let wanted = self.relabel.as_ref().is_none_or(|relabel| relabel(&mut labels)) && is_series(&mut labels);
-            let pairs = labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-            let shipped = wanted && builder.series(families[sample.family_place()], pairs, sample.started());
+            attach(&sample, &self.labels.target, self.labels.honor, &mut labels);
+            let is_wanted = self.relabelling.apply(&mut labels) == Verdict::Keep && !labels.get(METRIC_NAME).is_empty();
+            for (name, value) in &self.labels.external {
+                if labels.get(name).is_empty() {
+                    labels.set(name, value);
+                }
+            }
+            let shipped = is_wanted && builder.series(families[sample.family_place()], labels.iter(), sample.started());
             if shipped {
                 ended.push(sample.time().is_none());
             }
             self.shipped.push(shipped);
         }
         let gone = ends(&self.set, &self.ends, |place| builder.has(self.set.series(place)), time);
+        let kept = self.set.iter().filter(|series| builder.has(*series)).count();
         self.set = builder.finish();
         self.ends = ended;
+        self.added = self.set.len() - kept;
         gone
     }
 }
@@ -122,47 +136,12 @@ fn ends(set: &Arc<SeriesSet>, ends: &[bool], there: impl Fn(usize) -> bool, time
     Samples::new(builder.finish(), time, values)
 }
 
-/// Whether labels are those of a series: named, sorted, each name once, none empty.
-fn is_series(labels: &mut Vec<(String, String)>) -> bool {
-    labels.retain(|(name, value)| !name.is_empty() && !value.is_empty());
-    labels.sort();
-    labels.dedup_by(|later, earlier| later.0 == earlier.0);
-    labels.iter().any(|(name, _)| name == "__name__")
-}
-
-impl TargetLabels {
-    /// All labels of a sample's series, by name.
-    fn put(&self, sample: &Sample<'_>, labels: &mut Vec<(String, String)>) {
-        labels.clear();
-        labels.push(("__name__".to_owned(), sample.name().to_owned()));
-        labels.extend(sample.labels().map(|(name, value)| (name.to_owned(), value.to_owned())));
-        for (name, value) in &self.target {
-            if let Some(place) = labels.iter().position(|(known, _)| known == name) {
-                if self.honor {
-                    continue;
-                }
-                let mut renamed = format!("exported_{name}");
-                while labels.iter().any(|(known, _)| *known == renamed) {
-                    renamed.insert_str(0, "exported_");
-                }
-                labels[place].0 = renamed;
-            }
-            labels.push((name.clone(), value.clone()));
-        }
-        for (name, value) in &self.external {
-            if !labels.iter().any(|(known, _)| known == name) {
-                labels.push((name.clone(), value.clone()));
-            }
-        }
-        labels.sort();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proto::metric::is_stale;
 
     use super::*;
+    use crate::relabel::{Action, Rule};
 
     static READS: Desc = Desc::counter("reads_total", "Reads.", &["device", "job"]);
 
@@ -182,7 +161,7 @@ mod tests {
             external: vec![pair("cluster", "c"), pair("device", "external")],
             honor,
         };
-        Target::new(labels, None)
+        Target::new(labels, Relabelling::default())
     }
 
     fn show(samples: &[Samples]) -> Vec<String> {
@@ -229,6 +208,7 @@ mod tests {
         assert_eq!(shown.len(), 3);
         assert_eq!(target.take(&mut collected(&["sdb"], 4.0), UnixMillis(4)).len(), 1);
         assert_eq!(target.take(&mut collected(&["sda", "sdb"], 5.0), UnixMillis(5)).len(), 1);
+        assert_eq!((target.series(), target.added()), (3, 1));
         let ended = target.end(UnixMillis(6)).unwrap();
         assert!(ended.len() == 3 && ended.values().iter().all(|value| is_stale(*value)));
         assert!(target.end(UnixMillis(7)).is_none());
@@ -249,10 +229,9 @@ mod tests {
     #[test]
     fn what_is_relabelled_may_be_dropped_or_renamed() {
         let mut target = target(false);
-        target.relabel = Some(Box::new(|labels| {
-            labels.iter_mut().filter(|(name, _)| name == "__name__").for_each(|(_, value)| value.insert_str(0, "x_"));
-            !labels.iter().any(|(_, value)| value == "sdb")
-        }));
+        let drop =
+            Rule { action: Action::Drop, source_labels: vec!["device".to_owned()], regex: "sdb".to_owned(), ..Rule::default() };
+        target.relabelling = Relabelling::new(&[Rule::name_prefix("x_"), drop]).unwrap();
         let shown = show(&target.take(&mut collected(&["sda", "sdb"], 3.0), UnixMillis(5)));
         assert_eq!(shown.len(), 2);
         assert!(shown[0].starts_with("__name__=x_reads_total,"));

@@ -52,8 +52,15 @@ pub fn elsewhere(section: &str, key: &str, known: &[String]) -> Option<String> {
     if known.iter().any(|path| path == key) {
         return Some(format!("unknown key `{key}` {place}; it belongs at the top, without indentation"));
     }
-    let (home, _) = known.iter().filter_map(|path| path.rsplit_once('.')).find(|(_, last)| *last == key)?;
-    Some(format!("unknown key `{key}` {place}; it belongs in `{home}`"))
+    let mut homes: Vec<String> = known
+        .iter()
+        .filter_map(|path| path.rsplit_once('.'))
+        .filter(|(_, last)| *last == key)
+        .map(|(home, _)| format!("`{home}`"))
+        .collect();
+    let last = homes.pop()?;
+    let homes = if homes.is_empty() { last } else { format!("{} or {last}", homes.join(", ")) };
+    Some(format!("unknown key `{key}` {place}; it belongs in {homes}"))
 }
 
 #[cfg(test)]
@@ -72,8 +79,9 @@ mod tests {
 
     #[test]
     fn a_misplaced_key_is_told_where_it_belongs() {
-        let known = ["listen".to_owned(), "logs.files.job".to_owned()];
+        let known = ["listen".to_owned(), "logs.files.job".to_owned(), "a.b.url".to_owned(), "c.url".to_owned()];
         for (section, key, words) in [
+            (ROOT, "url", Some("unknown key `url` at the top; it belongs in `a.b` or `c`")),
             ("logs", "listen", Some("unknown key `listen` in `logs`; it belongs at the top, without indentation")),
             (ROOT, "job", Some("unknown key `job` at the top; it belongs in `logs.files`")),
             (ROOT, "<<", Some("merge keys are not read; repeat the settings, or a value by an alias")),

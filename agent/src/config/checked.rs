@@ -15,6 +15,9 @@ use regex::bytes::Regex;
 
 use super::defaults;
 use super::patterns::Globs;
+use crate::relabel::Rule;
+use crate::scrape::Job;
+use crate::scrape::pods::KubeletSettings;
 use crate::sink::remote_write::Wanted;
 
 pub use journal::{JournalInput, JournalSelection, MessageFormat, Priority, Proof, Start};
@@ -236,6 +239,23 @@ pub struct Metrics {
     pub collectors: Vec<&'static str>,
     /// GPUs.
     pub gpu: Gpu,
+    /// Directories of text files, as paths of the host.
+    pub textfile_directories: Vec<String>,
+    /// Targets that are scraped.
+    pub scrape: Vec<Job>,
+    /// Pods that are scraped.
+    pub scrape_pods: Option<ScrapePods>,
+    /// What is changed of series, by job.
+    pub relabel: BTreeMap<String, Vec<Rule>>,
+}
+
+/// Pods of this node that ask to be scraped.
+#[derive(Clone, Debug)]
+pub struct ScrapePods {
+    /// Who lists them.
+    pub kubelet: KubeletSettings,
+    /// What is not the pod's to say.
+    pub template: Job,
 }
 
 /// How GPUs are measured.

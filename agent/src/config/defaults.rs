@@ -40,6 +40,12 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(75);
 
 /// How often the node is measured.
 pub(super) const INTERVAL: Duration = Duration::from_secs(15);
+/// Prometheus' own.
+pub(super) const SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const PODS_JOB: &str = "kubernetes-pods";
+pub(super) const KUBELET_PODS: &str = "https://127.0.0.1:10250/pods";
+/// Where Kubernetes mounts it.
+pub(super) const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 /// NVIDIA's library as the loader knows it.
 pub(super) const NVML: &str = "libnvidia-ml.so.1";
 pub(super) const REMOTE_WRITE_PATH: &str = "/api/v1/write";

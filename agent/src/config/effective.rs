@@ -11,8 +11,10 @@ use super::checked::{
     Multiline, Place, PodInput, PodMultiline, RemoteWriteOutput, Route, Start,
 };
 use crate::collector::registry::{COLLECTORS, Entry};
+use crate::relabel::Rule;
+use crate::scrape::Job;
 use crate::sink::remote_write::Wanted;
-use client::Tls;
+use client::{Secret, Tls};
 use proto::remote_write::Version;
 use settings::quantity::{show_bytes, show_duration};
 
@@ -232,6 +234,83 @@ impl Page {
                 HostLabel::Small => "hostname",
             };
             self.line("host_label", label)?;
+            self.close();
+        }
+        for directory in &metrics.textfile_directories {
+            self.open("textfile")?;
+            self.line("directory", scalar(directory))?;
+            self.close();
+        }
+        if !metrics.scrape.is_empty() {
+            self.section("scrape", &metrics.scrape, Self::scrape)?;
+        }
+        if let Some(pods) = &metrics.scrape_pods {
+            self.open("scrape_pods")?;
+            self.line("job", scalar(&pods.template.job))?;
+            self.line("url", scalar(&pods.kubelet.url))?;
+            self.client_access(&pods.kubelet.url, &pods.kubelet.auth, &pods.kubelet.tls)?;
+            self.line("interval", show_duration(pods.template.interval))?;
+            self.line("timeout", show_duration(pods.template.timeout))?;
+            self.close();
+        }
+        let rules: Vec<(&String, &Rule)> =
+            metrics.relabel.iter().flat_map(|(job, rules)| rules.iter().map(move |rule| (job, rule))).collect();
+        if !rules.is_empty() {
+            self.section("relabel", &rules, Self::relabel)?;
+        }
+        Ok(())
+    }
+
+    fn scrape(&mut self, job: &Job) -> fmt::Result {
+        self.line("job", scalar(&job.job))?;
+        self.line("url", scalar(&job.url))?;
+        self.line("labels", map(&job.labels.iter().cloned().collect()))?;
+        self.line("interval", show_duration(job.interval))?;
+        self.line("timeout", show_duration(job.timeout))?;
+        self.line("honor_labels", job.honor_labels)?;
+        self.line("honor_timestamps", job.honor_timestamps)?;
+        self.line("body_limit", show_bytes(job.limits.body_bytes))?;
+        self.line("sample_limit", job.limits.samples)?;
+        self.client_access(&job.url, &job.auth, &job.tls)
+    }
+
+    fn relabel(&mut self, (job, rule): &(&String, &Rule)) -> fmt::Result {
+        let default = Rule::default();
+        self.line("job", scalar(job))?;
+        self.line("action", rule.action.name())?;
+        if !rule.source_labels.is_empty() {
+            self.line("source_labels", list(&rule.source_labels))?;
+        }
+        for (key, value, default) in [
+            ("separator", &rule.separator, &default.separator),
+            ("regex", &rule.regex, &default.regex),
+            ("target_label", &rule.target_label, &default.target_label),
+            ("replacement", &rule.replacement, &default.replacement),
+        ] {
+            // What an action does not look at is refused.
+            if value != default {
+                self.line(key, scalar(value))?;
+            }
+        }
+        if rule.modulus > 0 { self.line("modulus", rule.modulus) } else { Ok(()) }
+    }
+
+    /// Credentials and TLS of what is asked.
+    fn client_access(&mut self, url: &str, auth: &client::Auth, tls: &Tls) -> fmt::Result {
+        match auth {
+            client::Auth::Basic { user, password: Secret::File(file) } => {
+                self.open("basic_auth")?;
+                self.line("username", scalar(user))?;
+                self.line("password_file", path(file))?;
+                self.close();
+            }
+            client::Auth::Scheme { secret: Secret::File(file), .. } => self.line("bearer_token_file", path(file))?,
+            // The agent's secrets stand in files alone.
+            _ => {}
+        }
+        if url.starts_with("https:") {
+            self.open("tls")?;
+            self.tls(tls)?;
             self.close();
         }
         Ok(())

@@ -335,6 +335,98 @@ section! {
         collectors: RawCollectors,
         /// NVIDIA's GPUs. Default: measured where NVIDIA's library is.
         gpu: RawGpu,
+        /// Files that others write.
+        textfile: RawTextfile,
+        /// What others expose over HTTP.
+        scrape: Vec<Spanned<RawScrape>>,
+        /// Pods of this node that ask to be scraped. Default: none are.
+        scrape_pods: RawScrapePods,
+        /// What is changed of the series of a job, in this order.
+        relabel: Vec<Spanned<RawRelabel>>,
+    }
+}
+
+section! {
+    elsewhere;
+    /// `metrics.textfile`
+    RawTextfile {
+        /// A directory with `*.prom` files in it, or a pattern of such. Needed.
+        directory: String,
+    }
+}
+
+section! {
+    elsewhere;
+    /// `metrics.scrape[]`
+    RawScrape {
+        /// Label `job`. Needed.
+        job: String,
+        /// Where the metrics are. Needed. `/metrics` is added to a URL without a path.
+        url: String,
+        /// Further labels of the target; `instance` too. Default: `instance` is host and port.
+        labels: Labels,
+        /// How often. Default: as the node.
+        interval: Duration,
+        /// How long an answer may take. Default 10s, at most the interval.
+        timeout: Duration,
+        /// Whether a label that is exposed wins over one of the target. Default false.
+        honor_labels: bool,
+        /// Whether a time that is exposed counts. Default true.
+        honor_timestamps: bool,
+        /// Most bytes of an answer. Default 10MiB.
+        body_limit: Size,
+        /// Most samples of an answer. Default 200000.
+        sample_limit: Count,
+        /// User name and password. Default: none.
+        basic_auth: RawBasicAuth,
+        /// File with a bearer token. Default: none.
+        bearer_token_file: String,
+        /// TLS beyond the system's authorities.
+        tls: RawTls,
+    }
+}
+
+section! {
+    elsewhere;
+    /// `metrics.scrape_pods`
+    RawScrapePods {
+        /// Label `job`. Default kubernetes-pods.
+        job: String,
+        /// Where the kubelet lists its pods. Default https://127.0.0.1:10250/pods.
+        url: String,
+        /// File with a bearer token. Default: that of the service account.
+        bearer_token_file: String,
+        /// TLS towards the kubelet.
+        tls: RawTls,
+        /// How often pods are scraped. Default: as the node.
+        interval: Duration,
+        /// How long an answer may take. Default 10s.
+        timeout: Duration,
+    }
+}
+
+section! {
+    elsewhere;
+    /// `metrics.relabel[]`
+    RawRelabel {
+        /// The job whose series are changed. Needed.
+        job: String,
+        /// What stands before every name from now on; nothing else is given then.
+        name_prefix: String,
+        /// What is done: `replace` (default), `keep`, `drop`, `keepequal`, `dropequal`, `hashmod`, `lowercase`, `uppercase`, `labelmap`, `labeldrop` or `labelkeep`.
+        action: String,
+        /// Labels whose values are looked at, joined.
+        source_labels: Vec<Spanned<String>>,
+        /// What stands between them. Default `;`.
+        separator: String,
+        /// What they have to match as a whole. Default `(.*)`.
+        regex: String,
+        /// Of `hashmod`.
+        modulus: Count,
+        /// The label that is set or compared with.
+        target_label: String,
+        /// What it is set to, with `$1`. Default `$1`.
+        replacement: String,
     }
 }
 

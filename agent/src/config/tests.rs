@@ -86,7 +86,20 @@ logs:
   pods: {}
   journal: [{preset: sshd}, {preset: calico-flow}, {preset: node-journal}]
   changes: {paths: [/etc/kubernetes/manifests/*, /etc/kubernetes/policies/*, /etc/ssh/sshd_config]}
-metrics: {gpu: {}}
+metrics:
+  gpu: {}
+  textfile: {directory: /var/lib/picket/textfile}
+  scrape:
+    - job: kube-apiserver
+      url: https://127.0.0.1:6443
+      bearer_token_file: /var/run/secrets/kubernetes.io/serviceaccount/token
+      tls: {ca_file: /var/run/secrets/kubernetes.io/serviceaccount/ca.crt}
+  scrape_pods: {tls: {insecure_skip_verify: true}}
+  relabel:
+    - {job: dcgm-exporter, name_prefix: nvidia_tesla_t4_}
+    - {job: kube-apiserver, action: drop, source_labels: [__name__, le], regex: 'apiserver_request_duration_seconds_bucket;.*'}
+    - {job: kube-apiserver, action: hashmod, source_labels: [instance], target_label: shard, modulus: 2}
+    - {job: kube-apiserver, source_labels: [instance], regex: '(.*):.*', target_label: host}
 outputs: {loki: [{url: http://loki:3100}], remote_write: [{url: http://prometheus:9090}]}";
     assert_eq!(effective_of(REFERENCE), effective_of(least));
 }

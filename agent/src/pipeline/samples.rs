@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use proto::metric::Families;
 use proto::remote_write::Samples;
 use tokio::sync::watch;
 use tracing::error;
@@ -17,7 +18,9 @@ use crate::collector::settings::Settings;
 use crate::config::checked::{Config, RemoteWriteOutput};
 use crate::measure::{self, Group, Measuring, Outlets, Plan};
 use crate::metrics::RemoteWriteCounters;
+use crate::relabel::Relabelling;
 use crate::sample_spool::SampleSpool;
+use crate::scrape::run::{self, Common};
 use crate::sink::remote_write::queue::Queue;
 use crate::sink::remote_write::{Connections, RemoteWriteSink};
 use crate::status::{OwnMetrics, Report};
@@ -62,7 +65,7 @@ impl Destinations {
             groups.push(Group {
                 job: "picket-agent".to_owned(),
                 labels: Vec::new(),
-                relabel: None,
+                relabelling: relabelling(config, "picket-agent"),
                 // Who pulls has them anyway.
                 is_pulled: false,
                 sampler: Box::new(OwnMetrics(Arc::clone(report))),
@@ -70,15 +73,19 @@ impl Destinations {
         }
         let plan = Plan { once: options.once, ..plan(config) };
         let measuring = Arc::new(Measuring::start(groups, &plan, &self.outlets)?);
+        let (stop, stopping) = watch::channel(false);
+        let common = Common { external: plan.external.clone(), outlets: self.outlets.clone(), stop: stopping };
+        let scraping = tokio::spawn(scrape(config.clone(), options.once, common));
         if options.once {
             let (measuring, outlets) = (Arc::clone(&measuring), self.outlets.clone());
-            tokio::task::spawn_blocking(move || {
-                measuring.wait();
+            tokio::spawn(async move {
+                let _ = scraping.await;
+                let _ = tokio::task::spawn_blocking(move || measuring.wait()).await;
                 outlets.close();
             });
         }
         let sinks = self.sinks.into_iter().map(|(sink, _, _)| tokio::spawn(sink.run())).collect();
-        Ok((Sampling { outlets: self.outlets, measuring }, sinks))
+        Ok((Sampling { outlets: self.outlets, measuring, stop }, sinks))
     }
 }
 
@@ -86,6 +93,8 @@ impl Destinations {
 pub(super) struct Sampling {
     outlets: Outlets,
     measuring: Arc<Measuring>,
+    /// For scrapes.
+    stop: watch::Sender<bool>,
 }
 
 impl Sampling {
@@ -96,6 +105,8 @@ impl Sampling {
 
     /// No more samples; what there is, is sent or spooled. The threads are to be waited for.
     pub(super) fn stop(&self) -> Vec<std::thread::JoinHandle<()>> {
+        // Nobody listens where nothing is scraped.
+        let _ = self.stop.send(true);
         let threads = self.measuring.stop();
         self.outlets.close();
         threads
@@ -107,11 +118,27 @@ pub(super) fn sample_once(config: &Config, options: &Options) -> (Vec<Samples>, 
     measure::sample_once(groups(config, options), &plan(config))
 }
 
+/// The same as collectors give it, without labels of the target.
+pub(super) fn collect_once(config: &Config, options: &Options) -> Families {
+    let mut all = Families::new();
+    for mut group in groups(config, options) {
+        group.sampler.sample(measure::unix_millis(), &mut all);
+    }
+    all
+}
+
 /// Everything that is measured but for the agent itself.
 fn groups(config: &Config, options: &Options) -> Vec<Group> {
     let Some(metrics) = &config.metrics else { return Vec::new() };
-    let group = |job: &str, sampler| Group { job: job.to_owned(), labels: Vec::new(), relabel: None, is_pulled: true, sampler };
-    let node = Rounds::new(&metrics.collectors, &options.host, &Settings::default());
+    let group = |job: &str, sampler| Group {
+        job: job.to_owned(),
+        labels: Vec::new(),
+        relabelling: relabelling(config, job),
+        is_pulled: true,
+        sampler,
+    };
+    let settings = Settings { textfile_directories: metrics.textfile_directories.clone(), ..Settings::default() };
+    let node = Rounds::new(&metrics.collectors, &options.host, &settings);
     let mut groups = vec![group("node", Box::new(node))];
     let mut gpus = Gpus::new(GpuSettings {
         library: metrics.gpu.library.clone().into(),
@@ -122,6 +149,34 @@ fn groups(config: &Config, options: &Options) -> Vec<Group> {
         groups.push(group("dcgm-exporter", Box::new(gpus)));
     }
     groups
+}
+
+/// What is changed of the series of a job. Rules that cannot be followed were refused with the configuration.
+fn relabelling(config: &Config, job: &str) -> Relabelling {
+    let rules = config.metrics.as_ref().and_then(|metrics| metrics.relabel.get(job));
+    rules.and_then(|rules| Relabelling::new(rules).ok()).unwrap_or_default()
+}
+
+/// Scrapes everything that is configured until everything ends; once, if that is asked for.
+async fn scrape(config: Config, once: bool, common: Common) {
+    let Some(metrics) = &config.metrics else { return };
+    let mut tasks = Vec::new();
+    for job in &metrics.scrape {
+        let (job, changed, common) = (job.clone(), relabelling(&config, &job.job), common.clone());
+        tasks.push(if once {
+            tokio::spawn(run::once(job, changed, common))
+        } else {
+            tokio::spawn(run::keep(job, changed, common))
+        });
+    }
+    if let Some(pods) = metrics.scrape_pods.clone().filter(|_| !once) {
+        let changed = relabelling(&config, &pods.template.job);
+        tasks.push(tokio::spawn(run::keep_pods(pods.kubelet, config.node.clone(), pods.template, changed, common)));
+    }
+    for task in tasks {
+        // A task that ended by a fault has said so.
+        let _ = task.await;
+    }
 }
 
 fn plan(config: &Config) -> Plan {

@@ -19,6 +19,8 @@ pub const FAMILIES: &[&Desc] = &[&DURATION, &SCRAPED, &KEPT, &ADDED, &TIMEOUT, &
 /// What only those know who keep the target's series.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
+    /// Samples that the target gave.
+    pub scraped: usize,
     /// Samples that were left after relabelling.
     pub samples: usize,
     /// Series that the scrape before did not have.
@@ -27,11 +29,10 @@ pub struct Kept {
 
 /// Adds the series to `out`. They bear the target's labels, which are not given here, and the time at which the scrape began.
 pub fn report(job: &Job, outcome: &Outcome, kept: Kept, out: &mut Families) {
-    let scraped = outcome.result.as_ref().map_or(0, |scraped| scraped.families.len());
     // Of what has failed nothing is kept.
     let kept = if outcome.result.is_ok() { kept } else { Kept::default() };
     out.sample(&DURATION, &[], outcome.duration.as_secs_f64());
-    out.sample(&SCRAPED, &[], scraped as f64);
+    out.sample(&SCRAPED, &[], kept.scraped as f64);
     out.sample(&KEPT, &[], kept.samples as f64);
     out.sample(&ADDED, &[], kept.added as f64);
     if job.extra_series {
@@ -56,7 +57,7 @@ mod tests {
     fn values(job: &Job, result: Result<Scraped, ScrapeError>) -> Vec<(String, f64)> {
         let mut out = Families::new();
         let outcome = Outcome { duration: Duration::from_millis(250), result };
-        report(job, &outcome, Kept { samples: 1, added: 1 }, &mut out);
+        report(job, &outcome, Kept { scraped: 2, samples: 1, added: 1 }, &mut out);
         out.samples().map(|sample| (sample.name().to_owned(), sample.value())).collect()
     }
 

@@ -58,7 +58,7 @@ impl Http {
     pub fn new(place: &Place) -> Self {
         let endpoint = Endpoint {
             url: Secret::Inline(place.url.clone()),
-            auth: auth(&place.auth),
+            auth: client_auth(&place.auth),
             tls: place.tls.clone(),
             timeout: place.timeout,
         };
@@ -130,7 +130,7 @@ fn written(headers: &HeaderMap) -> Option<Written> {
 }
 
 /// The agent's secrets stand in files alone.
-fn auth(auth: &Auth) -> client::Auth {
+pub fn client_auth(auth: &Auth) -> client::Auth {
     match auth.clone() {
         Auth::None => client::Auth::None,
         Auth::Basic { user, password_file } => client::Auth::Basic { user, password: Secret::File(password_file) },
