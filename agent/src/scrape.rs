@@ -77,7 +77,8 @@ pub enum ScrapeError {
 /// What a scrape gave.
 #[derive(Debug)]
 pub struct Scraped {
-    /// The samples, as the target has them.
+    /// The samples, as the target has them. Where exposed labels win, those without value stand there too: `labels::attach` knows
+    /// what they mean, and nothing else may send them on.
     pub families: Families,
     /// The length of the text.
     pub body_bytes: u64,

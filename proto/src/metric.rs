@@ -110,6 +110,7 @@ enum LabelName {
 
 /// Samples and what they are samples of.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_field_names, reason = "families are the heads of Families")]
 pub struct Families {
     text: String,
     families: Vec<FamilyHead>,

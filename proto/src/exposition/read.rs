@@ -306,13 +306,13 @@ impl<'t> Reader<'t, '_> {
     }
 
     /// Gives what was read to the families.
-    fn keep(&mut self, name: Quoted<'t>, value: f64, time: Option<UnixMillis>) -> Result<(), Problem> {
+    fn keep(&mut self, quoted: Quoted<'t>, value: f64, time: Option<UnixMillis>) -> Result<(), Problem> {
         if self.samples == self.reading.samples_max {
             return Err(Problem::TooManySamples(self.reading.samples_max));
         }
         self.samples += 1;
-        let name = name.text();
-        let bearer = self.known.bearer(&name, self.out);
+        let name = quoted.text();
+        let bearer = self.known.bearer(quoted, &name, self.out);
         self.out.read_sample_of(bearer.place(), &name, value, time);
         for place in 0..self.labels.len() {
             let (label, value) = self.labels[place];

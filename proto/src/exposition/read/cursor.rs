@@ -9,7 +9,7 @@ use crate::metric::NAN_BITS;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quoted<'t> {
     raw: &'t str,
-    is_quoted: bool,
+    in_quotes: bool,
     is_escaped: bool,
 }
 
@@ -28,7 +28,7 @@ impl<'t> Quoted<'t> {
     }
 
     pub(super) fn is_quoted(&self) -> bool {
-        self.is_quoted
+        self.in_quotes
     }
 
     pub(super) fn is_escaped(&self) -> bool {
@@ -105,7 +105,7 @@ impl<'t> Cursor<'t> {
 
     fn name(&mut self, is_name: impl Fn(u8) -> bool) -> Option<Quoted<'t>> {
         self.peek().filter(|byte| is_name(*byte) && !byte.is_ascii_digit())?;
-        Some(Quoted { raw: self.take_while(is_name), is_quoted: false, is_escaped: false })
+        Some(Quoted { raw: self.take_while(is_name), in_quotes: false, is_escaped: false })
     }
 
     /// A string in double quotes. Only where `over_lines` a newline may stand in it as it is.
@@ -130,7 +130,7 @@ impl<'t> Cursor<'t> {
             at += 1;
         }
         self.at = at + 1;
-        Some(Quoted { raw: self.text.get(start..at)?, is_quoted: true, is_escaped })
+        Some(Quoted { raw: self.text.get(start..at)?, in_quotes: true, is_escaped })
     }
 
     /// To the next blank or the end of the line; may be empty.

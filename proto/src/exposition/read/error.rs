@@ -18,7 +18,7 @@ pub struct ReadError {
 impl ReadError {
     /// Behind that text.
     pub(super) fn at(before: &[u8], problem: Problem) -> Self {
-        let newlines = before.iter().filter(|byte| **byte == b'\n').count();
+        let newlines = before.split(|byte| *byte == b'\n').count() - 1;
         // What ends too early is missed in the last line that there is.
         let line = if matches!(problem, Problem::NoEof) && before.ends_with(b"\n") { newlines } else { newlines + 1 };
         Self { line: line.max(1), problem }

@@ -95,12 +95,12 @@ impl<'t> Known<'t> {
         Ok(())
     }
 
-    /// Which family a sample of that name belongs to; it is begun if this is its first.
-    pub(super) fn bearer(&mut self, name: &Cow<'t, str>, out: &mut Families) -> Bearer {
+    /// Which family a sample belongs to; it is begun if this is its first. `name` is what its name in the text means.
+    pub(super) fn bearer(&mut self, quoted: Quoted<'t>, name: &str, out: &mut Families) -> Bearer {
         let format = self.format;
         let is_current = self.told.get(self.current).is_some_and(|told| told.bears(name, format).is_some());
         if !is_current {
-            self.current = self.find(name);
+            self.current = self.find(quoted, name);
         }
         // `find` gives a place that there is.
         let told = &mut self.told[self.current];
@@ -116,7 +116,7 @@ impl<'t> Known<'t> {
     }
 
     /// The place of the family of a sample that is not the current one's.
-    fn find(&mut self, name: &Cow<'t, str>) -> usize {
+    fn find(&mut self, quoted: Quoted<'t>, name: &str) -> usize {
         let longer = || {
             SUFFIXES.iter().find_map(|suffix| {
                 let place = *self.by_name.get(name.strip_suffix(suffix)?)?;
@@ -126,7 +126,7 @@ impl<'t> Known<'t> {
         if let Some(place) = self.by_name.get(name).copied().or_else(longer) {
             return place;
         }
-        self.begin(name.clone());
+        self.begin(quoted.text());
         self.current
     }
 
@@ -152,11 +152,8 @@ impl Told<'_> {
         let suffix = name.strip_prefix(&*self.name)?;
         let is_open = format == Format::OpenMetrics;
         match (suffix, self.kind.unwrap_or_default()) {
-            ("", _) => Some(Role::Own),
-            ("_bucket", Histogram | GaugeHistogram) => Some(Role::Own),
-            ("_sum" | "_count", Histogram | Summary) => Some(Role::Own),
-            ("_gsum" | "_gcount", GaugeHistogram) if is_open => Some(Role::Own),
-            ("_total", Counter) | ("_info", Info) if is_open => Some(Role::Own),
+            ("", _) | ("_bucket", Histogram | GaugeHistogram) | ("_sum" | "_count", Histogram | Summary) => Some(Role::Own),
+            ("_gsum" | "_gcount", GaugeHistogram) | ("_total", Counter) | ("_info", Info) if is_open => Some(Role::Own),
             ("_created", Counter | Histogram | Summary) if is_open => Some(Role::Created),
             _ => None,
         }
@@ -164,7 +161,7 @@ impl Told<'_> {
 }
 
 /// The name under which a family is given: where all samples have the same, theirs.
-fn shown<'n>(name: &'n str, kind: Kind, format: Format) -> Cow<'n, str> {
+fn shown(name: &str, kind: Kind, format: Format) -> Cow<'_, str> {
     let suffix = match (format, kind) {
         (Format::OpenMetrics, Kind::Counter) => "_total",
         (Format::OpenMetrics, Kind::Info) => "_info",

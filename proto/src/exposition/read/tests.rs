@@ -327,7 +327,7 @@ proptest! {
     }
 }
 
-/// `cargo test --release -p proto --lib speed -- --ignored --nocapture` says how fast it reads what node_exporter and a busy
+/// `cargo test --release -p proto --lib speed -- --ignored --nocapture` says how fast it reads what `node_exporter` and a busy
 /// server say: some labels, a few histograms.
 #[test]
 #[ignore = "measures, and says nothing about right and wrong"]
