@@ -6,11 +6,13 @@
 //! concerns (a device, a line), not the others; what is missing altogether is `Failed::NoData`.
 
 pub mod fields;
+pub mod gpu;
 pub mod host;
 pub mod kept;
 pub mod listing;
 pub mod netlink;
 pub mod registry;
+pub mod rounds;
 pub mod seldom;
 pub mod settings;
 pub mod text;
@@ -38,6 +40,7 @@ mod sockstat;
 mod softnet;
 mod stat;
 mod tcpstat;
+mod textfile;
 mod time;
 mod timex;
 mod udp_queues;

@@ -9,8 +9,13 @@ pub mod changes;
 pub mod collector;
 pub mod host_root;
 pub mod journal;
+pub mod relabel;
+pub mod scrape;
 pub mod tail;
 pub mod wake;
+
+pub mod measure;
+pub mod target;
 
 pub mod batch;
 pub mod lane;
@@ -20,6 +25,7 @@ pub mod sink;
 pub mod checkpoint;
 pub mod ledger;
 pub mod position_log;
+pub mod sample_spool;
 pub mod spool;
 
 pub mod listener;

@@ -180,8 +180,8 @@ impl Families {
         self.described_sample(family, desc, values, value);
     }
 
-    /// A family that was read. Samples of it follow with `read_sample`.
-    pub fn read_family(&mut self, name: &str, kind: Kind, help: &str, unit: &str) {
+    /// A family that was read; its place. Samples of it follow with `read_sample`.
+    pub fn read_family(&mut self, name: &str, kind: Kind, help: &str, unit: &str) -> usize {
         let head = FamilyHead {
             name: self.push_text(name),
             help: Help::Read(self.push_text(help)),
@@ -191,6 +191,7 @@ impl Families {
         };
         self.next_family = self.families.len();
         self.families.push(head);
+        self.next_family
     }
 
     /// A sample of the family that was begun last, with the labels that follow from `label`.
@@ -198,9 +199,16 @@ impl Families {
         if self.families.is_empty() {
             self.read_family(name, Kind::Unknown, "", "");
         }
-        let family = self.families.len() - 1;
+        self.read_sample_of(self.families.len() - 1, name, value, time);
+    }
+
+    /// The same of an earlier family, at that place. A place that `read_family` has not given is a mistake of the program; such a
+    /// sample is left out.
+    pub fn read_sample_of(&mut self, family: usize, name: &str, value: f64, time: Option<UnixMillis>) {
+        debug_assert!(family < self.families.len(), "no family {family}");
+        let Some(head) = self.families.get(family) else { return };
         // A sample mostly bears its family's name.
-        let span = self.families[family].name;
+        let span = head.name;
         let name = if slice(&self.text, span) == name { span } else { self.push_text(name) };
         self.push_sample(family, name, value, time);
     }
@@ -214,6 +222,14 @@ impl Families {
         self.labels.push(head);
     }
 
+    /// A label without value of the sample that came last. It is no part of the series: whoever sends samples on leaves it out.
+    pub fn empty_label(&mut self, name: &str) {
+        if !self.series.is_empty() {
+            let head = LabelHead { name: LabelName::Read(self.push_text(name)), value: Span::default() };
+            self.labels.push(head);
+        }
+    }
+
     /// A label of the sample that came last, with a name that stands in the program.
     pub fn static_label(&mut self, name: &'static str, value: &str) {
         if value.is_empty() || self.series.is_empty() {
@@ -221,6 +237,18 @@ impl Families {
         }
         let head = LabelHead { name: LabelName::Static(name), value: self.push_text(value) };
         self.labels.push(head);
+    }
+
+    /// Tells of the sample at that place since when it counts.
+    pub fn set_started(&mut self, place: usize, started: UnixMillis) {
+        if let Some(head) = self.series.get_mut(place) {
+            head.started = started.0;
+        }
+    }
+
+    /// No sample has a time of its own any more.
+    pub fn forget_times(&mut self) {
+        self.times.clear();
     }
 
     /// Takes in all samples of another one, behind those that are there.

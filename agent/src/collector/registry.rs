@@ -6,8 +6,8 @@ use super::host::Host;
 use super::settings::Settings;
 use super::{
     Collector, arp, conntrack, cpu, cpufreq, diskstats, entropy, filefd, interrupts, kernel_hung, loadavg, meminfo, netclass,
-    netdev, netstat, os, pressure, processes, schedstat, selinux, sockstat, softnet, stat, tcpstat, time, timex, udp_queues,
-    uname, vmstat,
+    netdev, netstat, os, pressure, processes, schedstat, selinux, sockstat, softnet, stat, tcpstat, textfile, time, timex,
+    udp_queues, uname, vmstat,
 };
 
 /// What is known of a collector before it is made.
@@ -107,6 +107,12 @@ pub const COLLECTORS: &[Entry] = &[
         make: |host, settings| Box::new(stat::Stat::new(host, settings)),
     },
     Entry { name: "tcpstat", default: false, families: tcpstat::FAMILIES, make: |host, _| Box::new(tcpstat::TcpStat::new(host)) },
+    Entry {
+        name: "textfile",
+        default: true,
+        families: textfile::FAMILIES,
+        make: |host, settings| Box::new(textfile::TextFile::new(host, &settings.textfile_directories)),
+    },
     Entry { name: "time", default: true, families: time::FAMILIES, make: |host, _| Box::new(time::Time::new(host)) },
     Entry { name: "timex", default: true, families: timex::FAMILIES, make: |_, _| Box::new(timex::Timex) },
     Entry {

@@ -33,6 +33,8 @@ pub struct Settings {
     pub stat_softirqs: bool,
     /// vmstat: fields that are given, as `pgfault`.
     pub vmstat_fields: Regex,
+    /// textfile: directories of `*.prom` files, as paths of the host; patterns are allowed.
+    pub textfile_directories: Vec<String>,
 }
 
 impl Default for Settings {
@@ -54,6 +56,7 @@ impl Default for Settings {
             ),
             stat_softirqs: false,
             vmstat_fields: pattern("^(oom_kill|pgpg|pswp|pg.*fault)"),
+            textfile_directories: Vec::new(),
         }
     }
 }
