@@ -4,11 +4,13 @@
 //! of the collection before, and the values. Whoever has worked out something for a shape keeps it while `has_shape_of` holds.
 
 mod desc;
+mod index;
 mod view;
 
 use std::fmt;
 
 pub use desc::Desc;
+use index::Index;
 pub use view::{Family, Labels, Sample};
 
 /// What a metric is. The numbers are those of remote write's metadata, in both versions.
@@ -123,6 +125,7 @@ pub struct Families {
     next_family: usize,
     /// For counters that follow.
     started: i64,
+    index: Index,
 }
 
 const NO_TIME: i64 = i64::MIN;
@@ -143,6 +146,7 @@ impl Families {
         self.times.clear();
         self.next_family = 0;
         self.started = 0;
+        self.index.clear();
     }
 
     /// Samples.
@@ -164,16 +168,16 @@ impl Families {
     /// sample does not have the label.
     pub fn sample(&mut self, desc: &'static Desc, values: &[&str], value: f64) {
         debug_assert!(!desc.name.contains('*'), "{} is given its whole name with `named`", desc.name);
-        let family = self.find(|head, _| head.desc.is_some_and(|known| std::ptr::eq(known, desc)));
-        let family = family.unwrap_or_else(|| self.described(desc, desc.name));
+        let likely = self.likely(|head, _| head.desc.is_some_and(|known| std::ptr::eq(known, desc)));
+        let family = likely.or_else(|| self.index.of_desc(desc)).unwrap_or_else(|| self.described(desc, desc.name));
         self.described_sample(family, desc, values, value);
     }
 
     /// A sample of a described family whose whole name is known only now: it takes the place of the description's, which has a `*`.
     pub fn named(&mut self, desc: &'static Desc, name: &str, values: &[&str], value: f64) {
         debug_assert!(desc.describes(name), "{name} is not a {}", desc.name);
-        let family = self.find(|head, text| slice(text, head.name) == name);
-        let family = family.unwrap_or_else(|| self.described(desc, name));
+        let likely = self.likely(|head, text| head.desc.is_some() && slice(text, head.name) == name);
+        let family = likely.or_else(|| self.index.of_name(name)).unwrap_or_else(|| self.described(desc, name));
         self.described_sample(family, desc, values, value);
     }
 
@@ -252,6 +256,11 @@ impl Families {
     pub fn append(&mut self, other: &Self) {
         let (text, family, label) = (self.text.len() as u32, self.families.len() as u32, self.labels.len() as u32);
         let moved = |span: Span| Span { start: span.start + text, len: span.len };
+        for (head, place) in other.families.iter().zip(self.families.len()..) {
+            if let Some(desc) = head.desc {
+                self.index.note(desc, slice(&other.text, head.name), place);
+            }
+        }
         self.text.push_str(&other.text);
         self.families.extend(other.families.iter().map(|head| FamilyHead {
             name: moved(head.name),
@@ -297,19 +306,20 @@ impl Families {
             + (self.values.capacity() + self.times.capacity()) * 8
     }
 
-    fn find(&self, is_it: impl Fn(&FamilyHead, &str) -> bool) -> Option<usize> {
-        // A row goes on to the next family, a column stays with the last.
-        let last = self.next_family.saturating_sub(1);
-        let likely = [self.next_family, last].into_iter().filter(|place| *place < self.families.len());
-        let around = (self.next_family..self.families.len()).chain(0..self.next_family.min(self.families.len()));
-        likely.chain(around).find(|place| is_it(&self.families[*place], &self.text))
+    /// Whether it is where it is looked for first: a row goes on to the next family, a column stays with the last.
+    fn likely(&self, is_it: impl Fn(&FamilyHead, &str) -> bool) -> Option<usize> {
+        let likely = [Some(self.next_family), self.next_family.checked_sub(1)];
+        likely.into_iter().flatten().find(|place| self.families.get(*place).is_some_and(|head| is_it(head, &self.text)))
     }
 
     fn described(&mut self, desc: &'static Desc, name: &str) -> usize {
-        let name = self.push_text(name);
-        let head = FamilyHead { name, help: Help::Static(desc.help), unit: Span::default(), kind: desc.kind, desc: Some(desc) };
+        let span = self.push_text(name);
+        let head =
+            FamilyHead { name: span, help: Help::Static(desc.help), unit: Span::default(), kind: desc.kind, desc: Some(desc) };
         self.families.push(head);
-        self.families.len() - 1
+        let family = self.families.len() - 1;
+        self.index.note(desc, slice(&self.text, span), family);
+        family
     }
 
     fn described_sample(&mut self, family: usize, desc: &'static Desc, values: &[&str], value: f64) {

@@ -1,4 +1,4 @@
-//! `arp`: how many neighbours each network device of the host knows (/proc/net/arp, proc_pid_net(5)), incomplete ones too.
+//! `arp`: how many neighbours each network device of the host knows (/proc/net/arp, `proc_pid_net(5)`), incomplete ones too.
 
 use proto::metric::Desc;
 

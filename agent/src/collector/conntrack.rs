@@ -1,5 +1,5 @@
 //! `conntrack`: connections that the host's network tracks, how many it may, and what became of packets
-//! (/proc/net/stat/nf_conntrack, /proc/sys/net/netfilter).
+//! (`/proc/net/stat/nf_conntrack`, `/proc/sys/net/netfilter`).
 //!
 //! /proc/sys/net is always that of the network that the reader is in, which in a container may be its own. So the number of
 //! connections is taken from the statistics, which stand below a process of the host; only the limit is the same for all.

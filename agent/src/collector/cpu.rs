@@ -1,4 +1,4 @@
-//! `cpu`: the time that each processor spent in each mode (/proc/stat, proc_stat(5)), what it throttled, which are on line and which
+//! `cpu`: the time that each processor spent in each mode (/proc/stat, `proc_stat(5)`), what it throttled, which are on line and which
 //! isolated (/sys/devices/system/cpu), and on demand what it is (/proc/cpuinfo).
 //!
 //! The kernel's times may run backwards a little: none of ours does. Time of guests stands in user and nice as well, as the kernel

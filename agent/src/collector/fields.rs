@@ -6,25 +6,28 @@ use regex::Regex;
 /// More fields than any file has.
 const MOST: usize = 4096;
 
-/// Those that were seen.
+/// Those that were seen, one behind the other in memory: they are all gone through each time.
 pub struct Fields {
     /// What stands before the field in the family's name.
     prefix: &'static str,
     wanted: Regex,
+    keys: Vec<u8>,
     known: Vec<Known>,
     next: usize,
 }
 
 struct Known {
-    /// The group and the field.
-    key: (Vec<u8>, Vec<u8>),
+    /// Where its group and, behind that, its field stand in `keys`.
+    group: usize,
+    field: usize,
+    end: usize,
     family: Option<String>,
 }
 
 impl Fields {
     /// Those that match a pattern.
     pub fn new(prefix: &'static str, wanted: &Regex) -> Self {
-        Self { prefix, wanted: wanted.clone(), known: Vec::new(), next: 0 }
+        Self { prefix, wanted: wanted.clone(), keys: Vec::new(), known: Vec::new(), next: 0 }
     }
 
     /// From now on the fields come from their beginning again.
@@ -36,10 +39,15 @@ impl Fields {
     pub fn family(&mut self, group: &[u8], field: &[u8]) -> Option<&str> {
         let place = self.next.min(MOST);
         self.next += 1;
-        if self.known.get(place).is_none_or(|known| known.key.0 != group || known.key.1 != field) {
+        if !self.known.get(place).is_some_and(|known| known.is(group, field, &self.keys)) {
             // A line more or less, and all that follow are others.
             self.known.truncate(place);
-            self.known.push(Known { key: (group.to_vec(), field.to_vec()), family: self.work_out(group, field) });
+            self.keys.truncate(self.known.last().map_or(0, |known| known.end));
+            let start = self.keys.len();
+            self.keys.extend_from_slice(group);
+            self.keys.extend_from_slice(field);
+            let family = self.work_out(group, field);
+            self.known.push(Known { group: start, field: start + group.len(), end: self.keys.len(), family });
         }
         self.known.get(place)?.family.as_deref()
     }
@@ -48,6 +56,12 @@ impl Fields {
         let (group, field) = (std::str::from_utf8(group).ok()?, std::str::from_utf8(field).ok()?);
         let name = if group.is_empty() { field.to_owned() } else { format!("{group}_{field}") };
         self.wanted.is_match(&name).then(|| format!("{}{name}", self.prefix))
+    }
+}
+
+impl Known {
+    fn is(&self, group: &[u8], field: &[u8], keys: &[u8]) -> bool {
+        keys.get(self.field..self.end) == Some(field) && keys.get(self.group..self.field) == Some(group)
     }
 }
 

@@ -1,4 +1,4 @@
-//! `filefd`: open files of the whole node, and how many there may be (/proc/sys/fs/file-nr, proc_sys_fs(5)).
+//! `filefd`: open files of the whole node, and how many there may be (/proc/sys/fs/file-nr, `proc_sys_fs(5)`).
 
 use proto::metric::Desc;
 

@@ -1,4 +1,4 @@
-//! `interrupts`: how often each interrupt came to each processor (/proc/interrupts, proc_interrupts(5)). A large machine has
+//! `interrupts`: how often each interrupt came to each processor (/proc/interrupts, `proc_interrupts(5)`). A large machine has
 //! thousands of such series, so that it runs only when it is asked for.
 
 use proto::metric::Desc;

@@ -1,4 +1,4 @@
-//! `kernel_hung`: threads that hung for two minutes and more (/proc/sys/kernel/hung_task_detect_count, since Linux 6.10).
+//! `kernel_hung`: threads that hung for two minutes and more (`/proc/sys/kernel/hung_task_detect_count`, since Linux 6.10).
 
 use proto::metric::Desc;
 

@@ -91,8 +91,6 @@ const NUMBERS: [(&str, &Desc, f64); 17] = [
 ];
 const WORDS: [&str; 5] = ["address", "broadcast", "duplex", "operstate", "ifalias"];
 const OPERSTATE: usize = 3;
-/// `IFF_UP` (netdevice(7)).
-const FLAG_UP: u64 = 1;
 
 pub(super) struct NetClass {
     directory: PathBuf,
@@ -163,7 +161,8 @@ impl Device {
         let flags = NUMBERS.iter().zip(values).find(|((name, ..), _)| *name == "flags").and_then(|(_, value)| value);
         let admin = match flags {
             None => "unknown",
-            Some(flags) if flags as u64 & FLAG_UP == FLAG_UP => "up",
+            // `IFF_UP` is the lowest bit (netdevice(7)).
+            Some(flags) if flags % 2.0 >= 1.0 => "up",
             Some(_) => "down",
         };
         round.out.sample(&INFO, &[device, address, broadcast, duplex, operstate, admin, alias], 1.0);

@@ -1,5 +1,5 @@
-//! `netdev`: bytes and packets of each network device of the host (/proc/net/dev, proc_pid_net(5)), and packets that nobody took,
-//! which that file does not have (/sys/class/net/<device>/statistics/rx_nohandler).
+//! `netdev`: bytes and packets of each network device of the host (/proc/net/dev, `proc_pid_net(5)`), and packets that nobody took,
+//! which that file does not have (`/sys/class/net/<device>/statistics/rx_nohandler`).
 
 use proto::metric::Desc;
 

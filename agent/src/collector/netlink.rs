@@ -28,8 +28,7 @@ pub fn reaches_host(host: &Host) -> bool {
     let inode = |path: &Path| std::fs::metadata(path).ok().map(|file| file.ino());
     let own = inode(Path::new("/proc/self/net/dev"));
     // A copy of /proc in a directory is no network.
-    let is_proc =
-        |path: &Path| rustix::fs::statfs(path).is_ok_and(|fs| fs.f_type as i64 == i64::from(rustix::fs::PROC_SUPER_MAGIC));
+    let is_proc = |path: &Path| rustix::fs::statfs(path).is_ok_and(|fs| fs.f_type == rustix::fs::PROC_SUPER_MAGIC);
     own.is_some() && inode(&host.net("dev")) == own && is_proc(&host.net("dev"))
 }
 

@@ -70,7 +70,11 @@ impl Collector for Pressure {
                 }
             }
         }
-        if given { Ok(()) } else { Err(Failed::NoData("/proc/pressure".into())) }
+        if given {
+            Ok(())
+        } else {
+            Err(Failed::NoData("pressure, which the kernel counts since 4.20 if it is built to (CONFIG_PSI)".into()))
+        }
     }
 }
 

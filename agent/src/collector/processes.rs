@@ -1,5 +1,5 @@
-//! `processes`: how many processes and threads there are, and in which states (/proc/<pid>/stat, /proc/<pid>/task/<tid>/stat,
-//! proc_pid_stat(5)).
+//! `processes`: how many processes and threads there are, and in which states (`/proc/<pid>/stat`, `/proc/<pid>/task/<tid>/stat`,
+//! `proc_pid_stat(5)`).
 //!
 //! No collector costs more: a file a thread. So they are counted once a minute. A process of one thread is read once.
 

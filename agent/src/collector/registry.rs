@@ -129,3 +129,113 @@ pub const COLLECTORS: &[Entry] = &[
         make: |host, settings| Box::new(vmstat::VmStat::new(host, settings)),
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeSet, HashSet};
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use proto::metric::{Families, UnixMillis};
+
+    use super::*;
+    use crate::collector::testing::{collect, host};
+    use crate::collector::{Failed, Round};
+
+    #[test]
+    fn rows_stand_by_name_and_no_family_belongs_to_two() {
+        assert!(COLLECTORS.is_sorted_by_key(|entry| entry.name));
+        let mut names = HashSet::new();
+        for family in COLLECTORS.iter().flat_map(|entry| entry.families) {
+            assert!(names.insert(family.name), "{} twice", family.name);
+            assert!(!family.help.is_empty() && family.help.ends_with('.'), "{} needs a sentence", family.name);
+        }
+    }
+
+    #[test]
+    fn this_machine_is_read_without_a_failure_and_every_series_is_given_once() {
+        let (host, settings) = (Host::default(), Settings::default());
+        let (mut out, mut buffer) = (Families::new(), Vec::new());
+        for entry in COLLECTORS {
+            let mut collector = (entry.make)(&host, &settings);
+            let mut round = Round { out: &mut out, buffer: &mut buffer, now: UnixMillis(1_700_000_000_000) };
+            match collector.collect(&mut round) {
+                Ok(()) | Err(Failed::NoData(_)) => {}
+                // Not everything is for everybody to read.
+                Err(Failed::Unreadable { source, .. }) if source.kind() == std::io::ErrorKind::PermissionDenied => {}
+                Err(failed) => panic!("{}: {failed}", entry.name),
+            }
+        }
+        let mut series = BTreeSet::new();
+        for sample in out.samples() {
+            let labels: BTreeSet<(&str, &str)> = sample.labels().collect();
+            assert!(series.insert((sample.name(), labels)), "{sample:?} twice");
+        }
+        for name in ["node_cpu_seconds_total", "node_boot_time_seconds", "node_memory_MemTotal_bytes", "node_uname_info"] {
+            assert!(out.families().any(|family| family.name == name), "no {name}");
+        }
+    }
+
+    #[test]
+    fn no_file_is_so_damaged_that_a_collector_panics() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/collector");
+        let settings = Settings::default();
+        let mut damaged = 0;
+        for entry in COLLECTORS {
+            for case in fs::read_dir(fixtures.join(entry.name)).into_iter().flatten().flatten() {
+                let tree = tempfile::tempdir().unwrap();
+                let mut files = Vec::new();
+                copy(&case.path(), tree.path(), &mut files);
+                for file in files {
+                    let whole = fs::read(&file).unwrap();
+                    for damage in damages(&whole) {
+                        fs::write(&file, damage).unwrap();
+                        let _ = collect(entry, &mut *(entry.make)(&host(tree.path()), &settings));
+                        damaged += 1;
+                    }
+                    fs::write(&file, whole).unwrap();
+                }
+            }
+        }
+        assert!(damaged > 500, "{damaged}");
+    }
+
+    /// Cut, blanked, and with what no file has in it.
+    fn damages(whole: &[u8]) -> Vec<Vec<u8>> {
+        let (half, odd) = (whole.len() / 2, whole.len() / 3);
+        let separators = |to: &[u8]| {
+            whole.iter().flat_map(|byte| if byte.is_ascii_alphanumeric() { vec![*byte] } else { to.to_vec() }).collect()
+        };
+        let mut strange = whole.to_vec();
+        for byte in strange.iter_mut().skip(odd % 7).step_by(7) {
+            *byte = 0xff;
+        }
+        let huge = whole
+            .iter()
+            .flat_map(|byte| if byte.is_ascii_digit() { b"99999999999999999999".to_vec() } else { vec![*byte] })
+            .collect();
+        vec![
+            Vec::new(),
+            whole[..half].to_vec(),
+            whole[odd..].to_vec(),
+            separators(b"\n"),
+            separators(b":"),
+            separators(b")"),
+            strange,
+            huge,
+        ]
+    }
+
+    fn copy(from: &Path, to: &Path, files: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(from).unwrap().flatten() {
+            let (from, to) = (entry.path(), to.join(entry.file_name()));
+            if from.is_dir() {
+                fs::create_dir_all(&to).unwrap();
+                copy(&from, &to, files);
+            } else if !from.is_symlink() && entry.file_name() != "expected.prom" {
+                fs::copy(&from, &to).unwrap();
+                files.push(to);
+            }
+        }
+    }
+}

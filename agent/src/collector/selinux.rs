@@ -1,4 +1,4 @@
-//! `selinux`: whether SELinux is on, and whether it enforces its policy (/sys/fs/selinux, /etc/selinux/config, selinux(8)).
+//! `selinux`: whether `SELinux` is on, and whether it enforces its policy (/sys/fs/selinux, /etc/selinux/config, selinux(8)).
 
 use std::io::Read as _;
 use std::path::Path;
@@ -50,7 +50,7 @@ impl Collector for SeLinux {
     }
 }
 
-/// Without a file, or with a word that means nothing, SELinux will be off after the next boot.
+/// Without a file, or with a word that means nothing, `SELinux` will be off after the next boot.
 fn configured(root: &HostRoot) -> f64 {
     let mut text = String::new();
     let read = root.open(Path::new(CONFIG_FILE)).and_then(|file| file.take(CONFIG_MAX).read_to_string(&mut text));

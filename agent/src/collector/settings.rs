@@ -21,7 +21,7 @@ pub struct Settings {
     pub interrupts: Filter,
     /// interrupts: those that never came on a processor too.
     pub interrupts_zeros: bool,
-    /// netclass: devices. The ends of pods are left out, which node_exporter gives: there may be hundreds, of 18 series each.
+    /// netclass: devices. The ends of pods are left out, which `node_exporter` gives: there may be hundreds, of 18 series each.
     pub netclass_devices: Filter,
     /// netclass: whether an unknown speed, which the kernel gives as -1, is left out; else it is -125000 bytes a second.
     pub netclass_ignore_invalid_speed: bool,

@@ -1,4 +1,4 @@
-//! `softnet`: what each processor did with packets that came in (/proc/net/softnet_stat; the kernel's net/core/net-procfs.c has the
+//! `softnet`: what each processor did with packets that came in (`/proc/net/softnet_stat`; the kernel's net/core/net-procfs.c has the
 //! columns).
 
 use proto::metric::Desc;

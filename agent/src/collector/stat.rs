@@ -1,4 +1,4 @@
-//! `stat`: what the kernel has counted since it started, apart from the processors' times (/proc/stat, proc_stat(5)).
+//! `stat`: what the kernel has counted since it started, apart from the processors' times (/proc/stat, `proc_stat(5)`).
 
 use proto::metric::Desc;
 

@@ -1,4 +1,4 @@
-//! `tcpstat`: how many TCP connections of the host's network are in each state, and the bytes that wait in them (sock_diag(7)).
+//! `tcpstat`: how many TCP connections of the host's network are in each state, and the bytes that wait in them (`sock_diag(7)`).
 //!
 //! The kernel is asked for the sockets themselves where we are in the host's network. From a container with a network of its own only
 //! /proc/net/tcp of the host's first process is in reach, which costs more the more sockets there are.
@@ -19,7 +19,7 @@ static STATES: Desc =
 
 pub(super) const FAMILIES: &[&Desc] = &[&STATES];
 
-/// In the order of the kernel's numbers, which begin at 1 (include/net/tcp_states.h).
+/// In the order of the kernel's numbers, which begin at 1 (`include/net/tcp_states.h`).
 const NAMES: [&str; 11] = [
     "established",
     "syn_sent",
@@ -47,17 +47,15 @@ const RX_QUEUE_AT: usize = 56;
 const TX_QUEUE_AT: usize = 60;
 
 pub(super) struct TcpStat {
-    source: Source,
+    kernel: Option<Kernel>,
     files: [KeptFile; 2],
 }
 
-enum Source {
-    /// The socket, opened when it is first used; and whether there is IPv6.
-    Kernel {
-        netlink: Option<Netlink>,
-        ipv6: bool,
-    },
-    Files,
+/// Who is asked for the sockets themselves.
+struct Kernel {
+    /// Opened when it is first used.
+    socket: Option<Netlink>,
+    ipv6: bool,
 }
 
 /// What is counted.
@@ -70,9 +68,8 @@ struct Counts {
 
 impl TcpStat {
     pub(super) fn new(host: &Host) -> Self {
-        let source =
-            if reaches_host(host) { Source::Kernel { netlink: None, ipv6: host.net("tcp6").exists() } } else { Source::Files };
-        Self { source, files: ["tcp", "tcp6"].map(|name| KeptFile::new(host.net(name))) }
+        let kernel = reaches_host(host).then(|| Kernel { socket: None, ipv6: host.net("tcp6").exists() });
+        Self { kernel, files: ["tcp", "tcp6"].map(|name| KeptFile::new(host.net(name))) }
     }
 }
 
@@ -114,16 +111,18 @@ fn ask(netlink: &mut Netlink, family: u8, buffer: &mut Vec<u8>, counts: &mut Cou
     netlink.dump(SOCK_DIAG_BY_FAMILY, &request, buffer, |message| counts.add_message(message))
 }
 
-/// Both families. A socket that has failed is not used again: what is left in it belongs to the failed request.
-fn ask_kernel(socket: &mut Option<Netlink>, ipv6: bool, buffer: &mut Vec<u8>) -> io::Result<Counts> {
-    let mut counts = Counts::default();
-    let mut netlink = socket.take().map_or_else(|| Netlink::open(netlink::SOCK_DIAG), Ok)?;
-    ask(&mut netlink, AF_INET, buffer, &mut counts)?;
-    if ipv6 {
-        ask(&mut netlink, AF_INET6, buffer, &mut counts)?;
+impl Kernel {
+    /// Both families. A socket that has failed is not used again: what is left in it belongs to the failed request.
+    fn count(&mut self, buffer: &mut Vec<u8>) -> io::Result<Counts> {
+        let mut counts = Counts::default();
+        let mut socket = self.socket.take().map_or_else(|| Netlink::open(netlink::SOCK_DIAG), Ok)?;
+        ask(&mut socket, AF_INET, buffer, &mut counts)?;
+        if self.ipv6 {
+            ask(&mut socket, AF_INET6, buffer, &mut counts)?;
+        }
+        self.socket = Some(socket);
+        Ok(counts)
     }
-    *socket = Some(netlink);
-    Ok(counts)
 }
 
 fn read_files(files: &mut [KeptFile; 2], buffer: &mut Vec<u8>) -> Result<Counts, Failed> {
@@ -141,17 +140,13 @@ fn read_files(files: &mut [KeptFile; 2], buffer: &mut Vec<u8>) -> Result<Counts,
 
 impl Collector for TcpStat {
     fn collect(&mut self, round: &mut Round<'_>) -> Result<(), Failed> {
-        let counts = match &mut self.source {
-            Source::Kernel { netlink, ipv6 } => ask_kernel(netlink, *ipv6, round.buffer),
-            Source::Files => Err(io::ErrorKind::Unsupported.into()),
-        };
-        let counts = match counts {
-            Ok(counts) => counts,
+        let counted = self.kernel.as_mut().and_then(|kernel| kernel.count(round.buffer).ok());
+        let counts = if let Some(counts) = counted {
+            counts
+        } else {
             // A kernel without inet_diag, or a sandbox without netlink, has the files all the same.
-            Err(_) => {
-                self.source = Source::Files;
-                read_files(&mut self.files, round.buffer)?
-            }
+            self.kernel = None;
+            read_files(&mut self.files, round.buffer)?
         };
         // All states, so that none appears at 1.
         for (state, count) in NAMES.iter().zip(counts.states) {
@@ -179,9 +174,9 @@ mod tests {
     fn the_kernel_tells_of_our_own_connection() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let connection = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (mut socket, mut buffer) = (None, Vec::new());
+        let (mut kernel, mut buffer) = (Kernel { socket: None, ipv6: false }, Vec::new());
         for _ in 0..2 {
-            let counts = ask_kernel(&mut socket, false, &mut buffer).unwrap();
+            let counts = kernel.count(&mut buffer).unwrap();
             assert!(counts.states[0] >= 2 && counts.states[9] >= 1, "{counts:?}");
         }
         drop(connection);

@@ -1,4 +1,4 @@
-//! `udp_queues`: bytes that wait in the UDP sockets of the host's network (/proc/net/udp, /proc/net/udp6, proc_pid_net(5)).
+//! `udp_queues`: bytes that wait in the UDP sockets of the host's network (/proc/net/udp, /proc/net/udp6, `proc_pid_net(5)`).
 
 use proto::metric::Desc;
 

@@ -3,10 +3,11 @@
 //! In a container with a name of its own (and /proc/sys/kernel/hostname is always the reader's) the host's is the one that stands in
 //! the host's /etc/hostname.
 
+use std::ffi::CStr;
 use std::io::Read as _;
 use std::path::Path;
 
-use proto::metric::{Desc, Families};
+use proto::metric::Desc;
 
 use super::host::Host;
 use super::seldom::Seldom;
@@ -21,6 +22,8 @@ static INFO: Desc = Desc::gauge(
 
 pub(super) const FAMILIES: &[&Desc] = &[&INFO];
 
+/// Among the labels.
+const NODENAME: usize = 4;
 /// A host name has at most 64 bytes (gethostname(2)).
 const HOSTNAME_MAX: u64 = 256;
 
@@ -42,20 +45,13 @@ impl Collector for Uname {
             self.hostname = hostname(&self.root);
         }
         let uname = rustix::system::uname();
-        let text = |name: &std::ffi::CStr| name.to_string_lossy().into_owned();
-        let nodename = text(uname.nodename());
-        let nodename = self.hostname.as_ref().unwrap_or(&nodename);
-        give(
-            [
-                &text(uname.sysname()),
-                &text(uname.release()),
-                &text(uname.version()),
-                &text(uname.machine()),
-                nodename,
-                &text(uname.domainname()),
-            ],
-            round.out,
-        );
+        let names = [uname.sysname(), uname.release(), uname.version(), uname.machine(), uname.nodename(), uname.domainname()];
+        let names = names.map(CStr::to_string_lossy);
+        let mut labels = names.each_ref().map(AsRef::as_ref);
+        if let Some(hostname) = &self.hostname {
+            labels[NODENAME] = hostname;
+        }
+        round.out.sample(&INFO, &labels, 1.0);
         Ok(())
     }
 }
@@ -71,14 +67,9 @@ fn hostname(root: &HostRoot) -> Option<String> {
     text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned)
 }
 
-fn give(names: [&str; 6], out: &mut Families) {
-    // What nobody has set.
-    let names = names.map(|name| if name.is_empty() { "(none)" } else { name });
-    out.sample(&INFO, &names, 1.0);
-}
-
 #[cfg(test)]
 mod tests {
+    use crate::collector::settings::Settings;
     use crate::collector::testing::{collect, entry, host};
 
     #[test]
@@ -87,7 +78,7 @@ mod tests {
         let uname = rustix::system::uname();
         let given = || {
             let entry = entry("uname");
-            collect(entry, &mut *(entry.make)(&host(tree.path()), &Default::default()))
+            collect(entry, &mut *(entry.make)(&host(tree.path()), &Settings::default()))
         };
         let own = given();
         assert!(own.contains(&format!("nodename=\"{}\"", uname.nodename().to_str().unwrap())), "{own}");

@@ -1,4 +1,4 @@
-//! `vmstat`: paging, swapping and kills for want of memory (/proc/vmstat, proc_vmstat(5)).
+//! `vmstat`: paging, swapping and kills for want of memory (/proc/vmstat, `proc_vmstat(5)`).
 
 use proto::metric::Desc;
 

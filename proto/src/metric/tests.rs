@@ -74,3 +74,22 @@ fn what_was_read_keeps_its_own_names_and_times() {
 fn stale_is_one_nan_among_others() {
     assert!(is_stale(f64::from_bits(STALE_BITS)) && !is_stale(f64::NAN) && !is_stale(f64::from_bits(NAN_BITS)));
 }
+
+#[test]
+fn a_family_that_was_taken_in_or_stands_far_back_is_found_again() {
+    static LAST: [Desc; 3] = [Desc::gauge("a", "A.", &[]), Desc::gauge("b", "B.", &[]), Desc::gauge("c", "C.", &[])];
+    let mut families = Families::new();
+    for _ in 0..2 {
+        families.clear();
+        for desc in &LAST {
+            families.sample(desc, &[], 1.0);
+        }
+        families.append(&collection(1.0));
+        families.sample(&LAST[0], &[], 2.0);
+        families.sample(&NOW, &["sdz"], 2.0);
+        families.named(&MEMORY, "memory_Free_bytes", &[], 2.0);
+        families.named(&MEMORY, "memory_Total_bytes", &[], 2.0);
+        let names: Vec<&str> = families.families().map(|family| family.name).collect();
+        assert_eq!(names, ["a", "b", "c", "disk_reads_total", "disk_now", "memory_Free_bytes", "memory_Total_bytes"]);
+    }
+}

@@ -1,4 +1,4 @@
-//! What the processors are (/proc/cpuinfo, proc_cpuinfo(5)): asked for only on demand, since the file is long and says little anew.
+//! What the processors are (/proc/cpuinfo, `proc_cpuinfo(5)`): asked for only on demand, since the file is long and says little anew.
 
 use proto::metric::{Desc, Families};
 use regex::Regex;
