@@ -11,8 +11,11 @@ pub mod registry;
 pub mod settings;
 pub mod text;
 
+mod asked;
+mod filesystem;
 mod loadavg;
 mod meminfo;
+mod mountinfo;
 
 #[cfg(test)]
 mod testing;

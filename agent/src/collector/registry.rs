@@ -4,7 +4,7 @@ use proto::metric::Desc;
 
 use super::host::Host;
 use super::settings::Settings;
-use super::{Collector, loadavg, meminfo};
+use super::{Collector, filesystem, loadavg, meminfo};
 
 /// What is known of a collector before it is made.
 pub struct Entry {
@@ -20,6 +20,12 @@ pub struct Entry {
 
 /// One row a collector, by name.
 pub const COLLECTORS: &[Entry] = &[
+    Entry {
+        name: "filesystem",
+        default: true,
+        families: filesystem::FAMILIES,
+        make: |host, settings| Box::new(filesystem::FileSystem::new(host, settings)),
+    },
     Entry { name: "loadavg", default: true, families: loadavg::FAMILIES, make: |host, _| Box::new(loadavg::LoadAvg::new(host)) },
     Entry { name: "meminfo", default: true, families: meminfo::FAMILIES, make: |host, _| Box::new(meminfo::MemInfo::new(host)) },
 ];
