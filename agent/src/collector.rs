@@ -16,6 +16,9 @@ mod filesystem;
 mod loadavg;
 mod meminfo;
 mod mountinfo;
+mod mountstats;
+mod nfs;
+mod nfsd;
 
 #[cfg(test)]
 mod testing;

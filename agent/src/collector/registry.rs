@@ -4,7 +4,7 @@ use proto::metric::Desc;
 
 use super::host::Host;
 use super::settings::Settings;
-use super::{Collector, filesystem, loadavg, meminfo};
+use super::{Collector, filesystem, loadavg, meminfo, mountstats, nfs, nfsd};
 
 /// What is known of a collector before it is made.
 pub struct Entry {
@@ -28,4 +28,12 @@ pub const COLLECTORS: &[Entry] = &[
     },
     Entry { name: "loadavg", default: true, families: loadavg::FAMILIES, make: |host, _| Box::new(loadavg::LoadAvg::new(host)) },
     Entry { name: "meminfo", default: true, families: meminfo::FAMILIES, make: |host, _| Box::new(meminfo::MemInfo::new(host)) },
+    Entry {
+        name: "mountstats",
+        default: false,
+        families: mountstats::FAMILIES,
+        make: |host, settings| Box::new(mountstats::MountStats::new(host, settings)),
+    },
+    Entry { name: "nfs", default: true, families: nfs::FAMILIES, make: |host, _| Box::new(nfs::Nfs::new(host)) },
+    Entry { name: "nfsd", default: true, families: nfsd::FAMILIES, make: |host, _| Box::new(nfsd::Nfsd::new(host)) },
 ];
