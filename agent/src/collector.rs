@@ -13,12 +13,15 @@ pub mod text;
 
 mod asked;
 mod filesystem;
+mod hwmon;
 mod loadavg;
 mod meminfo;
 mod mountinfo;
 mod mountstats;
 mod nfs;
 mod nfsd;
+mod sysfs;
+mod thermal_zone;
 
 #[cfg(test)]
 mod testing;

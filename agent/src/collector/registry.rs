@@ -4,7 +4,7 @@ use proto::metric::Desc;
 
 use super::host::Host;
 use super::settings::Settings;
-use super::{Collector, filesystem, loadavg, meminfo, mountstats, nfs, nfsd};
+use super::{Collector, filesystem, hwmon, loadavg, meminfo, mountstats, nfs, nfsd, thermal_zone};
 
 /// What is known of a collector before it is made.
 pub struct Entry {
@@ -26,6 +26,12 @@ pub const COLLECTORS: &[Entry] = &[
         families: filesystem::FAMILIES,
         make: |host, settings| Box::new(filesystem::FileSystem::new(host, settings)),
     },
+    Entry {
+        name: "hwmon",
+        default: true,
+        families: hwmon::FAMILIES,
+        make: |host, settings| Box::new(hwmon::HwMon::new(host, settings)),
+    },
     Entry { name: "loadavg", default: true, families: loadavg::FAMILIES, make: |host, _| Box::new(loadavg::LoadAvg::new(host)) },
     Entry { name: "meminfo", default: true, families: meminfo::FAMILIES, make: |host, _| Box::new(meminfo::MemInfo::new(host)) },
     Entry {
@@ -36,4 +42,10 @@ pub const COLLECTORS: &[Entry] = &[
     },
     Entry { name: "nfs", default: true, families: nfs::FAMILIES, make: |host, _| Box::new(nfs::Nfs::new(host)) },
     Entry { name: "nfsd", default: true, families: nfsd::FAMILIES, make: |host, _| Box::new(nfsd::Nfsd::new(host)) },
+    Entry {
+        name: "thermal_zone",
+        default: true,
+        families: thermal_zone::FAMILIES,
+        make: |host, _| Box::new(thermal_zone::ThermalZone::new(host)),
+    },
 ];
