@@ -12,9 +12,11 @@ pub mod settings;
 pub mod text;
 
 mod asked;
+mod btrfs;
 mod filesystem;
 mod hwmon;
 mod loadavg;
+mod mdadm;
 mod meminfo;
 mod mountinfo;
 mod mountstats;
@@ -22,6 +24,8 @@ mod nfs;
 mod nfsd;
 mod sysfs;
 mod thermal_zone;
+mod xfs;
+mod zfs;
 
 #[cfg(test)]
 mod testing;

@@ -4,7 +4,7 @@ use proto::metric::Desc;
 
 use super::host::Host;
 use super::settings::Settings;
-use super::{Collector, filesystem, hwmon, loadavg, meminfo, mountstats, nfs, nfsd, thermal_zone};
+use super::{Collector, btrfs, filesystem, hwmon, loadavg, mdadm, meminfo, mountstats, nfs, nfsd, thermal_zone, xfs, zfs};
 
 /// What is known of a collector before it is made.
 pub struct Entry {
@@ -20,6 +20,7 @@ pub struct Entry {
 
 /// One row a collector, by name.
 pub const COLLECTORS: &[Entry] = &[
+    Entry { name: "btrfs", default: true, families: btrfs::FAMILIES, make: |host, _| Box::new(btrfs::Btrfs::new(host)) },
     Entry {
         name: "filesystem",
         default: true,
@@ -33,6 +34,7 @@ pub const COLLECTORS: &[Entry] = &[
         make: |host, settings| Box::new(hwmon::HwMon::new(host, settings)),
     },
     Entry { name: "loadavg", default: true, families: loadavg::FAMILIES, make: |host, _| Box::new(loadavg::LoadAvg::new(host)) },
+    Entry { name: "mdadm", default: true, families: mdadm::FAMILIES, make: |host, _| Box::new(mdadm::MdAdm::new(host)) },
     Entry { name: "meminfo", default: true, families: meminfo::FAMILIES, make: |host, _| Box::new(meminfo::MemInfo::new(host)) },
     Entry {
         name: "mountstats",
@@ -48,4 +50,6 @@ pub const COLLECTORS: &[Entry] = &[
         families: thermal_zone::FAMILIES,
         make: |host, _| Box::new(thermal_zone::ThermalZone::new(host)),
     },
+    Entry { name: "xfs", default: false, families: xfs::FAMILIES, make: |host, _| Box::new(xfs::Xfs::new(host)) },
+    Entry { name: "zfs", default: true, families: zfs::FAMILIES, make: |host, settings| Box::new(zfs::Zfs::new(host, settings)) },
 ];
