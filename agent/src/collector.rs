@@ -12,7 +12,10 @@ pub mod settings;
 pub mod text;
 
 mod asked;
+mod bonding;
 mod btrfs;
+mod dmi;
+mod edac;
 mod filesystem;
 mod hwmon;
 mod loadavg;
@@ -22,8 +25,12 @@ mod mountinfo;
 mod mountstats;
 mod nfs;
 mod nfsd;
+mod nvme;
+mod powersupplyclass;
+mod rapl;
 mod sysfs;
 mod thermal_zone;
+mod watchdog;
 mod xfs;
 mod zfs;
 

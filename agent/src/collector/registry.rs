@@ -4,7 +4,10 @@ use proto::metric::Desc;
 
 use super::host::Host;
 use super::settings::Settings;
-use super::{Collector, btrfs, filesystem, hwmon, loadavg, mdadm, meminfo, mountstats, nfs, nfsd, thermal_zone, xfs, zfs};
+use super::{
+    Collector, bonding, btrfs, dmi, edac, filesystem, hwmon, loadavg, mdadm, meminfo, mountstats, nfs, nfsd, nvme,
+    powersupplyclass, rapl, thermal_zone, watchdog, xfs, zfs,
+};
 
 /// What is known of a collector before it is made.
 pub struct Entry {
@@ -20,7 +23,10 @@ pub struct Entry {
 
 /// One row a collector, by name.
 pub const COLLECTORS: &[Entry] = &[
+    Entry { name: "bonding", default: true, families: bonding::FAMILIES, make: |host, _| Box::new(bonding::Bonding::new(host)) },
     Entry { name: "btrfs", default: true, families: btrfs::FAMILIES, make: |host, _| Box::new(btrfs::Btrfs::new(host)) },
+    Entry { name: "dmi", default: true, families: dmi::FAMILIES, make: |host, _| Box::new(dmi::Dmi::new(host)) },
+    Entry { name: "edac", default: true, families: edac::FAMILIES, make: |host, _| Box::new(edac::Edac::new(host)) },
     Entry {
         name: "filesystem",
         default: true,
@@ -44,11 +50,25 @@ pub const COLLECTORS: &[Entry] = &[
     },
     Entry { name: "nfs", default: true, families: nfs::FAMILIES, make: |host, _| Box::new(nfs::Nfs::new(host)) },
     Entry { name: "nfsd", default: true, families: nfsd::FAMILIES, make: |host, _| Box::new(nfsd::Nfsd::new(host)) },
+    Entry { name: "nvme", default: true, families: nvme::FAMILIES, make: |host, _| Box::new(nvme::Nvme::new(host)) },
+    Entry {
+        name: "powersupplyclass",
+        default: true,
+        families: powersupplyclass::FAMILIES,
+        make: |host, _| Box::new(powersupplyclass::PowerSupplyClass::new(host)),
+    },
+    Entry { name: "rapl", default: true, families: rapl::FAMILIES, make: |host, _| Box::new(rapl::Rapl::new(host)) },
     Entry {
         name: "thermal_zone",
         default: true,
         families: thermal_zone::FAMILIES,
         make: |host, _| Box::new(thermal_zone::ThermalZone::new(host)),
+    },
+    Entry {
+        name: "watchdog",
+        default: true,
+        families: watchdog::FAMILIES,
+        make: |host, _| Box::new(watchdog::Watchdog::new(host)),
     },
     Entry { name: "xfs", default: false, families: xfs::FAMILIES, make: |host, _| Box::new(xfs::Xfs::new(host)) },
     Entry { name: "zfs", default: true, families: zfs::FAMILIES, make: |host, settings| Box::new(zfs::Zfs::new(host, settings)) },
