@@ -29,6 +29,7 @@ mod nvme;
 mod powersupplyclass;
 mod rapl;
 mod sysfs;
+mod systemd;
 mod thermal_zone;
 mod watchdog;
 mod xfs;

@@ -6,7 +6,7 @@ use super::host::Host;
 use super::settings::Settings;
 use super::{
     Collector, bonding, btrfs, dmi, edac, filesystem, hwmon, loadavg, mdadm, meminfo, mountstats, nfs, nfsd, nvme,
-    powersupplyclass, rapl, thermal_zone, watchdog, xfs, zfs,
+    powersupplyclass, rapl, systemd, thermal_zone, watchdog, xfs, zfs,
 };
 
 /// What is known of a collector before it is made.
@@ -58,6 +58,12 @@ pub const COLLECTORS: &[Entry] = &[
         make: |host, _| Box::new(powersupplyclass::PowerSupplyClass::new(host)),
     },
     Entry { name: "rapl", default: true, families: rapl::FAMILIES, make: |host, _| Box::new(rapl::Rapl::new(host)) },
+    Entry {
+        name: "systemd",
+        default: false,
+        families: systemd::FAMILIES,
+        make: |host, settings| Box::new(systemd::Systemd::new(host, settings)),
+    },
     Entry {
         name: "thermal_zone",
         default: true,
