@@ -37,7 +37,11 @@ impl Drop for Call {
 
 /// What is asked, with its last answer.
 #[derive(Debug)]
-pub(super) struct Asked<T>(Arc<Shared<T>>);
+pub(super) struct Asked<T> {
+    /// What its threads are called.
+    name: &'static str,
+    shared: Arc<Shared<T>>,
+}
 
 #[derive(Debug)]
 struct Shared<T> {
@@ -67,14 +71,15 @@ pub(super) struct Known<T> {
     pub answer: Option<(T, Duration)>,
     /// For how long the present call is outstanding.
     pub waiting: Option<Duration>,
-    /// How long the last call took; while one is outstanding, its age.
+    /// How long the last call took, or the age of the one that is outstanding if that is more.
     pub response: Duration,
 }
 
 impl<T: Clone + Send + 'static> Asked<T> {
-    /// Not asked yet.
-    pub(super) fn new() -> Self {
-        Self(Arc::new(Shared { state: Mutex::new(State { asked: None, last: None }), answered: Condvar::new() }))
+    /// Not asked yet. Its threads bear the name.
+    pub(super) fn new(name: &'static str) -> Self {
+        let state = Mutex::new(State { asked: None, last: None });
+        Self { name, shared: Arc::new(Shared { state, answered: Condvar::new() }) }
     }
 
     /// Asks anew, unless a call is outstanding. What cannot be asked has `refused` as its answer.
@@ -84,14 +89,14 @@ impl<T: Clone + Send + 'static> Asked<T> {
         question: impl FnOnce() -> T + Send + 'static,
         refused: impl FnOnce(&io::Error) -> T,
     ) {
-        let mut state = self.0.lock();
+        let mut state = self.shared.lock();
         if state.asked.is_some() {
             return;
         }
         let begun = Instant::now();
         let started = calls.take().and_then(|call| {
-            let shared = self.0.clone();
-            thread::Builder::new().name("asks".into()).stack_size(STACK).spawn(move || {
+            let shared = self.shared.clone();
+            thread::Builder::new().name(self.name.into()).stack_size(STACK).spawn(move || {
                 let answer = question();
                 drop(call);
                 let mut state = shared.lock();
@@ -109,17 +114,17 @@ impl<T: Clone + Send + 'static> Asked<T> {
     /// What is known, after a wait for the answer until `deadline`. Not waited for is who has been asked longer ago than `patience`, or
     /// was not that quick the last time.
     pub(super) fn known(&self, deadline: Instant, patience: Duration) -> Known<T> {
-        let mut state = self.0.lock();
+        let mut state = self.shared.lock();
         let is_fresh = state.asked.is_some_and(|asked| asked.elapsed() < patience);
         if is_fresh && state.last.as_ref().is_none_or(|last| last.took <= patience) {
             let left = deadline.saturating_duration_since(Instant::now());
-            let waited = self.0.answered.wait_timeout_while(state, left, |state| state.asked.is_some());
+            let waited = self.shared.answered.wait_timeout_while(state, left, |state| state.asked.is_some());
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let waiting = state.asked.map(|asked| asked.elapsed());
         let took = state.last.as_ref().map_or(Duration::ZERO, |last| last.took);
         let answer = state.last.as_ref().map(|last| (last.answer.clone(), last.at.elapsed()));
-        Known { answer, waiting, response: waiting.unwrap_or(took) }
+        Known { answer, waiting, response: waiting.map_or(took, |waiting| waiting.max(took)) }
     }
 }
 
@@ -143,7 +148,7 @@ mod tests {
         let calls = Calls::default();
         let (stop, stopped) = sync_channel::<()>(0);
         let stopped = Arc::new(Mutex::new(stopped));
-        let hung: Vec<Asked<bool>> = (0..=CALLS_MAX).map(|_| Asked::new()).collect();
+        let hung: Vec<Asked<bool>> = (0..=CALLS_MAX).map(|_| Asked::new("asks")).collect();
         for asked in &hung {
             let stopped = stopped.clone();
             asked.ask(&calls, move || stopped.lock().unwrap().recv().is_err(), |_| false);
@@ -161,7 +166,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_waited_for_only_while_it_may_come_in_time() {
-        let (calls, asked) = (Calls::default(), Asked::new());
+        let (calls, asked) = (Calls::default(), Asked::new("asks"));
         let (answer, to_give) = sync_channel(1);
         asked.ask(&calls, move || to_give.recv().unwrap_or(0), |_| 0);
         let known = asked.known(Instant::now() + Duration::from_millis(1), LONG);

@@ -1,4 +1,4 @@
-//! `bonding`: bonded interfaces and how many of their parts are up (/sys/class/net/bonding_masters; kernel's networking/bonding.rst).
+//! `bonding`: bonded interfaces and how many of their parts are up (`/sys/class/net/bonding_masters`; kernel's `networking/bonding.rst`).
 
 use proto::metric::Desc;
 

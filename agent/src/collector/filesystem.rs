@@ -38,7 +38,7 @@ static MOUNT_INFO: Desc =
     Desc::gauge("node_filesystem_mount_info", "The numbers of a mount's device.", &["device", "major", "minor", "mountpoint"]);
 static RESPONSE: Desc = Desc::gauge(
     "picket_mount_response_seconds",
-    "How long the file system's last answer took, or for how long an answer is outstanding.",
+    "How long the file system's last answer took, or for how long one is outstanding if that is more.",
     &["mountpoint", "device", "fstype"],
 );
 
@@ -104,7 +104,7 @@ impl FileSystem {
             read: None,
             targets: Vec::new(),
             calls: Calls::default(),
-            ask: Arc::new(|path| space(path)),
+            ask: Arc::new(space),
             timeout: TIMEOUT,
             patience: PATIENCE,
         }
@@ -149,7 +149,7 @@ impl FileSystem {
                 // The way to what is mounted below a dead file system leads through it.
                 && behind.iter().any(|above| *above == target.mountpoint || (above != "/" && Path::new(&target.mountpoint).starts_with(above)))
             {
-                target.access = Access::Probed(std::mem::take(path).into(), Asked::new());
+                target.access = Access::Probed(std::mem::take(path).into(), Asked::new("mount-probe"));
             }
         }
         self.read = read;
@@ -276,7 +276,7 @@ fn may_hang(fstype: &str) -> bool {
     REMOTE.binary_search(&fstype).is_ok() || fstype.starts_with("fuse.")
 }
 
-/// Asks the kernel. The unit of its counts is `f_bsize`, as node_exporter and df have it for the file systems that there are.
+/// Asks the kernel. The unit of its counts is `f_bsize`, as `node_exporter` and df have it for the file systems that there are.
 fn space(path: &Path) -> Answer {
     let told = rustix::fs::statfs(path).map_err(error_text)?;
     let unit = told.f_bsize as f64;
@@ -289,7 +289,7 @@ fn space(path: &Path) -> Answer {
     })
 }
 
-/// An error in the words that node_exporter puts into the label, which are Go's.
+/// An error in the words that `node_exporter` puts into the label, which are Go's.
 fn error_text(error: Errno) -> String {
     match error {
         Errno::STALE => "stale NFS file handle".to_owned(),

@@ -1,5 +1,5 @@
 //! `mountstats`: what the NFS client counts for each mount (`/proc/<pid>/mountstats`, kernel's `nfs_show_stats`). Off by default
-//! upstream; Node Exporter Full reads it.
+//! upstream, on here: it gives nothing on a node without NFS, and the rule about slow servers reads it.
 //!
 //! In: the mounts of the first process. Out: once for each export, protocol and address of a server, however often it is mounted.
 //! An operation is given once it was ever used, since a mount has some sixty and uses ten.

@@ -121,7 +121,7 @@ const V4: [&str; 71] = [
     "OffloadStatus",
     "ZeroRange",
 ];
-/// Calls of version 4 that are given although an older kernel does not count them, as node_exporter does.
+/// Calls of version 4 that are given although an older kernel does not count them, as `node_exporter` does.
 const V4_ALWAYS: usize = 59;
 
 pub(super) struct Nfs {
@@ -157,10 +157,16 @@ impl Collector for Nfs {
                 b"proc2" => procedures(&REQUESTS, "2", &V2, values, out),
                 b"proc3" => procedures(&REQUESTS, "3", &V3, values, out),
                 b"proc4" => {
-                    let Some(known) = values.next() else { continue };
-                    let names = &V4[..V4.len().min((known as usize).max(V4_ALWAYS))];
-                    for (name, value) in names.iter().zip(values.chain(std::iter::repeat(0.0))) {
-                        out.sample(&REQUESTS, &["4", name], value);
+                    // How many there are is not needed to know which is which.
+                    if values.next().is_none() {
+                        continue;
+                    }
+                    for (place, name) in V4.iter().enumerate() {
+                        match values.next() {
+                            Some(value) => out.sample(&REQUESTS, &["4", name], value),
+                            None if place < V4_ALWAYS => out.sample(&REQUESTS, &["4", name], 0.0),
+                            None => break,
+                        }
                     }
                 }
                 _ => {}

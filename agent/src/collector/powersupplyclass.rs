@@ -1,4 +1,4 @@
-//! `powersupplyclass`: batteries and mains (/sys/class/power_supply; kernel's `ABI/testing/sysfs-class-power`).
+//! `powersupplyclass`: batteries and mains (`/sys/class/power_supply`; kernel's `ABI/testing/sysfs-class-power`).
 
 use proto::metric::Desc;
 

@@ -44,7 +44,7 @@ pub const COLLECTORS: &[Entry] = &[
     Entry { name: "meminfo", default: true, families: meminfo::FAMILIES, make: |host, _| Box::new(meminfo::MemInfo::new(host)) },
     Entry {
         name: "mountstats",
-        default: false,
+        default: true,
         families: mountstats::FAMILIES,
         make: |host, settings| Box::new(mountstats::MountStats::new(host, settings)),
     },

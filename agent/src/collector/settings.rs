@@ -13,7 +13,7 @@ pub struct Settings {
     pub filesystem_types_exclude: Regex,
     /// filesystem: pods' volumes are given though their mount points are left out; tokens, secrets and configuration are not.
     pub filesystem_kubelet_volumes: bool,
-    /// mountstats: operations that were never used are given too, as node_exporter does.
+    /// mountstats: operations that were never used are given too, as `node_exporter` does.
     pub mountstats_all_operations: bool,
     /// hwmon: chips that are left out, as `platform_coretemp_0`.
     pub hwmon_chip_exclude: Option<Regex>,

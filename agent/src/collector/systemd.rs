@@ -64,7 +64,7 @@ const STATES: [&str; 5] = ["active", "activating", "deactivating", "inactive", "
 /// A round waits so long at most.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// What is older is not told any more.
-const FRESH: Duration = Duration::from_secs(60);
+const FRESH: Duration = Duration::from_mins(1);
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -101,7 +101,7 @@ impl Systemd {
         Self {
             manager: Arc::new(Mutex::new(Manager::new(socket.clone(), wanted))),
             socket,
-            asked: Asked::new(),
+            asked: Asked::new("systemd-bus"),
             calls: Calls::default(),
             start_times: settings.systemd_start_times,
             patience: PATIENCE,

@@ -1,6 +1,6 @@
 //! `zfs`: what the ZFS module counts (/proc/spl/kstat/zfs): its cache, the state of pools, and the traffic of data sets.
 //!
-//! Logical traffic of data sets is not that of a pool's disks: `node_zfs_zpool_nread` and its like come from a file that OpenZFS 2.1
+//! Logical traffic of data sets is not that of a pool's disks: `node_zfs_zpool_nread` and its like come from a file that `OpenZFS` 2.1
 //! has done away with, and are given only where it still is.
 
 mod kstat;

@@ -48,7 +48,7 @@ fn fixtures() {
     ] {
         let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/collector/filesystem").join(case);
         // Answers come at once, but perhaps not on a machine that does much else.
-        let mut collector = FileSystem { patience: Duration::from_secs(60), ..file_system(&tree, &settings, scripted()) };
+        let mut collector = FileSystem { patience: Duration::from_mins(1), ..file_system(&tree, &settings, scripted()) };
         let first = round(&mut collector);
         assert_eq!(first, round(&mut collector), "{case}, read again");
         expect_file![tree.join("expected.prom")].assert_eq(&first);

@@ -127,12 +127,11 @@ pub(super) fn given(file: &FileName, has_bare: bool, label: impl FnOnce() -> Opt
         ("temp", property) if property != "type" => (&CELSIUS, "_celsius", Scale::Thousandth),
         ("curr", _) => (&AMPS, "_amps", Scale::Thousandth),
         ("energy", _) => (&ENERGY, "_joule_total", Scale::Millionth),
-        ("power", "accuracy") => (&OTHER, "", Scale::Millionth),
+        ("power", "accuracy") | ("humidity", _) => (&OTHER, "", Scale::Millionth),
         ("power", "average_interval" | "average_interval_min" | "average_interval_max") => {
             (&SECONDS, "_seconds", Scale::Thousandth)
         }
         ("power", _) => (&WATT, "_watt", Scale::Millionth),
-        ("humidity", _) => (&OTHER, "", Scale::Millionth),
         ("fan", "input" | "min" | "max" | "target") => (&RPM, "_rpm", Scale::One),
         ("freq", "input") => {
             name.push_str("_freq_mhz");

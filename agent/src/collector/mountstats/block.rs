@@ -11,7 +11,7 @@ use crate::collector::text::{integer, text, words};
 const OPERATIONS_MAX: usize = 128;
 /// Connections of a mount at most: `nconnect` and `max_connect` are 16 at most each.
 const TRANSPORTS_MAX: usize = 64;
-/// Times may hold garbage near 2^64 (a negative sum); its bits above what a float holds are cut, as node_exporter does.
+/// Times may hold garbage near 2^64 (a negative sum); its bits above what a float holds are cut, as `node_exporter` does.
 const FLOAT_BITS: u64 = 1 << 53;
 
 /// What is told of a mount.

@@ -1,6 +1,7 @@
 //! A connection to a D-Bus (D-Bus specification, "Authentication Protocol"): calls go out together, their answers come in, all before a
 //! deadline. Asking systemd takes a few calls without any signal, which is why no library stands here.
 
+use std::fmt::Write as _;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -46,8 +47,13 @@ impl Bus {
         let stream = UnixStream::connect(path)?;
         let mut bus = Self { stream, serial: 0, output: Vec::new(), input: Vec::new() };
         let user = rustix::process::geteuid().as_raw().to_string();
-        let user: String = user.bytes().map(|digit| format!("{digit:02x}")).collect();
-        bus.send(format!("\0AUTH EXTERNAL {user}\r\n").as_bytes(), deadline)?;
+        let mut hello = "\0AUTH EXTERNAL ".to_owned();
+        for digit in user.bytes() {
+            // Into memory: it cannot fail.
+            write!(hello, "{digit:02x}").ok();
+        }
+        hello.push_str("\r\n");
+        bus.send(hello.as_bytes(), deadline)?;
         let answer = bus.line(deadline)?;
         if !answer.starts_with("OK ") {
             return Err(Failure::Refused(answer));

@@ -127,6 +127,9 @@ impl Manager {
         if !is_listed {
             return Err(Failure::Malformed);
         }
+        // Theirs is that of a hash table.
+        snapshot.units.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        snapshot.states.sort_unstable();
         self.ask_kinds(bus, deadline, &mut snapshot.units)?;
         self.ask_numbers(bus, deadline, &mut snapshot.units)?;
         Ok(snapshot)

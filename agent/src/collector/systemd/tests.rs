@@ -47,12 +47,11 @@ fn authenticate(stream: &mut UnixStream) {
 
 fn number_variant(kind: u8, value: u64) -> Vec<u8> {
     let mut body = vec![1, kind, 0, 0];
-    match kind {
-        b'u' => body.extend_from_slice(&(value as u32).to_le_bytes()),
-        _ => {
-            body.resize(8, 0);
-            body.extend_from_slice(&value.to_le_bytes());
-        }
+    if kind == b'u' {
+        body.extend_from_slice(&(value as u32).to_le_bytes());
+    } else {
+        body.resize(8, 0);
+        body.extend_from_slice(&value.to_le_bytes());
     }
     body
 }
@@ -102,7 +101,7 @@ fn serve(mut stream: UnixStream) {
 
 fn collector(tree: &Path, settings: &Settings) -> Systemd {
     // A loaded machine may be slow.
-    Systemd { patience: Duration::from_secs(60), ..Systemd::new(&host(tree), settings) }
+    Systemd { patience: Duration::from_mins(1), ..Systemd::new(&host(tree), settings) }
 }
 
 #[test]
