@@ -4,6 +4,7 @@ use std::io;
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=proto");
-    let files = protox::compile(["loki.proto"], ["proto"]).map_err(io::Error::other)?;
+    let files =
+        protox::compile(["loki.proto", "remote_write_1.proto", "remote_write_2.proto"], ["proto"]).map_err(io::Error::other)?;
     prost_build::Config::new().compile_fds(files)
 }

@@ -27,6 +27,7 @@ use checked::Config;
 use raw::Raw;
 use settings::file;
 use settings::problem::{At, Problems};
+use settings::read::Spanned;
 
 /// Read if it exists and `--config` names no other.
 pub const DEFAULT_FILE: &str = "/etc/picket/agent.yaml";
@@ -47,15 +48,24 @@ impl Loaded {
     pub fn ready(&self, dry_run: bool) -> Result<(), Problems> {
         let at = At::outside(&self.file.as_ref().map_or("agent".into(), |file| file.to_string_lossy()));
         let mut problems = Problems::default();
-        let logs = &self.config.logs;
-        if logs.files.is_empty() && logs.pods.is_none() && logs.journal.is_none() && logs.changes.is_none() {
+        let Config { logs, metrics, outputs, .. } = &self.config;
+        let has_logs = !logs.files.is_empty() || logs.pods.is_some() || logs.journal.is_some() || logs.changes.is_some();
+        if !has_logs && metrics.is_none() {
             problems.push(&at, "nothing to read: no input is configured, and none was found on this node; add one to `logs`, or give --file JOB=GLOB");
             for finding in &self.findings {
                 problems.push(&at, finding.to_string());
             }
         }
-        if self.config.outputs.loki.is_empty() && !dry_run {
-            problems.push(&at, "nowhere to send: add `outputs.loki`, or give --loki URL; --dry-run shows what would be sent");
+        if dry_run {
+            return problems.or(());
+        }
+        if outputs.loki.is_empty() && outputs.remote_write.is_empty() {
+            problems.push(
+                &at,
+                "nowhere to send: add `outputs.loki` or `outputs.remote_write`, or give --loki URL or --remote-write URL; --dry-run shows what would be sent",
+            );
+        } else if has_logs && outputs.loki.is_empty() {
+            problems.push(&at, "nowhere to send logs: add `outputs.loki`, or give --loki URL; or remove `logs`");
         }
         problems.or(())
     }
@@ -97,18 +107,32 @@ pub fn load(settings: &Settings, environment: &Environment) -> Result<Loaded, Pr
     let findings = if raw.has_inputs() {
         Vec::new()
     } else {
+        raw.metrics.get_or_insert_default();
         let detected = detect::look(&HostRoot::new(&settings.path_rootfs));
         // What the file says of all logs holds for those that are found, too.
         let max_held_bytes = raw.logs.take().and_then(|logs| logs.value.max_held_bytes);
         let found: Raw = file::parse(&"detected".into(), detected.inputs.as_bytes(), &mut problems)?;
-        raw.logs = found.logs;
+        // Without a Loki nobody wants logs.
+        let (logs, samples) = raw.outputs.as_ref().map_or((true, false), |outputs| {
+            (is_some(outputs.value.loki.as_ref()), is_some(outputs.value.remote_write.as_ref()))
+        });
+        raw.logs = found.logs.filter(|_| logs || !samples);
         if max_held_bytes.is_some() {
             raw.logs.get_or_insert_default().value.max_held_bytes = max_held_bytes;
         }
         detected.findings
     };
+    if raw.outputs.as_ref().is_some_and(|outputs| is_some(outputs.value.remote_write.as_ref())) {
+        // Whoever wants samples wants the node's.
+        raw.metrics.get_or_insert_default();
+    }
     let config = check::check(&raw, environment);
     // What could not be read is left out of `raw`; both kinds of problems are wanted, in the order of the file.
     let config = problems.and(config)?;
     Ok(Loaded { config, file, findings })
+}
+
+/// Whether there is anything in a list.
+fn is_some<T>(list: Option<&Spanned<Vec<T>>>) -> bool {
+    list.is_some_and(|list| !list.value.is_empty())
 }

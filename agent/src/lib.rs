@@ -12,6 +12,9 @@ pub mod journal;
 pub mod tail;
 pub mod wake;
 
+pub mod measure;
+pub mod target;
+
 pub mod batch;
 pub mod lane;
 pub mod shape;
@@ -20,6 +23,7 @@ pub mod sink;
 pub mod checkpoint;
 pub mod ledger;
 pub mod position_log;
+pub mod sample_spool;
 pub mod spool;
 
 pub mod listener;

@@ -36,8 +36,10 @@ pub async fn serve(listener: TcpListener, status: Arc<dyn Status>) {
         let status = Arc::clone(&status);
         tokio::spawn(async move {
             let service = service_fn(|request| {
-                let response = answer(&request, &*status);
-                async move { Ok::<_, Infallible>(response) }
+                let status = Arc::clone(&status);
+                // Samples are taken while the answer is made, which may wait for a disk.
+                let answer = tokio::task::spawn_blocking(move || answer(&request, &*status));
+                async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|_| Response::default())) }
             });
             let mut builder = hyper::server::conn::http1::Builder::new();
             let connection = builder.timer(TokioTimer::new()).header_read_timeout(std::time::Duration::from_secs(10));

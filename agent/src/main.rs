@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use agent::cli::{Cli, Command, Exit};
+use agent::collector::host::Host;
 use agent::config::{self, Environment, Loaded};
 use agent::host_root::HostRoot;
 use agent::pipeline::{self, Ended, Lasting, Options};
@@ -46,6 +47,12 @@ fn run(cli: &Cli) -> Exit {
     let options = Options {
         state_directory: cli.settings.state_dir.clone(),
         root: HostRoot::new(&cli.settings.path_rootfs).with_own(&cli.settings.state_dir),
+        host: Host::new(
+            &cli.settings.path_procfs,
+            &cli.settings.path_sysfs,
+            &cli.settings.path_udev,
+            HostRoot::new(&cli.settings.path_rootfs),
+        ),
         once: cli.once,
         inotify: std::env::var_os("PICKET_NO_INOTIFY").is_none(),
     };

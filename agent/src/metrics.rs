@@ -228,6 +228,132 @@ impl SinkCounters {
     }
 }
 
+/// What a remote write destination counts. Collected = stored + refused + given up + pending, in samples.
+#[derive(Debug, Default)]
+pub struct RemoteWriteCounters {
+    /// Requests that were answered or broke.
+    pub requests: Counter,
+    /// Bytes of request bodies.
+    pub sent_bytes: Counter,
+    /// Requests that had to be made again.
+    pub retries: Counter,
+    /// Samples that the destination has.
+    pub stored: Counter,
+    /// When it took something last, seconds since the epoch.
+    pub last_success: Counter,
+    /// The newest time of a sample that it has, milliseconds since the epoch.
+    pub highest_sent: Counter,
+    /// 1 while it takes nothing.
+    pub away: Counter,
+    /// 1 while only a person can mend why.
+    pub held: Counter,
+    /// The version that it is spoken to in.
+    pub version: Counter,
+    /// Samples on disk.
+    pub spool_samples: Counter,
+    /// Bytes on disk.
+    pub spool_bytes: Counter,
+    /// Records on disk that were damaged.
+    pub spool_damaged: Counter,
+    answers: Mutex<BTreeMap<String, u64>>,
+    refused: Mutex<BTreeMap<String, u64>>,
+    given_up: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+impl RemoteWriteCounters {
+    /// An answer: its status, or `none`.
+    pub fn answer(&self, kind: &str) {
+        count(&self.answers, kind, 1);
+    }
+
+    /// Samples that the destination refuses for good, and why.
+    pub fn refuse(&self, reason: &str, samples: u64) {
+        count(&self.refused, reason, samples);
+    }
+
+    /// Samples that were never sent, and why.
+    pub fn give_up(&self, reason: &'static str, samples: u64) {
+        *self.given_up.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default() += samples;
+    }
+
+    /// The same, counted elsewhere.
+    pub fn set_given_up(&self, reason: &'static str, samples: u64) {
+        self.given_up.lock().unwrap_or_else(PoisonError::into_inner).insert(reason, samples);
+    }
+
+    /// Answers by status.
+    pub fn answers(&self) -> BTreeMap<String, u64> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Refused samples by reason.
+    pub fn refused(&self) -> BTreeMap<String, u64> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Samples that were given up, by reason.
+    pub fn given_up(&self) -> BTreeMap<&'static str, u64> {
+        self.given_up.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The counters and gauges by name, with their type and what each means.
+    pub fn rows(&self) -> [(&'static str, Kind, &'static str, f64); 12] {
+        [
+            (
+                "samples_requests_total",
+                Kind::Counter,
+                "Remote write requests that were answered or broke.",
+                self.requests.value() as f64,
+            ),
+            ("samples_sent_bytes_total", Kind::Counter, "Bytes of remote write request bodies.", self.sent_bytes.value() as f64),
+            (
+                "samples_retries_total",
+                Kind::Counter,
+                "Remote write requests that had to be made again.",
+                self.retries.value() as f64,
+            ),
+            ("samples_stored_total", Kind::Counter, "Samples that the destination has.", self.stored.value() as f64),
+            (
+                "samples_last_success_timestamp_seconds",
+                Kind::Gauge,
+                "When the destination took samples last.",
+                self.last_success.value() as f64,
+            ),
+            (
+                "samples_highest_sent_timestamp_seconds",
+                Kind::Gauge,
+                "The newest time of a sample that the destination has.",
+                self.highest_sent.value() as f64 / 1000.0,
+            ),
+            ("samples_away", Kind::Gauge, "1 while the destination takes no samples.", self.away.value() as f64),
+            (
+                "samples_held",
+                Kind::Gauge,
+                "1 while the destination refuses samples for a reason that only a person can mend.",
+                self.held.value() as f64,
+            ),
+            (
+                "samples_version",
+                Kind::Gauge,
+                "The version of remote write that the destination is spoken to in.",
+                self.version.value() as f64,
+            ),
+            ("samples_spooled", Kind::Gauge, "Samples in the spool on disk.", self.spool_samples.value() as f64),
+            ("samples_spool_bytes", Kind::Gauge, "Bytes in the spool of samples on disk.", self.spool_bytes.value() as f64),
+            (
+                "samples_spool_damaged_total",
+                Kind::Counter,
+                "Records in the spool of samples that were damaged and left out.",
+                self.spool_damaged.value() as f64,
+            ),
+        ]
+    }
+}
+
+fn count(counts: &Mutex<BTreeMap<String, u64>>, name: &str, more: u64) {
+    *counts.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default() += more;
+}
+
 /// Paths that exist and cannot be read.
 #[derive(Debug, Default)]
 pub struct Unreadable(Mutex<BTreeMap<PathBuf, bool>>);

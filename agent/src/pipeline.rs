@@ -1,8 +1,11 @@
-//! The one place where every thread, task and queue is made, named and bounded: scout → lanes → sinks, and the listener.
+//! The one place where every thread, task and queue is made, named and bounded: scout → lanes → sinks, groups → sinks (`samples.rs`),
+//! and the listener.
 //!
 //! Queues: one batch between a lane and its sink (each at most `batch_bytes`, besides the one being filled and the one being
 //! sent); two used bodies back; one request to look from the watcher to the scout. Nothing else holds data.
 //! Ending goes the way the data goes: lanes are told to stop, sinks end when their lanes have, and a grace bounds it all.
+
+mod samples;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,6 +24,7 @@ use tracing::{error, info};
 use crate::batch::{Limits, Sealed};
 use crate::changes::preview::Preview;
 use crate::changes::{self, Changes};
+use crate::collector::host::Host;
 use crate::config::checked::{ChangesInput, Config, FileInput, Format, JsonFormat, LokiOutput, LongLines};
 use crate::config::patterns::{Globs, name_globs};
 use crate::host_root::HostRoot;
@@ -31,7 +35,7 @@ use crate::metrics::{LaneCounters, SinkCounters, TailCounters, Unreadable};
 use crate::position_log::{PositionLog, Remembered, StateError};
 use crate::sink::dry_run::{self, Style, Summary};
 use crate::sink::loki::{self, LokiSink, open_spool};
-use crate::status::{Destination, Report};
+use crate::status::{Destination, Page, Report};
 use crate::tail::bounds::{Bounds, Patience};
 use crate::tail::catalog::{Catalog, Interest};
 use crate::tail::discovery::PathGlob;
@@ -56,6 +60,8 @@ pub struct Options {
     pub root: HostRoot,
     /// Read every source to its present end, then finish.
     pub once: bool,
+    /// The host's /proc, /sys and /run/udev.
+    pub host: Host,
     /// Use inotify; otherwise everything is looked at once a second.
     pub inotify: bool,
 }
@@ -178,20 +184,26 @@ pub async fn run(
         destinations.push(Destination { name: output.name.clone(), lane: lane_counters, sink: sink_counters });
         running.push(Running { wake, thread: spawn("lane", move || lane.run())? });
     }
+    let written = samples::Destinations::open(config, options, &stopping);
     let changing = watch_changes(config, options)?;
     let (scout, bell) = scout(config, options, &catalog, &running, &unreadable, bounds);
     let once = options.once;
     let scouting = spawn("scout", move || scout.run(once))?;
-    let report: Arc<dyn Status> = Arc::new(Report::new(Arc::clone(&log), destinations, Arc::clone(&unreadable), tail_counters));
+    let report =
+        Arc::new(Report::new(Arc::clone(&log), destinations, written.counters(), Arc::clone(&unreadable), tail_counters));
+    let (sampling, sending) = written.start(config, options, &report)?;
+    sinks.extend(sending);
+    let page: Arc<dyn Status> = Arc::new(Page { report, measuring: Some(sampling.measuring()) });
     let mut listening = None;
     if let Some(address) = config.listen.filter(|_| !once) {
         let listener = lasting.listen(address).map_err(|source| StartError::Listen { address, source })?;
-        listening = Some(tokio::spawn(listener::serve(listener, report)));
+        listening = Some(tokio::spawn(listener::serve(listener, page)));
     }
     info!(node = %config.node, destinations = sinks.len(), state = %options.state_directory.display(), "started");
 
     let mut everything = std::pin::pin!(all(sinks));
     let mut ended = Ended::Delivered;
+    let mut measuring = Vec::new();
     let delivered = loop {
         tokio::select! {
             delivered = &mut everything => break delivered,
@@ -207,6 +219,7 @@ pub async fn run(
         for running in &running {
             running.wake.stop();
         }
+        measuring = sampling.stop();
         break tokio::select! {
             delivered = &mut everything => delivered,
             () = tokio::time::sleep(GRACE) => {
@@ -225,7 +238,7 @@ pub async fn run(
         changing.stop();
     }
     drop(stop);
-    join(running.into_iter().map(|running| running.thread));
+    join(running.into_iter().map(|running| running.thread).chain(measuring));
     // It may be at the position log, which is given to the next pipeline now.
     join(std::iter::once(scouting));
     lock(&log).close();
@@ -239,6 +252,12 @@ pub async fn run(
 
 /// Reads what would be read and prints what would be shipped. Writes nothing but `out`.
 pub fn dry_run(config: &Config, options: &Options, style: Style, out: &mut impl io::Write) -> Result<Summary, StartError> {
+    let samples = samples::sample_once(config, options);
+    dry_run::print_samples(&samples, style, out)?;
+    let samples = samples.iter().map(|samples| samples.len() as u64).sum();
+    if !has_logs(config) {
+        return Ok(Summary { samples, ..Summary::default() });
+    }
     let log = PositionLog::in_memory();
     // One lane, which wants everything.
     let catalog = catalog(options, &log, &[], Box::new(|_| 1));
@@ -279,13 +298,18 @@ pub fn dry_run(config: &Config, options: &Options, style: Style, out: &mut impl 
     let (scout, _bell) = scout(config, options, &catalog, &running, &unreadable, bounds);
     let once = options.once;
     let _scouting = spawn("scout", move || scout.run(once))?;
-    let summary = dry_run::print(inbox, style, out)?;
+    let summary = Summary { samples, ..dry_run::print(inbox, style, out)? };
     for (path, now) in unreadable.rows() {
         if now {
             writeln!(out, "{path}: cannot be read")?;
         }
     }
     Ok(summary)
+}
+
+fn has_logs(config: &Config) -> bool {
+    let logs = &config.logs;
+    !logs.files.is_empty() || logs.pods.is_some() || logs.journal.is_some() || logs.changes.is_some()
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
@@ -387,9 +411,14 @@ fn spool_of(output: &LokiOutput, state: &Path, log: &mut PositionLog) -> Option<
     if output.spool == 0 {
         return None;
     }
+    open_spool(&state.join("spool").join(file_name(&output.name)), output.spool, &output.name, log)
+}
+
+/// A destination's name as that of a directory.
+fn file_name(name: &str) -> String {
     let name: String =
-        output.name.chars().map(|char| if char.is_ascii_alphanumeric() || "-_.".contains(char) { char } else { '_' }).collect();
-    open_spool(&state.join("spool").join(name.trim_start_matches('.')), output.spool, &output.name, log)
+        name.chars().map(|char| if char.is_ascii_alphanumeric() || "-_.".contains(char) { char } else { '_' }).collect();
+    name.trim_start_matches('.').to_owned()
 }
 
 fn settings(config: &Config, output: &LokiOutput, options: &Options) -> lane::Settings {

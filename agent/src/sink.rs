@@ -1,6 +1,8 @@
-//! Destinations: each has one task that sends one request at a time, in order, and settles positions by the answers.
+//! Destinations: each has one task that sends one request at a time, in order. A Loki's settles positions by the answers; a remote
+//! write's counts what became of each sample.
 
 pub mod delivery;
 pub mod dry_run;
 pub mod http;
 pub mod loki;
+pub mod remote_write;

@@ -3,12 +3,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use proto::exposition::{Exposition, Kind};
+use proto::exposition::{Exposition, Kind, write_families};
+use proto::metric::{Families, UnixMillis};
 
 use crate::lane::lock;
 use crate::ledger::Fate;
 use crate::listener::Status;
-use crate::metrics::{LaneCounters, SinkCounters, TailCounters, Unreadable};
+use crate::measure::{Measuring, Sampler};
+use crate::metrics::{LaneCounters, RemoteWriteCounters, SinkCounters, TailCounters, Unreadable};
 use crate::position_log::PositionLog;
 
 /// One destination's counters.
@@ -25,6 +27,7 @@ pub struct Destination {
 pub struct Report {
     log: Arc<Mutex<PositionLog>>,
     destinations: Vec<Destination>,
+    written: Vec<(String, Arc<RemoteWriteCounters>)>,
     unreadable: Arc<Unreadable>,
     tail: Arc<TailCounters>,
 }
@@ -34,10 +37,33 @@ impl Report {
     pub fn new(
         log: Arc<Mutex<PositionLog>>,
         destinations: Vec<Destination>,
+        written: Vec<(String, Arc<RemoteWriteCounters>)>,
         unreadable: Arc<Unreadable>,
         tail: Arc<TailCounters>,
     ) -> Self {
-        Self { log, destinations, unreadable, tail }
+        Self { log, destinations, written, unreadable, tail }
+    }
+
+    fn exposition(&self) -> Exposition {
+        let mut out = Exposition::new("picket_agent_");
+        self.lanes(&mut out);
+        self.sinks(&mut out);
+        self.ledger(&mut out);
+        self.samples(&mut out);
+        self.process(&mut out);
+        out
+    }
+
+    /// Why it is not ready, or that it is.
+    fn ready(&self) -> Result<(), String> {
+        let logs = self.destinations.iter().filter(|of| of.sink.held.value() > 0).map(|of| of.name.as_str());
+        let samples = self.written.iter().filter(|(_, counters)| counters.held.value() > 0).map(|(name, _)| name.as_str());
+        let held: Vec<&str> = logs.chain(samples).collect();
+        if !held.is_empty() {
+            return Err(format!("refused until somebody mends it: {}", held.join(", ")));
+        }
+        let failures = lock(&self.log).failures();
+        if failures > 0 { Err("positions cannot be written".to_owned()) } else { Ok(()) }
     }
 
     fn lanes(&self, out: &mut Exposition) {
@@ -143,6 +169,36 @@ impl Report {
         out.gauge("position_log_failures", "Appends that failed since the position log was last whole.", log.failures() as f64);
     }
 
+    fn samples(&self, out: &mut Exposition) {
+        let rows = RemoteWriteCounters::default().rows();
+        for (place, (name, kind, help, _)) in rows.into_iter().enumerate() {
+            for (destination, counters) in &self.written {
+                out.sample(name, kind, help, &[("destination", destination)], counters.rows()[place].3);
+            }
+        }
+        for (destination, counters) in &self.written {
+            for (status, count) in counters.answers() {
+                let labels = [("destination", destination.as_str()), ("status", status.as_str())];
+                let help = "Answers to remote write requests by status; `none` where there was none.";
+                out.sample("samples_answers_total", Kind::Counter, help, &labels, count as f64);
+            }
+        }
+        for (destination, counters) in &self.written {
+            for (reason, count) in counters.refused() {
+                let labels = [("destination", destination.as_str()), ("reason", reason.as_str())];
+                let help = "Samples that the destination refused for good.";
+                out.sample("samples_refused_total", Kind::Counter, help, &labels, count as f64);
+            }
+        }
+        for (destination, counters) in &self.written {
+            for (reason, count) in counters.given_up() {
+                let labels = [("destination", destination.as_str()), ("reason", reason)];
+                let help = "Samples that were given up: for want of room, or at the end.";
+                out.sample("samples_given_up_total", Kind::Counter, help, &labels, count as f64);
+            }
+        }
+    }
+
     fn process(&self, out: &mut Exposition) {
         for (name, help, value) in self.tail.rows() {
             out.gauge(name, help, value as f64);
@@ -164,28 +220,37 @@ impl Report {
     }
 }
 
-impl Status for Report {
+/// The agent as a target of its own.
+pub struct OwnMetrics(pub Arc<Report>);
+
+impl Sampler for OwnMetrics {
+    fn sample(&mut self, _: UnixMillis, out: &mut Families) -> bool {
+        out.append(&self.0.exposition().families());
+        true
+    }
+}
+
+/// What the listener shows: the agent's own state, and a sample of everything that it measures.
+pub struct Page {
+    /// The state.
+    pub report: Arc<Report>,
+    /// What is measured, if anything is.
+    pub measuring: Option<Arc<Measuring>>,
+}
+
+impl Status for Page {
     fn metrics(&self) -> String {
-        let mut out = Exposition::new("picket_agent_");
-        self.lanes(&mut out);
-        self.sinks(&mut out);
-        self.ledger(&mut out);
-        self.process(&mut out);
-        out.finish()
+        let mut families = self.report.exposition().families();
+        if let Some(measuring) = &self.measuring {
+            families.append(&measuring.look());
+        }
+        let mut text = String::new();
+        write_families(&families, &mut text);
+        text
     }
 
     fn ready(&self) -> Result<(), String> {
-        let held: Vec<&str> = self
-            .destinations
-            .iter()
-            .filter(|destination| destination.sink.held.value() > 0)
-            .map(|destination| destination.name.as_str())
-            .collect();
-        if !held.is_empty() {
-            return Err(format!("refused until somebody mends it: {}", held.join(", ")));
-        }
-        let failures = lock(&self.log).failures();
-        if failures > 0 { Err("positions cannot be written".to_owned()) } else { Ok(()) }
+        self.report.ready()
     }
 }
 

@@ -1,44 +1,43 @@
-//! Prometheus' text exposition format 0.0.4: samples in, the text of `/metrics` out.
+//! Prometheus' text exposition formats: samples in, the text of `/metrics` out, and back.
 //!
-//! `Exposition` is for what a program says of itself, name by name, all with its prefix; `write_families` for what was collected.
+//! `Exposition` is for what a program says of itself, name by name, all with its prefix; `write_families` for what was collected;
+//! `read` for what others say.
 
+pub mod read;
 mod write;
 
-use std::fmt::Write as _;
+use crate::metric::Families;
 
 pub use crate::metric::Kind;
 pub use write::{number, write_families};
 
-/// The text while it grows, metric by metric.
+/// What a program says of itself, metric by metric.
 #[derive(Debug)]
 pub struct Exposition {
     prefix: &'static str,
-    text: String,
+    families: Families,
     last: String,
+    name: String,
 }
 
 impl Exposition {
     /// Nothing yet. `prefix` stands before every name.
     pub fn new(prefix: &'static str) -> Self {
-        Self { prefix, text: String::new(), last: String::new() }
+        Self { prefix, families: Families::new(), last: String::new(), name: String::new() }
     }
 
-    /// One sample. Samples of one metric are given one after the other.
+    /// One sample. Samples of one metric are given one after the other. A label with an empty value is one that is not there.
     pub fn sample(&mut self, name: &str, kind: Kind, help: &str, labels: &[(&str, &str)], value: f64) {
-        let prefix = self.prefix;
-        // Writing into a String cannot fail.
         if self.last != name {
-            let _ = writeln!(self.text, "# HELP {prefix}{name} {help}\n# TYPE {prefix}{name} {kind}");
             name.clone_into(&mut self.last);
+            self.prefix.clone_into(&mut self.name);
+            self.name.push_str(name);
+            self.families.read_family(&self.name, kind, help, "");
         }
-        let _ = write!(self.text, "{prefix}{name}");
-        for (place, (label, value)) in labels.iter().enumerate() {
-            let open = if place == 0 { '{' } else { ',' };
-            let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-            let _ = write!(self.text, "{open}{label}=\"{value}\"");
+        self.families.read_sample(&self.name, value, None);
+        for (label, value) in labels {
+            self.families.label(label, value);
         }
-        let close = if labels.is_empty() { "" } else { "}" };
-        let _ = writeln!(self.text, "{close} {value}");
     }
 
     /// A counter without labels.
@@ -51,9 +50,16 @@ impl Exposition {
         self.sample(name, Kind::Gauge, help, &[], value);
     }
 
-    /// All of it.
+    /// All of it as text.
     pub fn finish(self) -> String {
-        self.text
+        let mut text = String::new();
+        write_families(&self.families, &mut text);
+        text
+    }
+
+    /// All of it as families.
+    pub fn families(self) -> Families {
+        self.families
     }
 }
 
@@ -69,7 +75,7 @@ mod tests {
         out.gauge("age_seconds", "Age.", 0.25);
         let text = r#"# HELP picket_reads_total Reads.
 # TYPE picket_reads_total counter
-picket_reads_total{file="a\\b\"c\nd",job=""} 2
+picket_reads_total{file="a\\b\"c\nd"} 2
 picket_reads_total{file="e",job="x"} 3
 # HELP picket_age_seconds Age.
 # TYPE picket_age_seconds gauge

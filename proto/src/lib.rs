@@ -2,8 +2,10 @@
 //! socket.
 
 pub mod exposition;
+mod http_answer;
 pub mod labels;
 pub mod loki;
 pub mod metric;
+pub mod remote_write;
 pub mod snappy;
 pub mod time;

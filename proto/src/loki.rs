@@ -10,5 +10,5 @@ mod fields;
 pub mod limits;
 pub mod metadata;
 pub mod push;
-mod text;
+pub(crate) mod text;
 pub mod wire;

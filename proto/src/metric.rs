@@ -176,8 +176,8 @@ impl Families {
         self.described_sample(family, desc, values, value);
     }
 
-    /// A family that was read. Samples of it follow with `read_sample`.
-    pub fn read_family(&mut self, name: &str, kind: Kind, help: &str, unit: &str) {
+    /// A family that was read; its place. Samples of it follow with `read_sample`.
+    pub fn read_family(&mut self, name: &str, kind: Kind, help: &str, unit: &str) -> usize {
         let head = FamilyHead {
             name: self.push_text(name),
             help: Help::Read(self.push_text(help)),
@@ -187,6 +187,7 @@ impl Families {
         };
         self.next_family = self.families.len();
         self.families.push(head);
+        self.next_family
     }
 
     /// A sample of the family that was begun last, with the labels that follow from `label`.
@@ -194,9 +195,16 @@ impl Families {
         if self.families.is_empty() {
             self.read_family(name, Kind::Unknown, "", "");
         }
-        let family = self.families.len() - 1;
+        self.read_sample_of(self.families.len() - 1, name, value, time);
+    }
+
+    /// The same of an earlier family, at that place. A place that `read_family` has not given is a mistake of the program; such a
+    /// sample is left out.
+    pub fn read_sample_of(&mut self, family: usize, name: &str, value: f64, time: Option<UnixMillis>) {
+        debug_assert!(family < self.families.len(), "no family {family}");
+        let Some(head) = self.families.get(family) else { return };
         // A sample mostly bears its family's name.
-        let span = self.families[family].name;
+        let span = head.name;
         let name = if slice(&self.text, span) == name { span } else { self.push_text(name) };
         self.push_sample(family, name, value, time);
     }
@@ -210,6 +218,14 @@ impl Families {
         self.labels.push(head);
     }
 
+    /// A label without value of the sample that came last. It is no part of the series: whoever sends samples on leaves it out.
+    pub fn empty_label(&mut self, name: &str) {
+        if !self.series.is_empty() {
+            let head = LabelHead { name: LabelName::Read(self.push_text(name)), value: Span::default() };
+            self.labels.push(head);
+        }
+    }
+
     /// A label of the sample that came last, with a name that stands in the program.
     pub fn static_label(&mut self, name: &'static str, value: &str) {
         if value.is_empty() || self.series.is_empty() {
@@ -217,6 +233,18 @@ impl Families {
         }
         let head = LabelHead { name: LabelName::Static(name), value: self.push_text(value) };
         self.labels.push(head);
+    }
+
+    /// Tells of the sample at that place since when it counts.
+    pub fn set_started(&mut self, place: usize, started: UnixMillis) {
+        if let Some(head) = self.series.get_mut(place) {
+            head.started = started.0;
+        }
+    }
+
+    /// No sample has a time of its own any more.
+    pub fn forget_times(&mut self) {
+        self.times.clear();
     }
 
     /// Takes in all samples of another one, behind those that are there.
@@ -269,8 +297,11 @@ impl Families {
     }
 
     fn find(&self, is_it: impl Fn(&FamilyHead, &str) -> bool) -> Option<usize> {
+        // A row goes on to the next family, a column stays with the last.
+        let last = self.next_family.saturating_sub(1);
+        let likely = [self.next_family, last].into_iter().filter(|place| *place < self.families.len());
         let around = (self.next_family..self.families.len()).chain(0..self.next_family.min(self.families.len()));
-        around.into_iter().find(|place| is_it(&self.families[*place], &self.text))
+        likely.chain(around).find(|place| is_it(&self.families[*place], &self.text))
     }
 
     fn described(&mut self, desc: &'static Desc, name: &str) -> usize {

@@ -20,7 +20,7 @@ use super::asked::{Asked, Calls, Known};
 use super::host::Host;
 use super::kept::KeptFile;
 use super::mountinfo::{Mount, unescape};
-use super::settings::Settings;
+use super::settings::{Filter, Settings};
 use super::text::{lines, text};
 use super::{Collector, Failed, Round};
 use crate::host_root::HostRoot;
@@ -215,23 +215,23 @@ impl Target {
 
 /// Which file systems are given.
 struct Selection {
-    mount_points_exclude: regex::Regex,
-    types_exclude: regex::Regex,
+    mount_points: Filter,
+    types: Filter,
     kubelet_volumes: bool,
 }
 
 impl Selection {
     fn new(settings: &Settings) -> Self {
         Self {
-            mount_points_exclude: settings.filesystem_mount_points_exclude.clone(),
-            types_exclude: settings.filesystem_types_exclude.clone(),
+            mount_points: settings.filesystem_mount_points.clone(),
+            types: settings.filesystem_types.clone(),
             kubelet_volumes: settings.filesystem_kubelet_volumes,
         }
     }
 
     fn has(&self, mountpoint: &str, fstype: &str) -> bool {
         let volume = self.kubelet_volumes && is_kubelet_volume(mountpoint);
-        (volume || !self.mount_points_exclude.is_match(mountpoint)) && !self.types_exclude.is_match(fstype)
+        (volume || self.mount_points.admits(mountpoint)) && self.types.admits(fstype)
     }
 }
 

@@ -9,13 +9,12 @@ mod naming;
 use std::collections::HashSet;
 
 use proto::metric::Desc;
-use regex::Regex;
 
 use self::chip::Chip;
 use self::naming::{File, Given};
 use super::host::Host;
 use super::kept::KeptFile;
-use super::settings::Settings;
+use super::settings::{Filter, Settings};
 use super::sysfs::{Objects, attribute, value};
 use super::{Collector, Failed, Round};
 
@@ -44,8 +43,8 @@ pub(super) struct HwMon {
     chips: Vec<Chip>,
     sensors: Vec<Sensor>,
     readings: Vec<Reading>,
-    chip_exclude: Option<Regex>,
-    sensor_exclude: Option<Regex>,
+    wanted_chips: Filter,
+    wanted_sensors: Filter,
 }
 
 /// A sensor that has a label.
@@ -70,8 +69,8 @@ impl HwMon {
             chips: Vec::new(),
             sensors: Vec::new(),
             readings: Vec::new(),
-            chip_exclude: settings.hwmon_chip_exclude.clone(),
-            sensor_exclude: settings.hwmon_sensor_exclude.clone(),
+            wanted_chips: settings.hwmon_chips.clone(),
+            wanted_sensors: settings.hwmon_sensors.clone(),
         }
     }
 
@@ -79,7 +78,7 @@ impl HwMon {
         let directory = self.objects.directory().to_owned();
         let Some(names) = self.objects.look()? else { return Ok(()) };
         let mut chips = Chip::all(&directory, names, buffer);
-        chips.retain(|chip| self.chip_exclude.as_ref().is_none_or(|exclude| !exclude.is_match(&chip.label)));
+        chips.retain(|chip| self.wanted_chips.admits(&chip.label));
         self.sensors.clear();
         self.readings.clear();
         // One label, two files: only the first can be told apart.
@@ -88,8 +87,7 @@ impl HwMon {
             let files = chip.files();
             for file in &files {
                 let sensor = file.name.sensor();
-                let is_excluded = |exclude: &Regex| exclude.is_match(&format!("{};{sensor}", chip.label));
-                if self.sensor_exclude.as_ref().is_some_and(is_excluded) || self.readings.len() == FILES_MAX {
+                if self.readings.len() == FILES_MAX || !self.wanted_sensors.admits(&format!("{};{sensor}", chip.label)) {
                     continue;
                 }
                 if file.name.property == "label" {
@@ -139,12 +137,9 @@ mod tests {
     #[test]
     fn fixtures() {
         check("hwmon", &["server", "old_driver", "collisions", "absent"]);
-        let exclude = |text: &str| Some(Regex::new(text).unwrap());
-        let settings = Settings {
-            hwmon_chip_exclude: exclude("^nvme"),
-            hwmon_sensor_exclude: exclude("coretemp_0;temp3$"),
-            ..Settings::default()
-        };
+        let without = |text: &str| Filter { exclude: Some(regex::Regex::new(text).unwrap()), include: None };
+        let settings =
+            Settings { hwmon_chips: without("^nvme"), hwmon_sensors: without("coretemp_0;temp3$"), ..Settings::default() };
         check_with("hwmon", &["excluded"], &settings);
     }
 }

@@ -10,8 +10,6 @@ mod families;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Write as _;
-
 use proto::metric::{Families, UnixMillis};
 
 use self::block::Block;
@@ -20,7 +18,7 @@ use super::host::Host;
 use super::kept::KeptFile;
 use super::mountinfo::{Mount, unescape};
 use super::settings::Settings;
-use super::text::{lines, text};
+use super::text::{Decimal, lines, text};
 use super::{Collector, Failed, Round};
 
 pub(super) use self::families::FAMILIES;
@@ -166,13 +164,11 @@ impl Connection {
                 out.sample(desc, &labels, *value as f64);
             }
         }
-        let mut index = String::new();
+        let mut index = Decimal::default();
         for (number, transport) in block.transports.iter().enumerate() {
-            index.clear();
-            // Into memory: it cannot fail.
-            write!(index, "{number}").ok();
+            let index = index.write(number as u64);
             for (desc, value) in TRANSPORTS.into_iter().zip(transport) {
-                out.sample(desc, &[export, protocol, address, &index], *value as f64);
+                out.sample(desc, &[export, protocol, address, index], *value as f64);
             }
         }
         for (place, operation) in block.operations.iter().enumerate() {

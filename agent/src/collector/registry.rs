@@ -5,8 +5,10 @@ use proto::metric::Desc;
 use super::host::Host;
 use super::settings::Settings;
 use super::{
-    Collector, bonding, btrfs, dmi, edac, filesystem, hwmon, loadavg, mdadm, meminfo, mountstats, nfs, nfsd, nvme,
-    powersupplyclass, rapl, systemd, thermal_zone, watchdog, xfs, zfs,
+    Collector, arp, bonding, btrfs, conntrack, cpu, cpufreq, diskstats, dmi, edac, entropy, filefd, filesystem, hwmon,
+    interrupts, kernel_hung, loadavg, mdadm, meminfo, mountstats, netclass, netdev, netstat, nfs, nfsd, nvme, os,
+    powersupplyclass, pressure, processes, rapl, schedstat, selinux, sockstat, softnet, stat, systemd, tcpstat, thermal_zone,
+    time, timex, udp_queues, uname, vmstat, watchdog, xfs, zfs,
 };
 
 /// What is known of a collector before it is made.
@@ -23,10 +25,27 @@ pub struct Entry {
 
 /// One row a collector, by name.
 pub const COLLECTORS: &[Entry] = &[
+    Entry { name: "arp", default: true, families: arp::FAMILIES, make: |host, settings| Box::new(arp::Arp::new(host, settings)) },
     Entry { name: "bonding", default: true, families: bonding::FAMILIES, make: |host, _| Box::new(bonding::Bonding::new(host)) },
     Entry { name: "btrfs", default: true, families: btrfs::FAMILIES, make: |host, _| Box::new(btrfs::Btrfs::new(host)) },
+    Entry {
+        name: "conntrack",
+        default: true,
+        families: conntrack::FAMILIES,
+        make: |host, _| Box::new(conntrack::Conntrack::new(host)),
+    },
+    Entry { name: "cpu", default: true, families: cpu::FAMILIES, make: |host, settings| Box::new(cpu::Cpu::new(host, settings)) },
+    Entry { name: "cpufreq", default: true, families: cpufreq::FAMILIES, make: |host, _| Box::new(cpufreq::CpuFreq::new(host)) },
+    Entry {
+        name: "diskstats",
+        default: true,
+        families: diskstats::FAMILIES,
+        make: |host, settings| Box::new(diskstats::DiskStats::new(host, settings)),
+    },
     Entry { name: "dmi", default: true, families: dmi::FAMILIES, make: |host, _| Box::new(dmi::Dmi::new(host)) },
     Entry { name: "edac", default: true, families: edac::FAMILIES, make: |host, _| Box::new(edac::Edac::new(host)) },
+    Entry { name: "entropy", default: true, families: entropy::FAMILIES, make: |host, _| Box::new(entropy::Entropy::new(host)) },
+    Entry { name: "filefd", default: true, families: filefd::FAMILIES, make: |host, _| Box::new(filefd::FileFd::new(host)) },
     Entry {
         name: "filesystem",
         default: true,
@@ -39,6 +58,18 @@ pub const COLLECTORS: &[Entry] = &[
         families: hwmon::FAMILIES,
         make: |host, settings| Box::new(hwmon::HwMon::new(host, settings)),
     },
+    Entry {
+        name: "interrupts",
+        default: false,
+        families: interrupts::FAMILIES,
+        make: |host, settings| Box::new(interrupts::Interrupts::new(host, settings)),
+    },
+    Entry {
+        name: "kernel_hung",
+        default: true,
+        families: kernel_hung::FAMILIES,
+        make: |host, _| Box::new(kernel_hung::KernelHung::new(host)),
+    },
     Entry { name: "loadavg", default: true, families: loadavg::FAMILIES, make: |host, _| Box::new(loadavg::LoadAvg::new(host)) },
     Entry { name: "mdadm", default: true, families: mdadm::FAMILIES, make: |host, _| Box::new(mdadm::MdAdm::new(host)) },
     Entry { name: "meminfo", default: true, families: meminfo::FAMILIES, make: |host, _| Box::new(meminfo::MemInfo::new(host)) },
@@ -48,27 +79,94 @@ pub const COLLECTORS: &[Entry] = &[
         families: mountstats::FAMILIES,
         make: |host, settings| Box::new(mountstats::MountStats::new(host, settings)),
     },
+    Entry {
+        name: "netclass",
+        default: true,
+        families: netclass::FAMILIES,
+        make: |host, settings| Box::new(netclass::NetClass::new(host, settings)),
+    },
+    Entry {
+        name: "netdev",
+        default: true,
+        families: netdev::FAMILIES,
+        make: |host, settings| Box::new(netdev::NetDev::new(host, settings)),
+    },
+    Entry {
+        name: "netstat",
+        default: true,
+        families: netstat::FAMILIES,
+        make: |host, settings| Box::new(netstat::NetStat::new(host, settings)),
+    },
     Entry { name: "nfs", default: true, families: nfs::FAMILIES, make: |host, _| Box::new(nfs::Nfs::new(host)) },
     Entry { name: "nfsd", default: true, families: nfsd::FAMILIES, make: |host, _| Box::new(nfsd::Nfsd::new(host)) },
     Entry { name: "nvme", default: true, families: nvme::FAMILIES, make: |host, _| Box::new(nvme::Nvme::new(host)) },
+    Entry { name: "os", default: true, families: os::FAMILIES, make: |host, _| Box::new(os::Os::new(host)) },
     Entry {
         name: "powersupplyclass",
         default: true,
         families: powersupplyclass::FAMILIES,
         make: |host, _| Box::new(powersupplyclass::PowerSupplyClass::new(host)),
     },
+    Entry {
+        name: "pressure",
+        default: true,
+        families: pressure::FAMILIES,
+        make: |host, _| Box::new(pressure::Pressure::new(host)),
+    },
+    Entry {
+        name: "processes",
+        default: true,
+        families: processes::FAMILIES,
+        make: |host, _| Box::new(processes::Processes::new(host)),
+    },
     Entry { name: "rapl", default: true, families: rapl::FAMILIES, make: |host, _| Box::new(rapl::Rapl::new(host)) },
+    Entry {
+        name: "schedstat",
+        default: true,
+        families: schedstat::FAMILIES,
+        make: |host, _| Box::new(schedstat::SchedStat::new(host)),
+    },
+    Entry { name: "selinux", default: true, families: selinux::FAMILIES, make: |host, _| Box::new(selinux::SeLinux::new(host)) },
+    Entry {
+        name: "sockstat",
+        default: true,
+        families: sockstat::FAMILIES,
+        make: |host, _| Box::new(sockstat::SockStat::new(host)),
+    },
+    Entry { name: "softnet", default: true, families: softnet::FAMILIES, make: |host, _| Box::new(softnet::SoftNet::new(host)) },
+    Entry {
+        name: "stat",
+        default: true,
+        families: stat::FAMILIES,
+        make: |host, settings| Box::new(stat::Stat::new(host, settings)),
+    },
     Entry {
         name: "systemd",
         default: false,
         families: systemd::FAMILIES,
         make: |host, settings| Box::new(systemd::Systemd::new(host, settings)),
     },
+    Entry { name: "tcpstat", default: false, families: tcpstat::FAMILIES, make: |host, _| Box::new(tcpstat::TcpStat::new(host)) },
     Entry {
         name: "thermal_zone",
         default: true,
         families: thermal_zone::FAMILIES,
         make: |host, _| Box::new(thermal_zone::ThermalZone::new(host)),
+    },
+    Entry { name: "time", default: true, families: time::FAMILIES, make: |host, _| Box::new(time::Time::new(host)) },
+    Entry { name: "timex", default: true, families: timex::FAMILIES, make: |_, _| Box::new(timex::Timex) },
+    Entry {
+        name: "udp_queues",
+        default: true,
+        families: udp_queues::FAMILIES,
+        make: |host, _| Box::new(udp_queues::UdpQueues::new(host)),
+    },
+    Entry { name: "uname", default: true, families: uname::FAMILIES, make: |host, _| Box::new(uname::Uname::new(host)) },
+    Entry {
+        name: "vmstat",
+        default: true,
+        families: vmstat::FAMILIES,
+        make: |host, settings| Box::new(vmstat::VmStat::new(host, settings)),
     },
     Entry {
         name: "watchdog",

@@ -3,11 +3,11 @@
 //! Who is there is looked up each time, since devices come and go; what an object consists of only when somebody has come or gone, and
 //! every few minutes, since drivers add files late. Whoever keeps something for each object makes it anew then.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::Failed;
 use super::kept::{KeptFile, read_once};
+use super::listing::names;
 use super::text::{number, text, trim};
 
 /// Rounds after which objects are looked through although none has come or gone: five minutes at the usual interval.
@@ -52,10 +52,8 @@ impl Objects {
 
 /// What stands in a directory under names that begin so, in order.
 pub(super) fn list(directory: &Path, prefix: &str) -> Result<Vec<String>, Failed> {
-    let entries = std::fs::read_dir(directory).map_err(|error| Failed::of(directory, error))?;
-    let name = |name: &OsStr| name.to_str().filter(|name| name.starts_with(prefix)).map(str::to_owned);
-    let mut names: Vec<String> = entries.flatten().filter_map(|entry| name(&entry.file_name())).collect();
-    names.sort_unstable();
+    let mut names = names(directory)?;
+    names.retain(|name| name.starts_with(prefix));
     Ok(names)
 }
 

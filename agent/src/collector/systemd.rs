@@ -16,12 +16,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use proto::metric::{Desc, Families};
-use regex::Regex;
 
 use self::manager::{Manager, Number, Snapshot, Unit};
 use super::asked::{Asked, Calls};
 use super::host::Host;
-use super::settings::Settings;
+use super::settings::{Filter, Settings};
 use super::{Collector, Failed, Round};
 
 const NAME: &[&str] = &["name"];
@@ -69,8 +68,7 @@ const FRESH: Duration = Duration::from_mins(1);
 /// What is asked for.
 #[derive(Clone, Debug)]
 struct Wanted {
-    units: Regex,
-    units_exclude: Regex,
+    units: Filter,
     restarts: bool,
     start_times: bool,
     tasks: bool,
@@ -92,7 +90,6 @@ impl Systemd {
     pub(super) fn new(host: &Host, settings: &Settings) -> Self {
         let wanted = Wanted {
             units: settings.systemd_units.clone(),
-            units_exclude: settings.systemd_units_exclude.clone(),
             restarts: settings.systemd_restarts,
             start_times: settings.systemd_start_times,
             tasks: settings.systemd_tasks,

@@ -22,6 +22,11 @@ pub fn text(bytes: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(trim(bytes))
 }
 
+/// A word as text; nothing if it is no UTF-8, which no name of the kernel is.
+pub fn name(word: &[u8]) -> Option<&str> {
+    std::str::from_utf8(word).ok().filter(|name| !name.is_empty())
+}
+
 /// A number as Prometheus takes it: integers above 2^53 lose their last bits.
 pub fn number(word: &[u8]) -> Option<f64> {
     // Most are integers, and those are read faster by hand.
@@ -44,6 +49,43 @@ pub fn hexadecimal(word: &[u8]) -> Option<u64> {
     u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
+/// A number written in decimal, for a label; on the stack.
+#[derive(Default)]
+pub struct Decimal {
+    digits: [u8; 20],
+}
+
+impl Decimal {
+    /// Its digits.
+    pub fn write(&mut self, mut value: u64) -> &str {
+        let mut at = self.digits.len();
+        loop {
+            at -= 1;
+            self.digits[at] = b'0' + (value % 10) as u8;
+            value /= 10;
+            if value == 0 {
+                break;
+            }
+        }
+        std::str::from_utf8(&self.digits[at..]).unwrap_or_default()
+    }
+}
+
+/// The numbers of a list as the kernel writes sets of processors: `0-3,8`. What is no number ends it.
+pub fn list(text: &[u8]) -> impl Iterator<Item = u64> {
+    // No machine has more; a damaged file must not make a list that never ends.
+    const LAST: u64 = 1 << 16;
+    trim(text)
+        .split(|byte| *byte == b',')
+        .map_while(|range| {
+            let mut ends = range.splitn(2, |byte| *byte == b'-');
+            let first = ends.next().and_then(integer)?;
+            let last = ends.next().map_or(Some(first), integer)?;
+            Some(first.min(LAST)..=last.min(LAST))
+        })
+        .flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +105,29 @@ mod tests {
         }
         assert_eq!((hexadecimal(b"0x1f"), hexadecimal(b"0000001f"), hexadecimal(b"g")), (Some(31), Some(31), None));
         assert_eq!(integer(b"+1"), None);
+    }
+
+    #[test]
+    fn decimals_are_written_as_they_are_read() {
+        let mut decimal = Decimal::default();
+        for value in [0, 7, 10, 4_294_967_296, u64::MAX] {
+            assert_eq!(decimal.write(value), value.to_string());
+        }
+    }
+
+    #[test]
+    fn a_set_of_processors_is_all_that_it_spans() {
+        for (text, numbers) in [
+            ("0-3,8\n", vec![0, 1, 2, 3, 8]),
+            ("5", vec![5]),
+            ("", vec![]),
+            ("\n", vec![]),
+            ("3-1,4", vec![4]),
+            ("1,x,2", vec![1]),
+        ] {
+            assert_eq!(list(text.as_bytes()).collect::<Vec<_>>(), numbers, "{text}");
+        }
+        assert!(list(b"0-18446744073709551615").count() < 100_000);
     }
 
     #[test]

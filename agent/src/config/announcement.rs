@@ -41,8 +41,15 @@ impl Display for Announcement<'_> {
         if let Some(changes) = &config.logs.changes {
             writeln!(f, "  watches  {}: {}", changes.job, changes.paths.join(", "))?;
         }
+        if let Some(metrics) = &config.metrics {
+            let interval = settings::quantity::show_duration(metrics.interval);
+            writeln!(f, "  measures the node, every {interval} ({} collectors)", metrics.collectors.len())?;
+        }
         for output in &config.outputs.loki {
             writeln!(f, "  ships to {}", output.name)?;
+        }
+        for output in &config.outputs.remote_write {
+            writeln!(f, "  writes to {}", output.name)?;
         }
         writeln!(f, "  state    {}", self.state_directory.display())?;
         match config.listen {

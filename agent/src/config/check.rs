@@ -3,7 +3,9 @@
 mod formats;
 mod inputs;
 mod journal;
+mod metrics;
 mod outputs;
+mod place;
 mod pods;
 
 use std::collections::BTreeMap;
@@ -44,14 +46,11 @@ pub(super) fn check(raw: &Raw, environment: &Environment) -> Result<Config, Prob
         node: check.node(raw.node.as_ref(), environment),
         labels: check.labels.clone(),
         logs: raw.logs.as_ref().map(|logs| check.logs(&logs.value)).unwrap_or_default(),
-        outputs: Outputs {
-            loki: raw
-                .outputs
-                .as_ref()
-                .and_then(|outputs| outputs.value.loki.as_ref())
-                .map(|loki| check.loki(&loki.value))
-                .unwrap_or_default(),
-        },
+        metrics: check.metrics(raw.metrics.as_ref()),
+        outputs: raw.outputs.as_ref().map_or_else(Outputs::default, |Spanned { value: outputs, .. }| Outputs {
+            loki: check.loki(items(outputs.loki.as_ref())),
+            remote_write: check.remote_write(items(outputs.remote_write.as_ref())),
+        }),
         listen: check.listen(raw.listen.as_ref()),
     };
     check.problems.or(config)

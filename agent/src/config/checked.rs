@@ -15,6 +15,7 @@ use regex::bytes::Regex;
 
 use super::defaults;
 use super::patterns::Globs;
+use crate::sink::remote_write::Wanted;
 
 pub use journal::{JournalInput, JournalSelection, MessageFormat, Priority, Proof, Start};
 
@@ -27,6 +28,8 @@ pub struct Config {
     pub labels: BTreeMap<String, String>,
     /// What is read.
     pub logs: Logs,
+    /// What is measured; nothing if `None`.
+    pub metrics: Option<Metrics>,
     /// Where it goes.
     pub outputs: Outputs,
     /// Where `/metrics`, `/healthz` and `/readyz` answer; `None` when switched off with `listen: ""`.
@@ -220,6 +223,55 @@ pub struct ChangesInput {
 pub struct Outputs {
     /// Loki, or what speaks its push protocol.
     pub loki: Vec<LokiOutput>,
+    /// Remote write destinations.
+    pub remote_write: Vec<RemoteWriteOutput>,
+}
+
+/// What is measured of the node.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// How often.
+    pub interval: Duration,
+    /// The collectors that run, by name.
+    pub collectors: Vec<&'static str>,
+    /// GPUs.
+    pub gpu: Gpu,
+}
+
+/// How GPUs are measured.
+#[derive(Clone, Debug)]
+pub struct Gpu {
+    /// Whether they were asked for: then it is said if there are none.
+    pub is_asked_for: bool,
+    /// NVIDIA's library: a name that the loader looks for, or a path.
+    pub library: String,
+    /// The label that names the host.
+    pub host_label: HostLabel,
+}
+
+/// The label of a GPU's series that names the host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HostLabel {
+    /// `Hostname`: all releases of dcgm-exporter up to 4.8.2.
+    #[default]
+    Capital,
+    /// `hostname`: later ones.
+    Small,
+}
+
+/// Where a destination is, and how it is spoken to.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Whole URL.
+    pub url: String,
+    /// `X-Scope-OrgID`; empty for none.
+    pub tenant: String,
+    /// Credentials.
+    pub auth: Auth,
+    /// TLS.
+    pub tls: Tls,
+    /// How long an answer may take.
+    pub timeout: Duration,
 }
 
 /// One Loki destination.
@@ -228,16 +280,10 @@ pub struct LokiOutput {
     /// Names this destination in metrics, logs and the position log; the URL's host and port if nothing else is said.
     /// Positions belong to the name: another name is another destination, which starts anew.
     pub name: String,
-    /// Full URL of the push endpoint (`/loki/api/v1/push` is added where only a host was given).
-    pub url: String,
+    /// The push endpoint (`/loki/api/v1/push` is added where only a host was given).
+    pub place: Place,
     /// Only these jobs are sent here.
     pub jobs: Globs,
-    /// `X-Scope-OrgID`; empty for none.
-    pub tenant: String,
-    /// How to prove who we are.
-    pub auth: Auth,
-    /// TLS beyond the system's roots.
-    pub tls: Tls,
     /// How long an entry may wait for company.
     pub linger: Duration,
     /// Uncompressed bytes of a batch. Above it, it is sent.
@@ -252,8 +298,25 @@ pub struct LokiOutput {
     pub order_window: Option<Duration>,
     /// Bytes on disk for when the destination is away; 0 for none.
     pub spool: u64,
-    /// How long an answer may take.
-    pub timeout: Duration,
+}
+
+/// One remote write destination.
+#[derive(Clone, Debug)]
+pub struct RemoteWriteOutput {
+    /// Names this destination in metrics and logs, and its spool.
+    pub name: String,
+    /// The endpoint (`/api/v1/write` is added where only a host was given).
+    pub place: Place,
+    /// The version of the protocol.
+    pub version: Wanted,
+    /// Only these jobs are sent here.
+    pub jobs: Globs,
+    /// How long samples may wait for those of other targets.
+    pub linger: Duration,
+    /// Most samples of a request.
+    pub batch_samples: usize,
+    /// Bytes on disk for when the destination is away; 0 for none.
+    pub spool: u64,
 }
 
 /// HTTP authentication; secrets are read from files, again whenever these change.

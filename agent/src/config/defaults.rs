@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::sink::remote_write::Wanted;
+
 pub(super) const LISTEN: &str = "127.0.0.1:9102";
 pub(super) const CLUSTER: &str = "default";
 
@@ -35,6 +37,18 @@ pub(super) const ORDER_WINDOW: Duration = Duration::from_hours(1);
 pub(super) const SPOOL: u64 = 1 << 30;
 /// Longer than the 60 s of most proxies, so that their answer arrives before our patience ends and the batch is sent twice.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(75);
+
+/// How often the node is measured.
+pub(super) const INTERVAL: Duration = Duration::from_secs(15);
+/// NVIDIA's library as the loader knows it.
+pub(super) const NVML: &str = "libnvidia-ml.so.1";
+pub(super) const REMOTE_WRITE_PATH: &str = "/api/v1/write";
+pub(super) const REMOTE_WRITE_VERSION: Wanted = Wanted::Auto;
+/// Prometheus' own defaults.
+pub(super) const REMOTE_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const BATCH_SAMPLES: usize = 2000;
+/// Targets are collected at the same time, and most are done within it.
+pub(super) const SAMPLES_LINGER: Duration = Duration::from_millis(500);
 
 pub(super) const JOURNAL_DIRECTORIES: [&str; 2] = ["/var/log/journal", "/run/log/journal"];
 pub(super) const JOURNAL_METADATA: [&str; 3] = [IDENTIFIER, "_PID", "_BOOT_ID"];

@@ -7,10 +7,13 @@ use std::fmt::{self, Write};
 use std::path::Path;
 
 use super::checked::{
-    Auth, Config, DropRule, FileInput, Format, JournalSelection, LokiOutput, LongLines, MessageFormat, Multiline, PodInput,
-    PodMultiline, Route, Start,
+    Auth, Config, DropRule, FileInput, Format, HostLabel, JournalSelection, LokiOutput, LongLines, MessageFormat, Metrics,
+    Multiline, Place, PodInput, PodMultiline, RemoteWriteOutput, Route, Start,
 };
+use crate::collector::registry::{COLLECTORS, Entry};
+use crate::sink::remote_write::Wanted;
 use client::Tls;
+use proto::remote_write::Version;
 use settings::quantity::{show_bytes, show_duration};
 
 /// The text of `config`, in the order of the reference configuration.
@@ -61,11 +64,21 @@ impl Page {
         }
         self.line("max_held_bytes", show_bytes(config.logs.max_held_bytes))?;
         self.close();
+        if let Some(metrics) = &config.metrics {
+            self.open("metrics")?;
+            self.metrics(metrics)?;
+            self.close();
+        }
         self.open("outputs")?;
         if config.outputs.loki.is_empty() {
             self.line("loki", "[]")?;
         } else {
             self.section("loki", &config.outputs.loki, Self::loki)?;
+        }
+        if config.outputs.remote_write.is_empty() {
+            self.line("remote_write", "[]")?;
+        } else {
+            self.section("remote_write", &config.outputs.remote_write, Self::remote_write)?;
         }
         self.close();
         Ok(())
@@ -201,12 +214,65 @@ impl Page {
         }
     }
 
+    fn metrics(&mut self, metrics: &Metrics) -> fmt::Result {
+        let names = |wanted: &dyn Fn(&Entry) -> bool| -> Vec<String> {
+            COLLECTORS.iter().filter(|entry| wanted(entry)).map(|entry| entry.name.to_owned()).collect()
+        };
+        let runs = |entry: &Entry| metrics.collectors.contains(&entry.name);
+        self.line("interval", show_duration(metrics.interval))?;
+        self.open("collectors")?;
+        self.line("enable", list(&names(&|entry| runs(entry) && !entry.default)))?;
+        self.line("disable", list(&names(&|entry| !runs(entry) && entry.default)))?;
+        self.close();
+        if metrics.gpu.is_asked_for {
+            self.open("gpu")?;
+            self.line("library", scalar(&metrics.gpu.library))?;
+            let label = match metrics.gpu.host_label {
+                HostLabel::Capital => "Hostname",
+                HostLabel::Small => "hostname",
+            };
+            self.line("host_label", label)?;
+            self.close();
+        }
+        Ok(())
+    }
+
     fn loki(&mut self, loki: &LokiOutput) -> fmt::Result {
         self.line("name", scalar(&loki.name))?;
-        self.line("url", scalar(&loki.url))?;
+        self.line("url", scalar(&loki.place.url))?;
         self.line("jobs", list(loki.jobs.texts()))?;
-        self.line("tenant", scalar(&loki.tenant))?;
-        match &loki.auth {
+        self.access(&loki.place)?;
+        self.line("linger", show_duration(loki.linger))?;
+        self.line("batch_bytes", show_bytes(loki.batch_bytes as u64))?;
+        self.line("batch_entries", loki.batch_entries)?;
+        self.line("max_line", show_bytes(loki.max_line as u64))?;
+        self.line("max_entry_age", show_duration(loki.max_entry_age.unwrap_or_default()))?;
+        self.line("order_window", show_duration(loki.order_window.unwrap_or_default()))?;
+        self.line("spool", show_bytes(loki.spool))?;
+        self.line("timeout", show_duration(loki.place.timeout))
+    }
+
+    fn remote_write(&mut self, output: &RemoteWriteOutput) -> fmt::Result {
+        self.line("name", scalar(&output.name))?;
+        self.line("url", scalar(&output.place.url))?;
+        let version = match output.version {
+            Wanted::Auto => "auto",
+            Wanted::Only(Version::V1) => "\"1.0\"",
+            Wanted::Only(Version::V2) => "\"2.0\"",
+        };
+        self.line("version", version)?;
+        self.line("jobs", list(output.jobs.texts()))?;
+        self.access(&output.place)?;
+        self.line("linger", show_duration(output.linger))?;
+        self.line("batch_samples", output.batch_samples)?;
+        self.line("spool", show_bytes(output.spool))?;
+        self.line("timeout", show_duration(output.place.timeout))
+    }
+
+    /// Tenant, credentials and TLS.
+    fn access(&mut self, place: &Place) -> fmt::Result {
+        self.line("tenant", scalar(&place.tenant))?;
+        match &place.auth {
             Auth::None => {}
             Auth::Basic { user, password_file } => {
                 self.open("basic_auth")?;
@@ -217,19 +283,12 @@ impl Page {
             Auth::Bearer { token_file } => self.line("bearer_token_file", path(token_file))?,
         }
         // With http there is nothing to say, and `tls` would be refused.
-        if loki.url.starts_with("https:") {
+        if place.url.starts_with("https:") {
             self.open("tls")?;
-            self.tls(&loki.tls)?;
+            self.tls(&place.tls)?;
             self.close();
         }
-        self.line("linger", show_duration(loki.linger))?;
-        self.line("batch_bytes", show_bytes(loki.batch_bytes as u64))?;
-        self.line("batch_entries", loki.batch_entries)?;
-        self.line("max_line", show_bytes(loki.max_line as u64))?;
-        self.line("max_entry_age", show_duration(loki.max_entry_age.unwrap_or_default()))?;
-        self.line("order_window", show_duration(loki.order_window.unwrap_or_default()))?;
-        self.line("spool", show_bytes(loki.spool))?;
-        self.line("timeout", show_duration(loki.timeout))
+        Ok(())
     }
 
     fn tls(&mut self, tls: &Tls) -> fmt::Result {

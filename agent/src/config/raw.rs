@@ -8,15 +8,14 @@ pub(super) mod journal;
 use std::time::Duration;
 
 use self::journal::{Kernel, Preset};
-use super::checked::{LongLines, MessageFormat, Priority, Start};
-use settings::file::{self, ROOT};
+use super::checked::{HostLabel, LongLines, MessageFormat, Priority, Start};
+use crate::sink::remote_write::Wanted;
+use proto::remote_write::Version;
+use settings::file;
 use settings::problem::Problems;
 use settings::read::{Age, Count, Entries, Labels, Read, Size, Spanned, one_of};
 use settings::section;
 use settings::yaml::Node;
-
-/// Keys of the contract that this build does not have, and the path that each belongs to.
-const NOT_BUILT: [(&str, &str); 2] = [("metrics", ROOT), ("remote_write", "outputs")];
 
 section! {
     elsewhere;
@@ -28,6 +27,8 @@ section! {
         labels: Labels,
         /// What is read. Default: what `detect` finds.
         logs: RawLogs,
+        /// What is measured. Default: the node, if there is a remote write destination or no input is configured.
+        metrics: RawMetrics,
         /// Where it goes. No default: one is needed but for a dry run.
         outputs: RawOutputs,
         /// Address of /metrics, /healthz and /readyz. Default 127.0.0.1:9102; `""` switches it off.
@@ -251,6 +252,8 @@ section! {
     RawOutputs {
         /// Loki, or what speaks its push protocol.
         loki: Vec<Spanned<RawLoki>>,
+        /// Prometheus, or what speaks its remote write protocol.
+        remote_write: Vec<Spanned<RawRemoteWrite>>,
     }
 }
 
@@ -288,6 +291,72 @@ section! {
         spool: Size,
         /// How long an answer may take. Default 75s.
         timeout: Duration,
+    }
+}
+
+section! {
+    elsewhere;
+    /// `outputs.remote_write[]`
+    RawRemoteWrite {
+        /// Names the destination in metrics, and its spool. Default: host and port, then the tenant.
+        name: String,
+        /// Where to write. Needed. `/api/v1/write` is added to a URL without a path.
+        url: String,
+        /// `auto` (default), `1.0` or `2.0`.
+        version: Wanted,
+        /// Globs of the jobs that are sent here. Default: all.
+        jobs: Vec<Spanned<String>>,
+        /// `X-Scope-OrgID`. Default: none.
+        tenant: String,
+        /// User name and password. Default: none.
+        basic_auth: RawBasicAuth,
+        /// File with a bearer token. Default: none.
+        bearer_token_file: String,
+        /// TLS beyond the system's authorities.
+        tls: RawTls,
+        /// How long samples may wait for those of other targets. Default 500ms.
+        linger: Duration,
+        /// Most samples of a request. Default 2000.
+        batch_samples: Count,
+        /// Bytes on disk for when the destination is away. Default 1GiB; 0 for none.
+        spool: Size,
+        /// How long an answer may take. Default 30s.
+        timeout: Duration,
+    }
+}
+
+section! {
+    elsewhere;
+    /// `metrics`
+    RawMetrics {
+        /// How often. Default 15s.
+        interval: Duration,
+        /// Which collectors of the node run.
+        collectors: RawCollectors,
+        /// NVIDIA's GPUs. Default: measured where NVIDIA's library is.
+        gpu: RawGpu,
+    }
+}
+
+section! {
+    elsewhere;
+    /// `metrics.gpu`
+    RawGpu {
+        /// NVIDIA's library: a name that the system's loader looks for, or a path. Default libnvidia-ml.so.1.
+        library: String,
+        /// `Hostname` (default), or `hostname` as in dcgm-exporter after 4.8.2.
+        host_label: HostLabel,
+    }
+}
+
+section! {
+    elsewhere;
+    /// `metrics.collectors`
+    RawCollectors {
+        /// Collectors that do not run by default. Default: none.
+        enable: Vec<Spanned<String>>,
+        /// Collectors that run by default and are not to. Default: none.
+        disable: Vec<Spanned<String>>,
     }
 }
 
@@ -345,6 +414,19 @@ impl Read for FormatName {
     }
 }
 
+impl Read for HostLabel {
+    fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
+        one_of(name, node, problems, &[("Hostname", Self::Capital), ("hostname", Self::Small)])
+    }
+}
+
+impl Read for Wanted {
+    fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
+        let words = [("auto", Self::Auto), ("1.0", Self::Only(Version::V1)), ("2.0", Self::Only(Version::V2))];
+        one_of(name, node, problems, &words)
+    }
+}
+
 impl Read for LongLines {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
         one_of(name, node, problems, &[("cut", Self::Cut), ("split", Self::Split)])
@@ -354,6 +436,9 @@ impl Read for LongLines {
 impl Raw {
     /// Whether any input is configured; if not, the agent looks for itself.
     pub(super) fn has_inputs(&self) -> bool {
+        if self.metrics.is_some() {
+            return true;
+        }
         let Some(logs) = self.logs.as_ref().map(|logs| &logs.value) else {
             return false;
         };
@@ -369,10 +454,7 @@ pub(super) fn keys() -> Vec<String> {
     keys
 }
 
-/// What to say of a key that is unknown in one section and known in another, or not yet at all.
+/// What to say of a key that is unknown in one section and known in another.
 fn elsewhere(section: &str, key: &str) -> Option<String> {
-    if NOT_BUILT.contains(&(key, section)) {
-        return Some(format!("this build does not have `{key}` yet; remove it"));
-    }
     file::elsewhere(section, key, &keys())
 }

@@ -1,9 +1,9 @@
-//! Arguments as settings: `--loki`, `--file` and `--listen` mean what the same settings in the file would.
+//! Arguments as settings: `--loki`, `--remote-write`, `--file` and `--listen` mean what the same settings in the file would.
 
 use std::path::{Component, Path};
 
 use super::check::Environment;
-use super::raw::{Raw, RawFiles, RawLoki};
+use super::raw::{Raw, RawFiles, RawLoki, RawRemoteWrite};
 use crate::cli::Settings;
 use settings::problem::{At, Problems, quote};
 use settings::read::Spanned;
@@ -15,6 +15,12 @@ pub(super) fn add(raw: &mut Raw, settings: &Settings, environment: &Environment,
         let output = RawLoki { url: Some(Spanned::new(url.clone(), at.clone())), ..RawLoki::default() };
         let outputs = &mut raw.outputs.get_or_insert_default().value;
         outputs.loki.get_or_insert_default().value.push(Spanned::new(output, at));
+    }
+    for url in &settings.remote_write {
+        let at = At::outside("--remote-write");
+        let output = RawRemoteWrite { url: Some(Spanned::new(url.clone(), at.clone())), ..RawRemoteWrite::default() };
+        let outputs = &mut raw.outputs.get_or_insert_default().value;
+        outputs.remote_write.get_or_insert_default().value.push(Spanned::new(output, at));
     }
     for file in &settings.file {
         let at = At::outside("--file");
@@ -31,9 +37,6 @@ pub(super) fn add(raw: &mut Raw, settings: &Settings, environment: &Environment,
         };
         let logs = &mut raw.logs.get_or_insert_default().value;
         logs.files.get_or_insert_default().value.push(Spanned::new(input, at));
-    }
-    for _ in &settings.remote_write {
-        problems.push(&At::outside("--remote-write"), "this build ships logs only, no metrics yet; remove it");
     }
     if let Some(listen) = &settings.listen {
         raw.listen = Some(Spanned::new(listen.clone(), At::outside("--listen")));

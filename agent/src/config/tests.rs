@@ -86,7 +86,8 @@ logs:
   pods: {}
   journal: [{preset: sshd}, {preset: calico-flow}, {preset: node-journal}]
   changes: {paths: [/etc/kubernetes/manifests/*, /etc/kubernetes/policies/*, /etc/ssh/sshd_config]}
-outputs: {loki: [{url: http://loki:3100}]}";
+metrics: {gpu: {}}
+outputs: {loki: [{url: http://loki:3100}], remote_write: [{url: http://prometheus:9090}]}";
     assert_eq!(effective_of(REFERENCE), effective_of(least));
 }
 
@@ -160,12 +161,12 @@ fn arguments_are_added_to_the_file() {
 
     let problems = load_line("agent --config /nowhere/agent.yaml").expect_err("missing").to_string();
     assert!(problems.starts_with("/nowhere/agent.yaml: cannot be read: "), "{problems}");
-    let problems = load_line("agent --file nginx --loki loki:3100 --remote-write http://p").expect_err("wrong").to_string();
+    let problems = load_line("agent --file nginx --loki loki:3100 --remote-write p:9090").expect_err("wrong").to_string();
     assert_eq!(
         problems,
         "--file: `nginx` is not JOB=GLOB; for example nginx=/var/log/nginx/*.log\n\
-         --remote-write: this build ships logs only, no metrics yet; remove it\n\
-         --loki: `url` must begin with http:// or https://"
+         --loki: `url` must begin with http:// or https://\n\
+         --remote-write: `url` must begin with http:// or https://"
     );
 }
 
@@ -175,11 +176,9 @@ fn what_is_on_the_node_is_found_and_read() {
     let line = format!("agent --path-rootfs {}", node.path().display());
     let empty = load_line(&line).expect("valid");
     assert!(empty.findings.iter().all(|finding| matches!(finding.found, Found::Absent(_))));
-    let problems = empty.ready(false).expect_err("nothing to do").to_string();
-    assert!(
-        problems.contains("nothing to read") && problems.contains("--loki URL") && problems.contains("--dry-run"),
-        "{problems}"
-    );
+    let problems = empty.ready(false).expect_err("nowhere to send").to_string();
+    assert!(problems.contains("--loki URL") && problems.contains("--remote-write URL") && problems.contains("--dry-run"));
+    assert!(empty.config.metrics.is_some(), "the node can be measured wherever it is");
 
     for folder in ["var/log/kubernetes/audit", "vault/audit", "var/log/pods", "run/log/journal"] {
         fs::create_dir_all(node.path().join(folder)).expect("created");

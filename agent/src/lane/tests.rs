@@ -10,6 +10,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::cli::{Cli, Output};
+use crate::collector::host::Host;
 use crate::config::{self, Environment};
 use crate::host_root::HostRoot;
 use crate::pipeline::{self, Options};
@@ -21,7 +22,13 @@ fn dry_run(directory: &Path, logs: &str) -> (Vec<Value>, Summary) {
     fs::write(&file, format!("node: n\nlisten: \"\"\nlogs: {logs}\n")).unwrap();
     let cli = Cli::try_from_arguments(["agent".as_ref(), "--dry-run".as_ref(), "--config".as_ref(), file.as_os_str()]).unwrap();
     let loaded = config::load(&cli.settings, &Environment::of_host()).unwrap_or_else(|problems| panic!("{problems}"));
-    let options = Options { state_directory: directory.join("state"), root: HostRoot::default(), once: true, inotify: false };
+    let options = Options {
+        state_directory: directory.join("state"),
+        root: HostRoot::default(),
+        host: Host::default(),
+        once: true,
+        inotify: false,
+    };
     let mut out = Vec::new();
     let style = Style { output: Output::Json, color: false };
     let summary = pipeline::dry_run(&loaded.config, &options, style, &mut out).unwrap();

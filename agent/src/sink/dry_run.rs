@@ -5,8 +5,11 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use proto::exposition::{number, write_families};
 use proto::labels::Labels;
 use proto::loki::decode::{Push, decode_protobuf};
+use proto::metric::Families;
+use proto::remote_write::Samples;
 use proto::time::UnixNanos;
 use tokio::sync::mpsc::Receiver;
 
@@ -27,6 +30,8 @@ pub struct Style {
 /// What a dry run saw, for its last words.
 #[derive(Debug, Default)]
 pub struct Summary {
+    /// Samples of metrics.
+    pub samples: u64,
     /// By account: entries, bytes of the source.
     pub shown: BTreeMap<String, (u64, u64)>,
     /// By account, fate and reason: lines, bytes of the source.
@@ -55,6 +60,61 @@ pub fn print(mut inbox: Receiver<Sealed>, style: Style, out: &mut impl Write) ->
     }
     out.flush()?;
     Ok(summary)
+}
+
+/// Prints samples as they would be shipped: in the text exposition format, or one JSON object a line.
+pub fn print_samples(all: &[Samples], style: Style, out: &mut impl Write) -> io::Result<()> {
+    match style.output {
+        Output::Text => {
+            let mut families = Families::new();
+            for samples in all {
+                put_samples(samples, &mut families);
+            }
+            let mut text = String::new();
+            write_families(&families, &mut text);
+            out.write_all(text.as_bytes())?;
+        }
+        Output::Json => {
+            for samples in all {
+                print_samples_json(samples, out)?;
+            }
+        }
+    }
+    out.flush()
+}
+
+fn put_samples(samples: &Samples, families: &mut Families) {
+    let mut family = usize::MAX;
+    for (place, series) in samples.set().iter().enumerate() {
+        if series.family_place() != family {
+            family = series.family_place();
+            let head = series.family();
+            families.read_family(head.name, head.kind, head.help, head.unit);
+        }
+        let name = series.labels().find(|(name, _)| *name == "__name__").map_or("", |(_, value)| value);
+        families.read_sample(name, samples.sample(place).0, samples.times().get(place).copied());
+        for (name, value) in series.labels().filter(|(name, _)| *name != "__name__") {
+            families.label(name, value);
+        }
+    }
+}
+
+fn print_samples_json(samples: &Samples, out: &mut impl Write) -> io::Result<()> {
+    for (place, series) in samples.set().iter().enumerate() {
+        let (value, time) = samples.sample(place);
+        let mut shown = String::new();
+        number(value, &mut shown);
+        let labels = series.labels().map(|(name, value)| (name.to_owned(), serde_json::Value::String(value.to_owned())));
+        let sample = serde_json::json!({
+            "ts": time.0.to_string(),
+            "labels": labels.collect::<serde_json::Map<_, _>>(),
+            // As text, since JSON has no NaN.
+            "value": shown,
+            "type": series.kind().to_string(),
+        });
+        writeln!(out, "{sample}")?;
+    }
+    Ok(())
 }
 
 fn print_push(push: &Push, style: Style, out: &mut impl Write) -> io::Result<()> {
@@ -127,6 +187,12 @@ impl Summary {
     /// The last words, for people.
     pub fn print(&self, out: &mut impl Write) -> io::Result<()> {
         let shown: u64 = self.shown.values().map(|(entries, _)| entries).sum();
+        if self.samples > 0 {
+            writeln!(out, "{} samples would have been written; nothing was.", self.samples)?;
+        }
+        if self.samples > 0 && shown == 0 && self.withheld.is_empty() {
+            return Ok(());
+        }
         writeln!(out, "{shown} entries would have been shipped; nothing was, and no position was saved.")?;
         for (source, (entries, bytes)) in &self.shown {
             writeln!(out, "  {source}: {entries} entries from {bytes} bytes")?;

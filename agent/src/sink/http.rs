@@ -7,13 +7,14 @@ use std::io::Read as _;
 
 use bytes::Bytes;
 use client::{Client, Endpoint, Secret, Tls};
+use proto::remote_write::Written;
 use reqwest::Method;
 use reqwest::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
 };
 use url::Url;
 
-use crate::config::checked::{Auth, LokiOutput};
+use crate::config::checked::{Auth, Place};
 
 mod failure;
 
@@ -31,6 +32,17 @@ pub struct Reply {
     pub retry_after: Option<String>,
     /// The body, as text; at most [`ANSWER_MAX`] bytes. Of a redirection, in our words, where it leads.
     pub body: String,
+    /// Of remote write 2.0: how many samples were written, if any header says what was.
+    pub written: Option<Written>,
+}
+
+/// What a body is.
+#[derive(Clone, Copy, Debug)]
+pub struct Content {
+    /// `Content-Type`.
+    pub kind: &'static str,
+    /// `X-Prometheus-Remote-Write-Version`, with remote write.
+    pub version: Option<&'static str>,
 }
 
 /// The HTTP side of one destination.
@@ -43,30 +55,31 @@ pub struct Http {
 
 impl Http {
     /// For a destination; nothing is opened or read yet.
-    pub fn new(output: &LokiOutput) -> Self {
+    pub fn new(place: &Place) -> Self {
         let endpoint = Endpoint {
-            url: Secret::Inline(output.url.clone()),
-            auth: auth(&output.auth),
-            tls: output.tls.clone(),
-            timeout: output.timeout,
+            url: Secret::Inline(place.url.clone()),
+            auth: auth(&place.auth),
+            tls: place.tls.clone(),
+            timeout: place.timeout,
         };
         Self {
-            url: output.url.clone(),
-            tenant: output.tenant.clone(),
-            tls: output.tls.clone(),
+            url: place.url.clone(),
+            tenant: place.tenant.clone(),
+            tls: place.tls.clone(),
             client: Client::new(endpoint, concat!("picket-agent/", env!("CARGO_PKG_VERSION"))),
         }
     }
 
     /// Sends one body.
-    pub async fn post(&mut self, body: Bytes) -> Result<Reply, Failure> {
-        let headers = self.headers()?;
+    pub async fn post(&mut self, content: Content, body: Bytes) -> Result<Reply, Failure> {
+        let headers = self.headers(content)?;
         let connection = self.client.connection()?;
         let request = connection.request(Method::POST).headers(headers).body(body);
         let mut response = request.send().await.map_err(|error| Failure::of(&error, &self.tls))?;
         let status = response.status().as_u16();
         let header = |name: &HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (retry_after, coding, location) = (header(&RETRY_AFTER), header(&CONTENT_ENCODING), header(&LOCATION));
+        let written = written(response.headers());
         let (answer, broken) = client::body(&mut response, ANSWER_MAX).await;
         // The status says what matters; but a success whose end is missing may be a proxy's.
         if let Some(error) = broken
@@ -79,7 +92,7 @@ impl Http {
             Some(location) if (300..400).contains(&status) => redirection(&self.url, &location),
             _ => decoded(&answer, coding.as_deref()),
         };
-        Ok(Reply { status, retry_after, body })
+        Ok(Reply { status, retry_after, body, written })
     }
 
     /// Whether a file that the client comes from is another one than when it was last read.
@@ -87,9 +100,13 @@ impl Http {
         self.client.has_new_files()
     }
 
-    fn headers(&self) -> Result<HeaderMap, Failure> {
+    fn headers(&self, content: Content) -> Result<HeaderMap, Failure> {
         let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content.kind));
+        if let Some(version) = content.version {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("snappy"));
+            headers.insert(HeaderName::from_static("x-prometheus-remote-write-version"), HeaderValue::from_static(version));
+        }
         // Without it, any coding of the answer would be fine.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if !self.tenant.is_empty() {
@@ -99,6 +116,17 @@ impl Http {
         }
         Ok(headers)
     }
+}
+
+/// What remote write 2.0 says that it has written. A count that is missing is 0, unless all are.
+fn written(headers: &HeaderMap) -> Option<Written> {
+    const NAMES: [&str; 3] = [
+        "x-prometheus-remote-write-samples-written",
+        "x-prometheus-remote-write-histograms-written",
+        "x-prometheus-remote-write-exemplars-written",
+    ];
+    let counts = NAMES.map(|name| headers.get(name).and_then(|value| value.to_str().ok()?.trim().parse().ok()));
+    counts.iter().any(Option::is_some).then_some(Written { samples: counts[0].unwrap_or(0) })
 }
 
 /// The agent's secrets stand in files alone.
@@ -151,6 +179,16 @@ mod tests {
         assert!(words.contains("on to https://loki.example.org/loki/api/v1/push; "), "{words}");
         assert!(redirection(url, "/login").contains("on to http://loki.example.org/login; "));
         assert!(redirection(url, "https://[").contains("on to somewhere; "));
+    }
+
+    #[test]
+    fn what_was_written_is_what_any_of_the_headers_says() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(written(&headers), None);
+        headers.insert("x-prometheus-remote-write-exemplars-written", HeaderValue::from_static("0"));
+        assert_eq!(written(&headers), Some(Written { samples: 0 }));
+        headers.insert("x-prometheus-remote-write-samples-written", HeaderValue::from_static(" 17"));
+        assert_eq!(written(&headers), Some(Written { samples: 17 }));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::delivery::{Delivery, Next, Stream, Verdict};
-use super::http::{Failure, Http, Reply};
+use super::http::{Content, Failure, Http, Reply};
 use crate::batch::Sealed;
 use crate::checkpoint::{Part, Record};
 use crate::config::checked::LokiOutput;
@@ -50,6 +50,8 @@ const GIVE_UP: Duration = Duration::from_secs(30);
 const SPOOL_PAUSE: Duration = Duration::from_secs(10);
 /// While the destination is away: between two looks at the files with certificates and secrets.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A push in protobuf. That it is compressed is not said: it always is.
+const PUSH: Content = Content { kind: "application/x-protobuf", version: None };
 /// A word in the log about a destination that is away, once in a while.
 const SAY_EVERY: Duration = Duration::from_mins(5);
 
@@ -144,7 +146,7 @@ impl LokiSink {
 
     /// Runs until the lane has ended and everything is delivered, or until told to stop. Says whether nothing is left.
     pub async fn run(mut self) -> bool {
-        let mut http = Http::new(&self.output);
+        let mut http = Http::new(&self.output.place);
         loop {
             self.resume_parked();
             let outcome = if self.spool.as_ref().is_some_and(|spool| !spool.is_empty()) {
@@ -251,7 +253,7 @@ impl LokiSink {
         let (sent, begun) = (body.len() as u64, Instant::now());
         let mut stop = self.with.stop.clone();
         let reply = {
-            let request = http.post(body);
+            let request = http.post(PUSH, body);
             tokio::pin!(request);
             loop {
                 let slow = begun + SLOW;

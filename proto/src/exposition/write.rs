@@ -28,11 +28,15 @@ pub fn write_families(families: &Families, out: &mut String) {
         }
         // Writing into a String cannot fail.
         if !family.help.is_empty() {
-            let _ = write!(out, "# HELP {} ", family.name);
+            out.push_str("# HELP ");
+            write_name(family.name, is_metric_name, out);
+            out.push(' ');
             escape(family.help, false, out);
             out.push('\n');
         }
-        let _ = writeln!(out, "# TYPE {} {}", family.name, family.kind);
+        out.push_str("# TYPE ");
+        write_name(family.name, is_metric_name, out);
+        let _ = writeln!(out, " {}", family.kind);
         for sample in samples {
             write_sample(&sample, out);
         }
@@ -40,26 +44,16 @@ pub fn write_families(families: &Families, out: &mut String) {
 }
 
 fn write_sample(sample: &Sample<'_>, out: &mut String) {
-    let plain = is_metric_name(sample.name());
     let mut open = '{';
-    if plain {
-        out.push_str(sample.name());
-    } else {
-        out.push_str("{\"");
-        escape(sample.name(), true, out);
-        out.push('"');
+    if !is_metric_name(sample.name()) {
+        out.push(open);
         open = ',';
     }
+    write_name(sample.name(), is_metric_name, out);
     for (name, value) in sample.labels() {
         out.push(open);
         open = ',';
-        if is_label_name(name) {
-            out.push_str(name);
-        } else {
-            out.push('"');
-            escape(name, true, out);
-            out.push('"');
-        }
+        write_name(name, is_label_name, out);
         out.push_str("=\"");
         escape(value, true, out);
         out.push('"');
@@ -73,6 +67,17 @@ fn write_sample(sample: &Sample<'_>, out: &mut String) {
         let _ = write!(out, " {}", time.0);
     }
     out.push('\n');
+}
+
+/// A name, in quotes if it is not as names always were.
+fn write_name(name: &str, is_plain: impl Fn(&str) -> bool, out: &mut String) {
+    if is_plain(name) {
+        out.push_str(name);
+    } else {
+        out.push('"');
+        escape(name, true, out);
+        out.push('"');
+    }
 }
 
 /// A value as Prometheus reads it: the shortest decimal that gives the same number again.
@@ -143,7 +148,7 @@ disk_reads_total 1e18
 # TYPE disk_now gauge
 disk_now{device="sda"} NaN
 disk_now +Inf 5
-# TYPE a.b untyped
+# TYPE "a.b" untyped
 {"a.b","c.d"="e"} 0.25
 "#;
         assert_eq!(text, expected);

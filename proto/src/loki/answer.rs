@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use super::limits::{LINE_BYTES, METADATA_BYTES};
 use super::text;
+use crate::http_answer::{is_page, reason, wait};
 use crate::time::UnixNanos;
 
 mod rejections;
@@ -85,7 +86,7 @@ pub enum Answer {
 /// counted from.
 pub fn read_answer(status: u16, retry_after: Option<&str>, body: &str, now: UnixNanos) -> Answer {
     let after = retry_after.and_then(|value| wait(value, now));
-    let reason = reason(status, body);
+    let reason = reason(status, body, "Loki");
     let body = &*as_today(body);
     match status {
         200 if is_page(body) => Answer::Held { reason },
@@ -154,11 +155,6 @@ fn is_unreadable(body: &str) -> bool {
     UNREADABLE.iter().any(|text| body.starts_with(text))
 }
 
-/// HTML: a proxy's, or of something that is no Loki at all.
-fn is_page(body: &str) -> bool {
-    body.trim_start().starts_with('<')
-}
-
 /// 429.
 fn too_many(body: &str, after: Option<Duration>, reason: String) -> Answer {
     let mut rest = body;
@@ -209,36 +205,6 @@ fn is_too_large(body: &str) -> bool {
     const TOO_LARGE: [&str; 4] =
         ["request body too large", "message size too large", "message size larger than max", "received message larger than max"];
     !is_page(body) && TOO_LARGE.iter().any(|text| body.contains(text))
-}
-
-/// `Retry-After`: seconds, or a date.
-fn wait(value: &str, now: UnixNanos) -> Option<Duration> {
-    let value = value.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let then = text::http_date(value)?;
-    Some(Duration::from_nanos(u64::try_from(i128::from(then.0) - i128::from(now.0)).unwrap_or_default()))
-}
-
-/// The beginning of a body, on one line, behind its status. Of a page, its title.
-fn reason(status: u16, body: &str) -> String {
-    const MAX_BYTES: usize = 512;
-    let title = if is_page(body) { title(body) } else { None };
-    let body = title.unwrap_or(body).trim();
-    let mut reason = format!("{status}: ");
-    // Titles tend to begin with the status.
-    let said = if title.is_some() { body.strip_prefix(&status.to_string()).unwrap_or(body).trim_start() } else { body };
-    reason.extend(said[..said.floor_char_boundary(MAX_BYTES)].chars().map(|c| if c.is_control() { ' ' } else { c }));
-    reason.push_str(if said.len() > MAX_BYTES { "…" } else { "" });
-    reason.push_str(if title.is_some() { " (an HTML page: of a proxy, or of something that is no Loki)" } else { "" });
-    reason
-}
-
-/// What a page has between `<title>` and its end, in the letter case in which all proxies write it.
-fn title(page: &str) -> Option<&str> {
-    let (_, rest) = page.split_once("<title>").or_else(|| page.split_once("<TITLE>"))?;
-    Some(rest.split('<').next().unwrap_or(rest)).filter(|title| !title.trim().is_empty())
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ pub(super) fn go_time(text: &str) -> Read<'_, UnixNanos> {
 }
 
 /// A date of HTTP in its preferred form: `Sun, 06 Nov 1994 08:49:37 GMT`.
-pub(super) fn http_date(text: &str) -> Option<UnixNanos> {
+pub(crate) fn http_date(text: &str) -> Option<UnixNanos> {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let mut words = text.split_once(", ")?.1.split(' ');
     let day = words.next()?.parse().ok()?;

@@ -50,6 +50,11 @@ impl Families {
         (0..self.len()).map(|place| Sample { of: self, place })
     }
 
+    /// The sample at that place.
+    pub fn sample_at(&self, place: usize) -> Option<Sample<'_>> {
+        (place < self.len()).then_some(Sample { of: self, place })
+    }
+
     fn slice(&self, span: Span) -> &str {
         slice(&self.text, span)
     }

@@ -211,7 +211,7 @@ impl Wanted {
                 Some((_, count)) => *count += 1,
                 None => snapshot.states.push((state.to_owned(), 1)),
             }
-            let is_given = load == "loaded" && self.units.is_match(name) && !self.units_exclude.is_match(name);
+            let is_given = load == "loaded" && self.units.admits(name);
             if is_given && snapshot.units.len() < UNITS_MAX {
                 let [name, state, path] = [name, state, path].map(str::to_owned);
                 snapshot.units.push(Unit { name, state, path, kind: String::new(), numbers: Vec::new() });

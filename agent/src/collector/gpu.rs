@@ -1,0 +1,163 @@
+//! GPUs, by NVIDIA's library NVML, under dcgm-exporter's names: its default counters as far as NVML has them, and the common extras.
+//!
+//! The library is loaded when the program runs; where it is missing, or has no driver, that is said once and looked at again every
+//! minute. What a card does not support is left out, never 0. Xid errors are heard in a thread of their own (`xid.rs`).
+//! In: NVML's answers (nvml.h). Out: samples of the target `dcgm-exporter`.
+
+mod card;
+mod fields;
+mod xid;
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nvml_wrapper::error::NvmlError;
+use nvml_wrapper::{Device, Nvml};
+use proto::metric::{Desc, Families, UnixMillis};
+use tracing::{info, warn};
+
+use crate::config::checked::HostLabel;
+use crate::measure::Sampler;
+use card::Card;
+use fields::FIELDS;
+use xid::XidEvents;
+
+/// Between two attempts to load the library.
+const TRY_AGAIN: Duration = Duration::from_mins(1);
+
+/// How GPUs are measured.
+#[derive(Clone, Debug)]
+pub struct GpuSettings {
+    /// The library: a name that the loader looks for, or a path.
+    pub library: OsString,
+    /// Value of the label for the host's name.
+    pub hostname: String,
+    /// Its name.
+    pub host_label: HostLabel,
+}
+
+/// Every family that GPUs give.
+pub fn families() -> impl Iterator<Item = &'static Desc> {
+    FIELDS.iter().map(|field| field.desc).chain(xid::FAMILIES.iter().copied())
+}
+
+/// The GPUs of this node.
+pub struct Gpus {
+    settings: GpuSettings,
+    loaded: Option<Loaded>,
+    tried: Option<Instant>,
+    /// What was said last.
+    said: Option<String>,
+}
+
+/// The library, with a driver behind it.
+struct Loaded {
+    nvml: Arc<Nvml>,
+    driver: String,
+    xid: Option<XidEvents>,
+}
+
+impl Gpus {
+    /// Nothing is loaded yet.
+    pub fn new(settings: GpuSettings) -> Self {
+        Self { settings, loaded: None, tried: None, said: None }
+    }
+
+    /// Why there are none, if so: for a dry run.
+    pub fn why_none(&mut self) -> Option<String> {
+        match self.load() {
+            Ok(_) => None,
+            Err(error) => Some(explain(&error)),
+        }
+    }
+
+    fn load(&mut self) -> Result<&Loaded, NvmlError> {
+        if self.loaded.is_none() {
+            let nvml = Arc::new(Nvml::builder().lib_path(&self.settings.library).init()?);
+            let driver = nvml.sys_driver_version().unwrap_or_default();
+            let cards = nvml.device_count()?;
+            info!(driver, cards, "GPUs are measured");
+            let xid = XidEvents::start(&nvml);
+            self.said = None;
+            self.loaded = Some(Loaded { nvml, driver, xid });
+        }
+        self.loaded.as_ref().ok_or(NvmlError::Uninitialized)
+    }
+
+    fn say(&mut self, what: String) {
+        if self.said.as_ref() != Some(&what) {
+            warn!("no GPU is measured: {what}");
+            self.said = Some(what);
+        }
+    }
+}
+
+impl Sampler for Gpus {
+    fn sample(&mut self, _: UnixMillis, out: &mut Families) -> bool {
+        if self.loaded.is_none() && self.tried.is_some_and(|at| at.elapsed() < TRY_AGAIN) {
+            return false;
+        }
+        self.tried = Some(Instant::now());
+        let counted = self.load().and_then(|loaded| loaded.nvml.device_count());
+        let count = match counted {
+            Ok(count) => count,
+            Err(error) => {
+                // Where the driver was taken away, the library has to be loaded anew.
+                self.loaded = None;
+                self.say(explain(&error));
+                return false;
+            }
+        };
+        let Some(loaded) = &self.loaded else { return false };
+        let mut is_whole = true;
+        for index in 0..count {
+            match loaded.nvml.device_by_index(index) {
+                Ok(device) => sample_card(&device, index, loaded, &self.settings, out),
+                Err(_) => is_whole = false,
+            }
+        }
+        is_whole || count == 0
+    }
+}
+
+/// A card and its instances.
+fn sample_card(device: &Device<'_>, index: u32, loaded: &Loaded, settings: &GpuSettings, out: &mut Families) {
+    let Some(card) = Card::of(device, index, &loaded.driver, settings) else { return };
+    sample_fields(device, &card, out);
+    if let Some(xid) = &loaded.xid {
+        xid.sample(&card, out);
+    }
+    if device.mig_mode().is_ok_and(|mode| mode.current == 1) {
+        for place in 0..device.mig_device_count().unwrap_or(0) {
+            // There are gaps in the numbers.
+            if let Ok(instance) = device.mig_device_by_index(place) {
+                sample_fields(&instance, &card.instance(&instance, place), out);
+            }
+        }
+    }
+}
+
+fn sample_fields(device: &Device<'_>, card: &Card, out: &mut Families) {
+    for field in FIELDS {
+        // What the card does not have, or not now, is left out.
+        if let Ok(value) = (field.read)(device) {
+            out.sample(field.desc, &card.values(), value);
+        }
+    }
+}
+
+/// Why there is nothing, in words that lead on.
+fn explain(error: &NvmlError) -> String {
+    match error {
+        NvmlError::LibloadingError(error) => {
+            format!("NVIDIA's library cannot be loaded ({error}); in a container it comes with RuntimeClass nvidia")
+        }
+        NvmlError::DriverNotLoaded => "NVIDIA's library is there, the driver is not loaded".to_owned(),
+        NvmlError::FailedToLoadSymbol(symbol) => format!("NVIDIA's library is too old: {symbol}"),
+        error => error.to_string(),
+    }
+}

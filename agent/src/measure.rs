@@ -1,0 +1,331 @@
+//! Who is measured when, and whereto: groups of samples, each with a thread of its own, a `job`, and one time for all its samples.
+//!
+//! A group is sampled at whole multiples of the interval, by the wall clock, so that a restart never gives a time twice. What comes of
+//! it goes through its target (labels, ends) to every destination that wants the job. Whoever pulls gets a sample of that moment.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{io, thread};
+
+use proto::metric::{Families, UnixMillis};
+use proto::remote_write::Samples;
+use tracing::warn;
+
+use crate::config::patterns::Globs;
+use crate::sink::remote_write::queue::Queue;
+use crate::target::{Relabel, Target, TargetLabels, UP};
+
+/// Stack of a group's thread.
+const STACK_BYTES: usize = 256 * 1024;
+/// Who pulls waits at most so long for all groups.
+const LOOK_WITHIN: Duration = Duration::from_secs(9);
+/// Orders that wait for a group's thread.
+const ORDERS: usize = 8;
+
+/// What a group has to give.
+pub trait Sampler: Send {
+    /// Samples of now; says whether the target could be collected.
+    fn sample(&mut self, now: UnixMillis, out: &mut Families) -> bool;
+}
+
+/// A group before it runs.
+pub struct Group {
+    /// Label `job`.
+    pub job: String,
+    /// Further labels of the target, beside `job` and `instance`.
+    pub labels: Vec<(String, String)>,
+    /// What is done to its series.
+    pub relabel: Option<Relabel>,
+    /// Whether who pulls gets it too.
+    pub is_pulled: bool,
+    /// What it gives.
+    pub sampler: Box<dyn Sampler>,
+}
+
+/// What holds for all groups.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// How often.
+    pub interval: Duration,
+    /// Label `instance`: the node.
+    pub instance: String,
+    /// Labels of every series that has none of that name.
+    pub external: Vec<(String, String)>,
+    /// One sample at once, and no more.
+    pub once: bool,
+}
+
+/// The destinations' queues, each with the jobs that it wants.
+#[derive(Clone, Debug, Default)]
+pub struct Outlets(Vec<(Globs, Arc<Queue>)>);
+
+impl Outlets {
+    /// Of these.
+    pub fn new(queues: Vec<(Globs, Arc<Queue>)>) -> Self {
+        Self(queues)
+    }
+
+    /// To every destination that wants the job.
+    pub fn put(&self, job: &str, samples: Vec<Samples>) {
+        for samples in samples.into_iter().filter(|samples| !samples.is_empty()).map(Arc::new) {
+            for (jobs, queue) in &self.0 {
+                if jobs.is_match(job) {
+                    queue.push(Arc::clone(&samples));
+                }
+            }
+        }
+    }
+
+    /// Nothing comes any more.
+    pub fn close(&self) {
+        for (_, queue) in &self.0 {
+            queue.close();
+        }
+    }
+}
+
+/// What a group's thread is told.
+#[derive(Debug)]
+enum Order {
+    /// To give a sample of now.
+    Look(SyncSender<Families>),
+    /// To end.
+    Stop,
+}
+
+/// The threads of all groups.
+pub struct Measuring {
+    /// With whether who pulls asks there.
+    orders: Vec<(SyncSender<Order>, bool)>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Measuring {
+    /// Starts a thread for each group.
+    pub fn start(groups: Vec<Group>, plan: &Plan, outlets: &Outlets) -> io::Result<Self> {
+        let (mut orders, mut threads) = (Vec::new(), Vec::new());
+        for group in groups {
+            let (sender, inbox) = sync_channel(ORDERS);
+            orders.push((sender, group.is_pulled));
+            let (plan, outlets) = (plan.clone(), outlets.clone());
+            let run = move || Running::new(group, &plan, outlets).run(&plan, &inbox);
+            threads.push(thread::Builder::new().name("measure".to_owned()).stack_size(STACK_BYTES).spawn(run)?);
+        }
+        Ok(Self { orders, threads: Mutex::new(threads) })
+    }
+
+    /// A sample of now of every group that answers in time.
+    pub fn look(&self) -> Families {
+        let asked: Vec<Receiver<Families>> = self
+            .orders
+            .iter()
+            .filter(|(_, is_pulled)| *is_pulled)
+            .filter_map(|(orders, _)| {
+                let (sender, answer) = sync_channel(1);
+                orders.try_send(Order::Look(sender)).ok().map(|()| answer)
+            })
+            .collect();
+        let until = Instant::now() + LOOK_WITHIN;
+        let mut all = Families::new();
+        for answer in asked {
+            if let Ok(families) = answer.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                all.append(&families);
+            }
+        }
+        all
+    }
+
+    /// Tells all threads to end, and gives them to be waited for.
+    pub fn stop(&self) -> Vec<JoinHandle<()>> {
+        for (orders, _) in &self.orders {
+            // One that is so far behind that its orders are full hangs, and is left alone.
+            let _ = orders.try_send(Order::Stop);
+        }
+        std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits until all have ended by themselves, with `once`.
+    pub fn wait(&self) {
+        for thread in std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner)) {
+            // A fault was said by the panic's own message.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One sample of each group, as it would be shipped.
+pub fn sample_once(groups: Vec<Group>, plan: &Plan) -> Vec<Samples> {
+    let now = unix_millis();
+    groups.into_iter().flat_map(|group| Running::new(group, plan, Outlets::default()).sample(now)).collect()
+}
+
+/// A group's thread.
+struct Running {
+    job: String,
+    sampler: Box<dyn Sampler>,
+    target: Target,
+    outlets: Outlets,
+    collected: Families,
+}
+
+impl Running {
+    fn new(group: Group, plan: &Plan, outlets: Outlets) -> Self {
+        let mut target = vec![("job".to_owned(), group.job.clone()), ("instance".to_owned(), plan.instance.clone())];
+        target.extend(group.labels);
+        let labels = TargetLabels { target, external: plan.external.clone(), honor: false };
+        let target = Target::new(labels, group.relabel);
+        Self { job: group.job, sampler: group.sampler, target, outlets, collected: Families::new() }
+    }
+
+    fn run(mut self, plan: &Plan, orders: &Receiver<Order>) {
+        if plan.once {
+            let samples = self.sample(unix_millis());
+            self.outlets.put(&self.job, samples);
+            return;
+        }
+        let interval = i64::try_from(plan.interval.as_millis()).unwrap_or(i64::MAX).max(1);
+        let mut last = UnixMillis::default();
+        loop {
+            let next = next_time(unix_millis(), last, interval);
+            match self.wait_until(next, orders) {
+                Waited::Until => {}
+                Waited::ClockJumped => continue,
+                Waited::Stopped => return,
+            }
+            let samples = self.sample(next);
+            last = next;
+            self.outlets.put(&self.job, samples);
+        }
+    }
+
+    /// Waits for the wall clock; meanwhile whoever looks is answered.
+    fn wait_until(&mut self, next: UnixMillis, orders: &Receiver<Order>) -> Waited {
+        // A clock that is set must not make this wait for hours.
+        let longest = Instant::now() + duration_between(unix_millis(), next) + Duration::from_millis(100);
+        loop {
+            let left = duration_between(unix_millis(), next);
+            if left.is_zero() {
+                return Waited::Until;
+            }
+            if Instant::now() >= longest {
+                return Waited::ClockJumped;
+            }
+            match orders.recv_timeout(left.min(Duration::from_secs(5))) {
+                Ok(Order::Look(answer)) => {
+                    let mut families = Families::new();
+                    self.sampler.sample(unix_millis(), &mut families);
+                    // Whoever asked may have left.
+                    let _ = answer.try_send(families);
+                }
+                Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => return Waited::Stopped,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    fn sample(&mut self, time: UnixMillis) -> Vec<Samples> {
+        self.collected.clear();
+        let is_up = self.sampler.sample(time, &mut self.collected);
+        if !is_up {
+            warn!(job = self.job, "the target could not be collected");
+        }
+        self.collected.sample(&UP, &[], f64::from(u8::from(is_up)));
+        self.target.take(&mut self.collected, time)
+    }
+}
+
+/// How waiting for a time ended.
+enum Waited {
+    Until,
+    ClockJumped,
+    Stopped,
+}
+
+/// The next multiple of the interval, later than the last one; but if the clock was set back by far, then by the clock.
+fn next_time(now: UnixMillis, last: UnixMillis, interval: i64) -> UnixMillis {
+    let next = (now.0.div_euclid(interval) + 1) * interval;
+    let is_set_back = last.0 - now.0 > 2 * interval;
+    UnixMillis(if next <= last.0 && !is_set_back { last.0 + interval } else { next })
+}
+
+fn duration_between(now: UnixMillis, then: UnixMillis) -> Duration {
+    Duration::from_millis(u64::try_from(then.0 - now.0).unwrap_or(0))
+}
+
+/// The wall clock.
+pub fn unix_millis() -> UnixMillis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    UnixMillis(since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::metric::Desc;
+
+    use super::*;
+
+    static NOW: Desc = Desc::gauge("now", "The time of the sample.", &[]);
+
+    struct Clock;
+
+    impl Sampler for Clock {
+        fn sample(&mut self, now: UnixMillis, out: &mut Families) -> bool {
+            out.sample(&NOW, &[], now.0 as f64);
+            true
+        }
+    }
+
+    fn group(job: &str) -> Group {
+        Group { job: job.to_owned(), labels: Vec::new(), relabel: None, is_pulled: true, sampler: Box::new(Clock) }
+    }
+
+    fn plan(interval: Duration, once: bool) -> Plan {
+        Plan { interval, instance: "a".to_owned(), external: Vec::new(), once }
+    }
+
+    #[test]
+    fn times_are_multiples_of_the_interval_and_none_comes_twice() {
+        let next = |now, last| next_time(UnixMillis(now), UnixMillis(last), 15_000).0;
+        assert_eq!(next(1_000, 0), 15_000);
+        assert_eq!(next(15_000, 15_000), 30_000);
+        assert_eq!(next(29_999, 15_000), 30_000);
+        assert_eq!(next(14_000, 15_000), 30_000, "a clock that was set back a little");
+        assert_eq!(next(100_000, 15_000), 105_000, "one that was set forward, or a machine that slept");
+        assert_eq!(next(1_000, 900_000), 15_000, "one that was set back by far");
+    }
+
+    #[test]
+    fn each_destination_gets_the_jobs_that_it_wants_and_who_looks_an_answer() {
+        let all = Arc::new(Queue::new(1 << 20));
+        let some = Arc::new(Queue::new(1 << 20));
+        let globs = |glob: &str| crate::config::patterns::name_globs(vec![glob.to_owned()]).unwrap();
+        let outlets = Outlets::new(vec![(globs("*"), Arc::clone(&all)), (globs("b*"), Arc::clone(&some))]);
+        let measuring =
+            Measuring::start(vec![group("a"), group("b")], &plan(Duration::from_millis(10), false), &outlets).unwrap();
+        let until = Instant::now() + Duration::from_secs(20);
+        while (all.samples() < 12 || some.samples() < 4) && Instant::now() < until {
+            assert_eq!(measuring.look().len(), 2);
+        }
+        for thread in measuring.stop() {
+            thread.join().unwrap();
+        }
+        let times: Vec<i64> = some.take(usize::MAX).iter().map(|samples| samples.time().0).collect();
+        assert!(times.len() >= 2 && times.windows(2).all(|pair| pair[0] < pair[1] && pair[0] % 10 == 0), "{times:?}");
+        assert!(all.samples() >= 12);
+        assert!(measuring.look().is_empty());
+    }
+
+    #[test]
+    fn with_once_there_is_one_sample_of_each() {
+        let queue = Arc::new(Queue::new(1 << 20));
+        let outlets =
+            Outlets::new(vec![(crate::config::patterns::name_globs(vec!["*".to_owned()]).unwrap(), Arc::clone(&queue))]);
+        Measuring::start(vec![group("a"), group("b")], &plan(Duration::from_secs(15), true), &outlets).unwrap().wait();
+        assert_eq!(queue.samples(), 4);
+        let samples = sample_once(vec![group("a")], &plan(Duration::from_secs(15), true));
+        let names: Vec<_> = samples[0].set().iter().map(|series| series.family().name.to_owned()).collect();
+        assert_eq!(names, ["now", "up"]);
+    }
+}

@@ -1,0 +1,150 @@
+//! The samples' part of the pipeline: groups → targets → a queue, a spool and a task for each remote write destination.
+//!
+//! Queues: one a destination, at most [`QUEUE_BYTES`] of values; what finds no room there goes to the spool, or the oldest is given up.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use proto::remote_write::Samples;
+use tokio::sync::watch;
+use tracing::error;
+
+use super::Options;
+use crate::collector::gpu::{GpuSettings, Gpus};
+use crate::collector::rounds::Rounds;
+use crate::collector::settings::Settings;
+use crate::config::checked::{Config, RemoteWriteOutput};
+use crate::measure::{self, Group, Measuring, Outlets, Plan};
+use crate::metrics::RemoteWriteCounters;
+use crate::sample_spool::SampleSpool;
+use crate::sink::remote_write::queue::Queue;
+use crate::sink::remote_write::{Connections, RemoteWriteSink};
+use crate::status::{OwnMetrics, Report};
+
+/// Values that wait in memory for one destination: hours of a node's samples.
+const QUEUE_BYTES: usize = 4 << 20;
+
+/// The destinations, before anything is measured.
+pub(super) struct Destinations {
+    outlets: Outlets,
+    sinks: Vec<(RemoteWriteSink, String, Arc<RemoteWriteCounters>)>,
+}
+
+impl Destinations {
+    /// With their spools, as an earlier run left them.
+    pub(super) fn open(config: &Config, options: &Options, stop: &watch::Receiver<bool>) -> Self {
+        let (mut queues, mut sinks) = (Vec::new(), Vec::new());
+        for output in &config.outputs.remote_write {
+            let (queue, counters) = (Arc::new(Queue::new(QUEUE_BYTES)), Arc::new(RemoteWriteCounters::default()));
+            queues.push((output.jobs.clone(), Arc::clone(&queue)));
+            let with = Connections { queue, counters: Arc::clone(&counters), stop: stop.clone() };
+            let sink = RemoteWriteSink::new(output, spool_of(output, &options.state_directory), options.once, with);
+            sinks.push((sink, output.name.clone(), counters));
+        }
+        Self { outlets: Outlets::new(queues), sinks }
+    }
+
+    /// What each counts, by name.
+    pub(super) fn counters(&self) -> Vec<(String, Arc<RemoteWriteCounters>)> {
+        self.sinks.iter().map(|(_, name, counters)| (name.clone(), Arc::clone(counters))).collect()
+    }
+
+    /// Starts to send, and to measure.
+    pub(super) fn start(
+        self,
+        config: &Config,
+        options: &Options,
+        report: &Arc<Report>,
+    ) -> io::Result<(Sampling, Vec<tokio::task::JoinHandle<bool>>)> {
+        let mut groups = groups(config, options);
+        if config.metrics.is_some() && !self.sinks.is_empty() {
+            groups.push(Group {
+                job: "picket-agent".to_owned(),
+                labels: Vec::new(),
+                relabel: None,
+                // Who pulls has them anyway.
+                is_pulled: false,
+                sampler: Box::new(OwnMetrics(Arc::clone(report))),
+            });
+        }
+        let plan = Plan { once: options.once, ..plan(config) };
+        let measuring = Arc::new(Measuring::start(groups, &plan, &self.outlets)?);
+        if options.once {
+            let (measuring, outlets) = (Arc::clone(&measuring), self.outlets.clone());
+            tokio::task::spawn_blocking(move || {
+                measuring.wait();
+                outlets.close();
+            });
+        }
+        let sinks = self.sinks.into_iter().map(|(sink, _, _)| tokio::spawn(sink.run())).collect();
+        Ok((Sampling { outlets: self.outlets, measuring }, sinks))
+    }
+}
+
+/// What is measured while the pipeline runs.
+pub(super) struct Sampling {
+    outlets: Outlets,
+    measuring: Arc<Measuring>,
+}
+
+impl Sampling {
+    /// For whoever pulls.
+    pub(super) fn measuring(&self) -> Arc<Measuring> {
+        Arc::clone(&self.measuring)
+    }
+
+    /// No more samples; what there is, is sent or spooled. The threads are to be waited for.
+    pub(super) fn stop(&self) -> Vec<std::thread::JoinHandle<()>> {
+        let threads = self.measuring.stop();
+        self.outlets.close();
+        threads
+    }
+}
+
+/// One sample of everything, as it would be shipped.
+pub(super) fn sample_once(config: &Config, options: &Options) -> Vec<Samples> {
+    measure::sample_once(groups(config, options), &plan(config))
+}
+
+/// Everything that is measured but for the agent itself.
+fn groups(config: &Config, options: &Options) -> Vec<Group> {
+    let Some(metrics) = &config.metrics else { return Vec::new() };
+    let group = |job: &str, sampler| Group { job: job.to_owned(), labels: Vec::new(), relabel: None, is_pulled: true, sampler };
+    let node = Rounds::new(&metrics.collectors, &options.host, &Settings::default());
+    let mut groups = vec![group("node", Box::new(node))];
+    let mut gpus = Gpus::new(GpuSettings {
+        library: metrics.gpu.library.clone().into(),
+        hostname: config.node.clone(),
+        host_label: metrics.gpu.host_label,
+    });
+    if metrics.gpu.is_asked_for || gpus.why_none().is_none() {
+        groups.push(group("dcgm-exporter", Box::new(gpus)));
+    }
+    groups
+}
+
+fn plan(config: &Config) -> Plan {
+    let labels = config.labels.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let node = ("node".to_owned(), config.node.clone());
+    Plan {
+        interval: config.metrics.as_ref().map_or_else(Default::default, |metrics| metrics.interval),
+        instance: config.node.clone(),
+        external: labels.chain(std::iter::once(node)).collect(),
+        once: false,
+    }
+}
+
+fn spool_of(output: &RemoteWriteOutput, state: &Path) -> Option<SampleSpool> {
+    if output.spool == 0 {
+        return None;
+    }
+    let directory = state.join("samples").join(super::file_name(&output.name));
+    match SampleSpool::open(&directory, output.spool) {
+        Ok(spool) => Some(spool),
+        Err(error) => {
+            error!(destination = %output.name, directory = %directory.display(), %error, "cannot open the spool; going on without it");
+            None
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The stage: an agent that measures a node of the test's own, ten times a second.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tests::agent::{self, Agent, Launch};
+use tests::skip::skipped;
+
+/// How long anything may take on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two samples, in milliseconds.
+pub(crate) const INTERVAL: i64 = 100;
+
+pub(crate) struct Stage {
+    directory: TempDir,
+}
+
+impl Stage {
+    /// Nothing if there is no agent; that is said.
+    pub(crate) fn new(test: &str) -> Option<Self> {
+        if agent::binary().is_none() {
+            skipped(test, "no agent was built");
+            return None;
+        }
+        let stage = Self { directory: tempfile::tempdir().unwrap() };
+        fs::create_dir_all(stage.path("proc")).unwrap();
+        stage.write("proc/loadavg", "0.25 0.5 0.75 1/100 4242\n");
+        stage.write("proc/stat", "cpu  1 2 3 4 5 6 7 8 9 10\nbtime 1700000000\n");
+        stage.write("proc/meminfo", "MemTotal: 1000 kB\nMemFree: 10 kB\nHugePages_Total: 0\n");
+        Some(stage)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    /// Starts the agent with one destination; `more` are further settings of it.
+    pub(crate) fn start(&self, url: &str, more: &str) -> Agent {
+        self.launch(url, more, &[]).start_listening()
+    }
+
+    /// Runs it with `--once`: exit status, standard output and standard error.
+    pub(crate) fn run_once(&self, url: &str) -> (ExitStatus, String, String) {
+        self.launch(url, "", &["--once"]).run(PATIENCE)
+    }
+
+    fn launch(&self, url: &str, more: &str, arguments: &[&str]) -> Launch {
+        let config = format!(
+            "node: node-1\nlisten: 127.0.0.1:0\nmetrics: {{interval: {INTERVAL}ms}}\n\
+             outputs:\n  remote_write: [{{url: \"{url}\", linger: 0s, {more}}}]\n",
+        );
+        self.write("agent.yaml", &config);
+        // What is not in these trees is not on this node.
+        let mut args: Vec<OsString> = Vec::new();
+        for (argument, name) in [
+            ("--config", "agent.yaml"),
+            ("--state-dir", "state"),
+            ("--path-procfs", "proc"),
+            ("--path-sysfs", "sys"),
+            ("--path-udev", "udev"),
+            ("--path-rootfs", "root"),
+        ] {
+            args.extend([OsString::from(argument), self.path(name).into_os_string()]);
+        }
+        args.extend(arguments.iter().map(OsString::from));
+        Launch { program: None, through: Vec::new(), args, env: Vec::new(), logs: self.directory.path().to_owned() }
+    }
+}
+
+/// Whether times are whole multiples of the interval without a gap.
+pub(crate) fn gaps(times: &[i64]) -> Vec<(i64, i64)> {
+    let odd = times.iter().filter(|time| **time % INTERVAL != 0).map(|time| (*time, *time));
+    let gaps = times.windows(2).filter(|pair| pair[1] - pair[0] != INTERVAL).map(|pair| (pair[0], pair[1]));
+    odd.chain(gaps).collect()
+}
