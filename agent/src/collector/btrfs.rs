@@ -166,6 +166,6 @@ mod tests {
 
     #[test]
     fn fixtures() {
-        check("btrfs", &["usual", "old_kernel", "none", "absent"]);
+        check("btrfs", &["usual", "recorded", "old_kernel", "none", "absent"]);
     }
 }

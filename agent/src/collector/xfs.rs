@@ -199,6 +199,6 @@ mod tests {
 
     #[test]
     fn fixtures() {
-        check("xfs", &["usual", "damaged", "none", "absent"]);
+        check("xfs", &["usual", "recorded", "damaged", "none", "absent"]);
     }
 }
