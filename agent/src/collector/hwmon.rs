@@ -41,14 +41,14 @@ const FILES_MAX: usize = 4096;
 pub(super) struct HwMon {
     objects: Objects,
     chips: Vec<Chip>,
-    sensors: Vec<Sensor>,
+    sensors: Vec<Called>,
     readings: Vec<Reading>,
     wanted_chips: Filter,
     wanted_sensors: Filter,
 }
 
-/// A sensor that has a label.
-struct Sensor {
+/// What a chip calls a sensor.
+struct Called {
     chip: usize,
     sensor: String,
     label: String,
@@ -92,7 +92,7 @@ impl HwMon {
                 }
                 if file.name.property == "label" {
                     if let Some(label) = attribute(&file.path, buffer) {
-                        self.sensors.push(Sensor { chip: place, sensor, label });
+                        self.sensors.push(Called { chip: place, sensor, label });
                     }
                     continue;
                 }
@@ -117,7 +117,7 @@ impl Collector for HwMon {
                 round.out.sample(&CHIP_NAMES, &[&chip.label, name], 1.0);
             }
         }
-        for Sensor { chip, sensor, label } in &self.sensors {
+        for Called { chip, sensor, label } in &self.sensors {
             round.out.sample(&SENSOR_LABEL, &[&self.chips[*chip].label, sensor, label], 1.0);
         }
         for reading in &mut self.readings {

@@ -19,12 +19,12 @@ const DEVICE: &str = "cooling_device";
 pub(super) struct ThermalZone {
     zones: Objects,
     devices: Objects,
-    temps: Vec<Temp>,
+    temps: Vec<Zone>,
     coolers: Vec<Cooler>,
 }
 
-struct Temp {
-    zone: String,
+struct Zone {
+    number: String,
     kind: String,
     temp: KeptFile,
 }
@@ -53,7 +53,7 @@ impl ThermalZone {
             let temp = |name: &String| {
                 let path = directory.join(name);
                 let kind = attribute(&path.join("type"), buffer)?;
-                Some(Temp { zone: name.strip_prefix(ZONE)?.to_owned(), kind, temp: KeptFile::new(path.join("temp")) })
+                Some(Zone { number: name.strip_prefix(ZONE)?.to_owned(), kind, temp: KeptFile::new(path.join("temp")) })
             };
             self.temps = names.iter().filter_map(temp).collect();
         }
@@ -76,10 +76,10 @@ impl ThermalZone {
 impl Collector for ThermalZone {
     fn collect(&mut self, round: &mut Round<'_>) -> Result<(), Failed> {
         self.look(round.buffer)?;
-        for Temp { zone, kind, temp } in &mut self.temps {
+        for Zone { number, kind, temp } in &mut self.temps {
             // A sensor that is switched off has nothing to say.
             if let Some(temp) = value(temp, round.buffer) {
-                round.out.sample(&TEMP, &[zone, kind], temp / 1000.0);
+                round.out.sample(&TEMP, &[number, kind], temp / 1000.0);
             }
         }
         for Cooler { name, kind, cur_state, max_state } in &mut self.coolers {
