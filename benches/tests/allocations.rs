@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use agent::cli::Cli;
+use agent::collector::host::Host;
 use agent::config::{self, Environment};
 use agent::host_root::HostRoot;
 use agent::pipeline::{self, Ended, Lasting, Options};
@@ -67,7 +68,13 @@ fn ship(file: &Path, written: Written, format: &str, entries: u32) -> Shipped {
     let arguments = ["agent", "--once", "--config", path.to_str().unwrap(), "--state-dir", state.to_str().unwrap()];
     let cli = Cli::try_from_arguments(arguments).unwrap();
     let loaded = config::load(&cli.settings, &Environment::of_host()).unwrap_or_else(|problems| panic!("{problems}"));
-    let options = Options { state_directory: state, root: HostRoot::new(&cli.settings.path_rootfs), once: true, inotify: false };
+    let options = Options {
+        state_directory: state,
+        root: HostRoot::new(&cli.settings.path_rootfs),
+        host: Host::default(),
+        once: true,
+        inotify: false,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let _entered = runtime.enter();
     let mut lasting = Lasting::new().unwrap();

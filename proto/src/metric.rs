@@ -159,9 +159,9 @@ impl Families {
         self.series.is_empty()
     }
 
-    /// Counters that follow began at that time; 0 if nobody knows.
-    pub fn counters_since(&mut self, started: UnixMillis) {
-        self.started = started.0;
+    /// Counters that follow began at that time; 0 if nobody knows. Gives what was said before, for whoever sets it back.
+    pub fn counters_since(&mut self, started: UnixMillis) -> UnixMillis {
+        UnixMillis(std::mem::replace(&mut self.started, started.0))
     }
 
     /// A sample of a described family. `values` are those of the description's labels, in its order; an empty one means that the

@@ -5,9 +5,10 @@ use proto::metric::Desc;
 use super::host::Host;
 use super::settings::Settings;
 use super::{
-    Collector, arp, conntrack, cpu, cpufreq, diskstats, entropy, filefd, interrupts, kernel_hung, loadavg, meminfo, netclass,
-    netdev, netstat, os, pressure, processes, schedstat, selinux, sockstat, softnet, stat, tcpstat, textfile, time, timex,
-    udp_queues, uname, vmstat,
+    Collector, arp, bonding, btrfs, conntrack, cpu, cpufreq, diskstats, dmi, edac, entropy, filefd, filesystem, hwmon,
+    interrupts, kernel_hung, loadavg, mdadm, meminfo, mountstats, netclass, netdev, netstat, nfs, nfsd, nvme, os,
+    powersupplyclass, pressure, processes, rapl, schedstat, selinux, sockstat, softnet, stat, systemd, tcpstat, textfile,
+    thermal_zone, time, timex, udp_queues, uname, vmstat, watchdog, xfs, zfs,
 };
 
 /// What is known of a collector before it is made.
@@ -25,6 +26,8 @@ pub struct Entry {
 /// One row a collector, by name.
 pub const COLLECTORS: &[Entry] = &[
     Entry { name: "arp", default: true, families: arp::FAMILIES, make: |host, settings| Box::new(arp::Arp::new(host, settings)) },
+    Entry { name: "bonding", default: true, families: bonding::FAMILIES, make: |host, _| Box::new(bonding::Bonding::new(host)) },
+    Entry { name: "btrfs", default: true, families: btrfs::FAMILIES, make: |host, _| Box::new(btrfs::Btrfs::new(host)) },
     Entry {
         name: "conntrack",
         default: true,
@@ -39,8 +42,22 @@ pub const COLLECTORS: &[Entry] = &[
         families: diskstats::FAMILIES,
         make: |host, settings| Box::new(diskstats::DiskStats::new(host, settings)),
     },
+    Entry { name: "dmi", default: true, families: dmi::FAMILIES, make: |host, _| Box::new(dmi::Dmi::new(host)) },
+    Entry { name: "edac", default: true, families: edac::FAMILIES, make: |host, _| Box::new(edac::Edac::new(host)) },
     Entry { name: "entropy", default: true, families: entropy::FAMILIES, make: |host, _| Box::new(entropy::Entropy::new(host)) },
     Entry { name: "filefd", default: true, families: filefd::FAMILIES, make: |host, _| Box::new(filefd::FileFd::new(host)) },
+    Entry {
+        name: "filesystem",
+        default: true,
+        families: filesystem::FAMILIES,
+        make: |host, settings| Box::new(filesystem::FileSystem::new(host, settings)),
+    },
+    Entry {
+        name: "hwmon",
+        default: true,
+        families: hwmon::FAMILIES,
+        make: |host, settings| Box::new(hwmon::HwMon::new(host, settings)),
+    },
     Entry {
         name: "interrupts",
         default: false,
@@ -54,7 +71,14 @@ pub const COLLECTORS: &[Entry] = &[
         make: |host, _| Box::new(kernel_hung::KernelHung::new(host)),
     },
     Entry { name: "loadavg", default: true, families: loadavg::FAMILIES, make: |host, _| Box::new(loadavg::LoadAvg::new(host)) },
+    Entry { name: "mdadm", default: true, families: mdadm::FAMILIES, make: |host, _| Box::new(mdadm::MdAdm::new(host)) },
     Entry { name: "meminfo", default: true, families: meminfo::FAMILIES, make: |host, _| Box::new(meminfo::MemInfo::new(host)) },
+    Entry {
+        name: "mountstats",
+        default: true,
+        families: mountstats::FAMILIES,
+        make: |host, settings| Box::new(mountstats::MountStats::new(host, settings)),
+    },
     Entry {
         name: "netclass",
         default: true,
@@ -73,7 +97,16 @@ pub const COLLECTORS: &[Entry] = &[
         families: netstat::FAMILIES,
         make: |host, settings| Box::new(netstat::NetStat::new(host, settings)),
     },
+    Entry { name: "nfs", default: true, families: nfs::FAMILIES, make: |host, _| Box::new(nfs::Nfs::new(host)) },
+    Entry { name: "nfsd", default: true, families: nfsd::FAMILIES, make: |host, _| Box::new(nfsd::Nfsd::new(host)) },
+    Entry { name: "nvme", default: true, families: nvme::FAMILIES, make: |host, _| Box::new(nvme::Nvme::new(host)) },
     Entry { name: "os", default: true, families: os::FAMILIES, make: |host, _| Box::new(os::Os::new(host)) },
+    Entry {
+        name: "powersupplyclass",
+        default: true,
+        families: powersupplyclass::FAMILIES,
+        make: |host, _| Box::new(powersupplyclass::PowerSupplyClass::new(host)),
+    },
     Entry {
         name: "pressure",
         default: true,
@@ -86,6 +119,7 @@ pub const COLLECTORS: &[Entry] = &[
         families: processes::FAMILIES,
         make: |host, _| Box::new(processes::Processes::new(host)),
     },
+    Entry { name: "rapl", default: true, families: rapl::FAMILIES, make: |host, _| Box::new(rapl::Rapl::new(host)) },
     Entry {
         name: "schedstat",
         default: true,
@@ -106,12 +140,24 @@ pub const COLLECTORS: &[Entry] = &[
         families: stat::FAMILIES,
         make: |host, settings| Box::new(stat::Stat::new(host, settings)),
     },
+    Entry {
+        name: "systemd",
+        default: false,
+        families: systemd::FAMILIES,
+        make: |host, settings| Box::new(systemd::Systemd::new(host, settings)),
+    },
     Entry { name: "tcpstat", default: false, families: tcpstat::FAMILIES, make: |host, _| Box::new(tcpstat::TcpStat::new(host)) },
     Entry {
         name: "textfile",
         default: true,
         families: textfile::FAMILIES,
         make: |host, settings| Box::new(textfile::TextFile::new(host, &settings.textfile_directories)),
+    },
+    Entry {
+        name: "thermal_zone",
+        default: true,
+        families: thermal_zone::FAMILIES,
+        make: |host, _| Box::new(thermal_zone::ThermalZone::new(host)),
     },
     Entry { name: "time", default: true, families: time::FAMILIES, make: |host, _| Box::new(time::Time::new(host)) },
     Entry { name: "timex", default: true, families: timex::FAMILIES, make: |_, _| Box::new(timex::Timex) },
@@ -128,6 +174,14 @@ pub const COLLECTORS: &[Entry] = &[
         families: vmstat::FAMILIES,
         make: |host, settings| Box::new(vmstat::VmStat::new(host, settings)),
     },
+    Entry {
+        name: "watchdog",
+        default: true,
+        families: watchdog::FAMILIES,
+        make: |host, _| Box::new(watchdog::Watchdog::new(host)),
+    },
+    Entry { name: "xfs", default: false, families: xfs::FAMILIES, make: |host, _| Box::new(xfs::Xfs::new(host)) },
+    Entry { name: "zfs", default: true, families: zfs::FAMILIES, make: |host, settings| Box::new(zfs::Zfs::new(host, settings)) },
 ];
 
 #[cfg(test)]

@@ -17,10 +17,22 @@ pub struct Settings {
     pub cpu_bugs: Option<Regex>,
     /// diskstats: devices. Partitions are left out.
     pub diskstats_devices: Filter,
+    /// filesystem: mount points.
+    pub filesystem_mount_points: Filter,
+    /// filesystem: types.
+    pub filesystem_types: Filter,
+    /// filesystem: pods' volumes are given though their mount points are left out; tokens, secrets and configuration are not.
+    pub filesystem_kubelet_volumes: bool,
+    /// hwmon: chips, as `platform_coretemp_0`.
+    pub hwmon_chips: Filter,
+    /// hwmon: sensors, as `platform_coretemp_0;temp3`.
+    pub hwmon_sensors: Filter,
     /// interrupts: those that are given, as `24;IO-APIC;5-edge ACPI:Ged`.
     pub interrupts: Filter,
     /// interrupts: those that never came on a processor too.
     pub interrupts_zeros: bool,
+    /// mountstats: operations that were never used are given too, as `node_exporter` does.
+    pub mountstats_all_operations: bool,
     /// netclass: devices. The ends of pods are left out, which `node_exporter` gives: there may be hundreds, of 18 series each.
     pub netclass_devices: Filter,
     /// netclass: whether an unknown speed, which the kernel gives as -1, is left out; else it is -125000 bytes a second.
@@ -31,10 +43,20 @@ pub struct Settings {
     pub netstat_fields: Regex,
     /// stat: `node_softirqs_total` too.
     pub stat_softirqs: bool,
+    /// systemd: units, by their whole names.
+    pub systemd_units: Filter,
+    /// systemd: how often services were restarted.
+    pub systemd_restarts: bool,
+    /// systemd: when units were started.
+    pub systemd_start_times: bool,
+    /// systemd: tasks of services.
+    pub systemd_tasks: bool,
     /// vmstat: fields that are given, as `pgfault`.
     pub vmstat_fields: Regex,
     /// textfile: directories of `*.prom` files, as paths of the host; patterns are allowed.
     pub textfile_directories: Vec<String>,
+    /// zfs: all statistics of the module, not only those of the ARC, of pools and of data sets.
+    pub zfs_all: bool,
 }
 
 impl Default for Settings {
@@ -46,8 +68,19 @@ impl Default for Settings {
             cpu_flags: None,
             cpu_bugs: None,
             diskstats_devices: Filter::without(r"^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$"),
+            // Those of node_exporter and of the charts that install it on Kubernetes.
+            filesystem_mount_points: Filter::without(
+                r"^/(dev|proc|sys|run/credentials/.+|run/k3s/containerd/.+|run/containerd/.+|var/lib/docker/.+|var/lib/containers/storage/.+|var/lib/kubelet/(pods|plugins)/.+)($|/)",
+            ),
+            filesystem_types: Filter::without(
+                r"^(autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|iso9660|mqueue|nsfs|overlay|proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|erofs|sysfs|tracefs)$",
+            ),
+            filesystem_kubelet_volumes: false,
+            hwmon_chips: Filter::default(),
+            hwmon_sensors: Filter::default(),
             interrupts: Filter::default(),
             interrupts_zeros: true,
+            mountstats_all_operations: false,
             netclass_devices: Filter::without("^(cali|veth|lxc|cni)"),
             netclass_ignore_invalid_speed: false,
             netdev_devices: Filter::default(),
@@ -55,8 +88,13 @@ impl Default for Settings {
                 r"^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)_(InOctets|OutOctets)|Icmp6?_(InMsgs|OutMsgs)|TcpExt_(Listen.*|Syncookies.*|TCPSynRetrans|TCPTimeouts|TCPOFOQueue|TCPRcvQDrop)|Tcp_(ActiveOpens|InSegs|OutSegs|OutRsts|PassiveOpens|RetransSegs|CurrEstab)|Udp6?_(InDatagrams|OutDatagrams|NoPorts|RcvbufErrors|SndbufErrors))$",
             ),
             stat_softirqs: false,
+            systemd_units: Filter::without(r"^.+\.(automount|device|mount|scope|slice)$"),
+            systemd_restarts: false,
+            systemd_start_times: false,
+            systemd_tasks: false,
             vmstat_fields: pattern("^(oom_kill|pgpg|pswp|pg.*fault)"),
             textfile_directories: Vec::new(),
+            zfs_all: false,
         }
     }
 }
