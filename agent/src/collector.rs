@@ -57,6 +57,7 @@ mod stat;
 mod sysfs;
 mod systemd;
 mod tcpstat;
+mod textfile;
 mod thermal_zone;
 mod time;
 mod timex;

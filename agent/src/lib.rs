@@ -9,6 +9,8 @@ pub mod changes;
 pub mod collector;
 pub mod host_root;
 pub mod journal;
+pub mod relabel;
+pub mod scrape;
 pub mod tail;
 pub mod wake;
 

@@ -28,6 +28,11 @@ const ORDERS: usize = 8;
 pub trait Sampler: Send {
     /// Samples of now; says whether the target could be collected.
     fn sample(&mut self, now: UnixMillis, out: &mut Families) -> bool;
+
+    /// What was not given the last time, and why: for people.
+    fn missing(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// A group before it runs.
@@ -155,10 +160,16 @@ impl Measuring {
     }
 }
 
-/// One sample of each group, as it would be shipped.
-pub fn sample_once(groups: Vec<Group>, plan: &Plan) -> Vec<Samples> {
+/// One sample of each group, as it would be shipped, and what is missing, by group.
+pub fn sample_once(groups: Vec<Group>, plan: &Plan) -> (Vec<Samples>, Vec<String>) {
     let now = unix_millis();
-    groups.into_iter().flat_map(|group| Running::new(group, plan, Outlets::default()).sample(now)).collect()
+    let (mut samples, mut missing) = (Vec::new(), Vec::new());
+    for group in groups {
+        let mut running = Running::new(group, plan, Outlets::default());
+        samples.extend(running.sample(now));
+        missing.extend(running.sampler.missing().into_iter().map(|what| format!("{}: {what}", running.job)));
+    }
+    (samples, missing)
 }
 
 /// A group's thread.
@@ -324,7 +335,8 @@ mod tests {
             Outlets::new(vec![(crate::config::patterns::name_globs(vec!["*".to_owned()]).unwrap(), Arc::clone(&queue))]);
         Measuring::start(vec![group("a"), group("b")], &plan(Duration::from_secs(15), true), &outlets).unwrap().wait();
         assert_eq!(queue.samples(), 4);
-        let samples = sample_once(vec![group("a")], &plan(Duration::from_secs(15), true));
+        let (samples, missing) = sample_once(vec![group("a")], &plan(Duration::from_secs(15), true));
+        assert!(missing.is_empty());
         let names: Vec<_> = samples[0].set().iter().map(|series| series.family().name.to_owned()).collect();
         assert_eq!(names, ["now", "up"]);
     }

@@ -252,11 +252,11 @@ pub async fn run(
 
 /// Reads what would be read and prints what would be shipped. Writes nothing but `out`.
 pub fn dry_run(config: &Config, options: &Options, style: Style, out: &mut impl io::Write) -> Result<Summary, StartError> {
-    let samples = samples::sample_once(config, options);
+    let (samples, missing) = samples::sample_once(config, options);
     dry_run::print_samples(&samples, style, out)?;
     let samples = samples.iter().map(|samples| samples.len() as u64).sum();
     if !has_logs(config) {
-        return Ok(Summary { samples, ..Summary::default() });
+        return Ok(Summary { samples, missing, ..Summary::default() });
     }
     let log = PositionLog::in_memory();
     // One lane, which wants everything.
@@ -298,7 +298,7 @@ pub fn dry_run(config: &Config, options: &Options, style: Style, out: &mut impl 
     let (scout, _bell) = scout(config, options, &catalog, &running, &unreadable, bounds);
     let once = options.once;
     let _scouting = spawn("scout", move || scout.run(once))?;
-    let summary = Summary { samples, ..dry_run::print(inbox, style, out)? };
+    let summary = Summary { samples, missing, ..dry_run::print(inbox, style, out)? };
     for (path, now) in unreadable.rows() {
         if now {
             writeln!(out, "{path}: cannot be read")?;

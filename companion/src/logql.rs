@@ -5,9 +5,8 @@
 //! [`Windows`], and [`evaluate`] says what the query gives at one instant. So a rule never looks at a line twice.
 //!
 //! In the order in which a query goes: `lex` and `parse` read it into `ast`; `pipeline` (with `template`, `matcher`, `address`,
-//! `quantity`, `re2`) is what happens to a line; `extract` makes points of lines, `extractors`
-//! those of many leaves at once; `evaluate` (with `range_functions`,
-//! `aggregate`, `binary`) makes series of points; `store` asks all of it of entries that someone keeps.
+//! `quantity`) is what happens to a line; `extract` makes points of lines, `extractors` those of many leaves at once; `evaluate`
+//! (with `range_functions`, `aggregate`, `binary`) makes series of points; `store` asks all of it of entries that someone keeps.
 //!
 //! Where Loki itself has two answers: regular expressions of label filters are anchored and logfmt reads all of a line, as is
 //! documented; `json` below a `sum` reads only as far as the query can tell, as Loki does. docs/logql.md has the table.
@@ -26,7 +25,6 @@ mod partition;
 mod pipeline;
 mod quantity;
 mod range_functions;
-mod re2;
 pub mod store;
 mod template;
 #[cfg(test)]

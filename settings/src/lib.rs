@@ -6,6 +6,7 @@ pub mod file;
 pub mod messages;
 pub mod problem;
 pub mod quantity;
+pub mod re2;
 pub mod read;
 pub mod section;
 pub mod yaml;

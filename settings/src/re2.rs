@@ -1,4 +1,5 @@
-//! Regular expressions as Go's RE2 reads them, for the `regex` crate.
+//! Regular expressions as Go's RE2 reads them, for the `regex` crate: those of LogQL, of rules and of relabelling, which people bring
+//! along from Loki and Prometheus.
 //!
 //! The two differ in little, and in that little a rule may depend on it: RE2's `\d`, `\w`, `\s` and `\b` are ASCII's; `[[]`,
 //! `[a&&b]` and `{` not followed by a count are plain characters; `\Q…\E` quotes.
@@ -6,7 +7,7 @@
 use regex::Regex;
 
 /// Compiles a regular expression written for RE2.
-pub(crate) fn compile(text: &str) -> Result<Regex, String> {
+pub fn compile(text: &str) -> Result<Regex, String> {
     let plain = format!("`{text}` is no regular expression");
     Regex::new(&translate(text)).map_err(|error| match error {
         regex::Error::CompiledTooBig(_) => format!("{plain}: it is too large"),

@@ -122,6 +122,10 @@ impl Sampler for Gpus {
         }
         is_whole || count == 0
     }
+
+    fn missing(&self) -> Vec<String> {
+        self.said.iter().cloned().collect()
+    }
 }
 
 /// A card and its instances.

@@ -1,4 +1,4 @@
-//! `loadavg`: the load of the last 1, 5 and 15 minutes (proc_loadavg(5)).
+//! `loadavg`: the load of the last 1, 5 and 15 minutes (`proc_loadavg(5)`).
 
 use proto::metric::Desc;
 

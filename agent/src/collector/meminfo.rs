@@ -1,4 +1,4 @@
-//! `meminfo`: every line of /proc/meminfo (proc_meminfo(5)), in bytes where it is an amount of memory.
+//! `meminfo`: every line of /proc/meminfo (`proc_meminfo(5)`), in bytes where it is an amount of memory.
 
 use proto::metric::Desc;
 

@@ -7,8 +7,8 @@ use super::settings::Settings;
 use super::{
     Collector, arp, bonding, btrfs, conntrack, cpu, cpufreq, diskstats, dmi, edac, entropy, filefd, filesystem, hwmon,
     interrupts, kernel_hung, loadavg, mdadm, meminfo, mountstats, netclass, netdev, netstat, nfs, nfsd, nvme, os,
-    powersupplyclass, pressure, processes, rapl, schedstat, selinux, sockstat, softnet, stat, systemd, tcpstat, thermal_zone,
-    time, timex, udp_queues, uname, vmstat, watchdog, xfs, zfs,
+    powersupplyclass, pressure, processes, rapl, schedstat, selinux, sockstat, softnet, stat, systemd, tcpstat, textfile,
+    thermal_zone, time, timex, udp_queues, uname, vmstat, watchdog, xfs, zfs,
 };
 
 /// What is known of a collector before it is made.
@@ -147,6 +147,12 @@ pub const COLLECTORS: &[Entry] = &[
         make: |host, settings| Box::new(systemd::Systemd::new(host, settings)),
     },
     Entry { name: "tcpstat", default: false, families: tcpstat::FAMILIES, make: |host, _| Box::new(tcpstat::TcpStat::new(host)) },
+    Entry {
+        name: "textfile",
+        default: true,
+        families: textfile::FAMILIES,
+        make: |host, settings| Box::new(textfile::TextFile::new(host, &settings.textfile_directories)),
+    },
     Entry {
         name: "thermal_zone",
         default: true,

@@ -184,6 +184,10 @@ impl Sampler for Rounds {
         self.collect(now, out);
         true
     }
+
+    fn missing(&self) -> Vec<String> {
+        self.failures().iter().map(|(name, why)| format!("{name}: {why}")).collect()
+    }
 }
 
 impl Worker {

@@ -1,4 +1,4 @@
-//! What can be said to collectors; the defaults are node_exporter's, with what a Kubernetes node adds.
+//! What can be said to collectors; the defaults are `node_exporter`'s, with what a Kubernetes node adds.
 
 use regex::Regex;
 
@@ -53,6 +53,8 @@ pub struct Settings {
     pub systemd_tasks: bool,
     /// vmstat: fields that are given, as `pgfault`.
     pub vmstat_fields: Regex,
+    /// textfile: directories of `*.prom` files, as paths of the host; patterns are allowed.
+    pub textfile_directories: Vec<String>,
     /// zfs: all statistics of the module, not only those of the ARC, of pools and of data sets.
     pub zfs_all: bool,
 }
@@ -91,6 +93,7 @@ impl Default for Settings {
             systemd_start_times: false,
             systemd_tasks: false,
             vmstat_fields: pattern("^(oom_kill|pgpg|pswp|pg.*fault)"),
+            textfile_directories: Vec::new(),
             zfs_all: false,
         }
     }

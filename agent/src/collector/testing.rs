@@ -1,6 +1,7 @@
 //! Runs a collector over recorded trees: `fixtures/collector/<name>/<case>/` with `proc`, `sys`, `udev` and `root` in it, and what it
 //! has to give in `expected.prom`. `UPDATE_EXPECT=1 cargo test` writes that file anew; read it before it is committed.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use expect_test::expect_file;
@@ -61,7 +62,7 @@ pub(crate) fn collect(entry: &Entry, collector: &mut dyn Collector) -> String {
     if let Err(failed) = result {
         // The path to the fixtures is that of this machine.
         let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../");
-        text.push_str(&format!("# failed: {}\n", failed.to_string().replace(directory, "")));
+        let _ = writeln!(text, "# failed: {}", failed.to_string().replace(directory, ""));
     }
     text
 }

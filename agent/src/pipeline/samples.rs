@@ -102,8 +102,8 @@ impl Sampling {
     }
 }
 
-/// One sample of everything, as it would be shipped.
-pub(super) fn sample_once(config: &Config, options: &Options) -> Vec<Samples> {
+/// One sample of everything, as it would be shipped, and what is missing.
+pub(super) fn sample_once(config: &Config, options: &Options) -> (Vec<Samples>, Vec<String>) {
     measure::sample_once(groups(config, options), &plan(config))
 }
 

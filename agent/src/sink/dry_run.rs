@@ -32,6 +32,8 @@ pub struct Style {
 pub struct Summary {
     /// Samples of metrics.
     pub samples: u64,
+    /// What could not be measured, and why.
+    pub missing: Vec<String>,
     /// By account: entries, bytes of the source.
     pub shown: BTreeMap<String, (u64, u64)>,
     /// By account, fate and reason: lines, bytes of the source.
@@ -189,6 +191,9 @@ impl Summary {
         let shown: u64 = self.shown.values().map(|(entries, _)| entries).sum();
         if self.samples > 0 {
             writeln!(out, "{} samples would have been written; nothing was.", self.samples)?;
+        }
+        for missing in &self.missing {
+            writeln!(out, "  {missing}")?;
         }
         if self.samples > 0 && shown == 0 && self.withheld.is_empty() {
             return Ok(());

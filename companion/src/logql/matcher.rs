@@ -4,9 +4,9 @@
 //! documentation says.
 
 use regex::Regex;
+use settings::re2;
 
 use super::ast::MatchOp;
-use super::re2;
 
 /// A test of a text.
 #[derive(Clone, Debug)]

@@ -15,9 +15,9 @@ use std::sync::Arc;
 use gotmpl::parse::{BranchNode, Expr, ListNode, Node, Parser, PipeNode};
 use proto::time::UnixNanos;
 use regex::Regex;
+use settings::re2;
 
 use super::pipeline::Labels;
-use super::re2;
 use execute::Execution;
 
 /// How long a template may be, bytes.

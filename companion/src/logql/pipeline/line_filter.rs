@@ -2,12 +2,12 @@
 
 use memchr::memmem::Finder;
 use regex::Regex;
+use settings::re2;
 use twox_hash::XxHash3_64;
 
 use super::pattern::LinePattern;
 use crate::logql::address::Addresses;
 use crate::logql::ast::{LineOp, Needle};
-use crate::logql::re2;
 
 /// Lines in which any of the needles is found; negated, in which none is.
 #[derive(Clone, Debug)]

@@ -1,10 +1,10 @@
 //! `| regexp`: named groups become labels.
 
 use regex::Regex;
+use settings::re2;
 
 use super::Passage;
 use super::name::push_sanitized;
-use crate::logql::re2;
 
 #[derive(Clone, Debug)]
 pub(super) struct Regexp {

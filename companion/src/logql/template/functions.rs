@@ -226,7 +226,7 @@ impl<'t> Call<'t> {
     fn regex(&self, name: &str, values: Vec<Value<'t>>) -> Answer<'t> {
         let find = |pattern: &str| match self.regexes.get(pattern) {
             Some(known) => Ok(Cow::Borrowed(&known.regex)),
-            None => super::re2::compile(pattern).map(Cow::Owned).map_err(Fault::Failed),
+            None => settings::re2::compile(pattern).map(Cow::Owned).map_err(Fault::Failed),
         };
         if name == "count" {
             let [pattern, subject] = exactly::<2>(name, values)?;
