@@ -50,7 +50,7 @@ pub struct Cli {
     #[arg(long, value_name = "FORM", default_value = "text", requires = "dry_run")]
     pub output: Output,
 
-    /// Compare what is measured here with what a running exporter gives (http://127.0.0.1:9100/metrics); ship nothing
+    /// Compare what is measured here with what a running exporter gives; ship nothing
     #[arg(long, value_name = "URL", requires = "dry_run")]
     pub compare: Option<String>,
 

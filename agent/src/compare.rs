@@ -120,7 +120,10 @@ impl Display for Comparison {
 mod tests {
     use super::*;
 
-    fn families(series: &[(&str, Kind, &[(&str, &str)], f64)]) -> Families {
+    /// Name, type, labels and value.
+    type Series<'s> = (&'s str, Kind, &'s [(&'s str, &'s str)], f64);
+
+    fn families(series: &[Series<'_>]) -> Families {
         let mut families = Families::new();
         for (name, kind, labels, value) in series {
             families.read_family(name, *kind, "", "");

@@ -12,7 +12,7 @@ use crate::program::{Program, Running};
 use crate::wait;
 
 /// From the start to readiness; after a kill it reads its log first.
-const START_MAX: Duration = Duration::from_secs(60);
+const START_MAX: Duration = Duration::from_mins(1);
 
 /// A Prometheus of a test's own.
 pub struct Prometheus {

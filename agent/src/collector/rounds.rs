@@ -84,18 +84,15 @@ impl Rounds {
         for place in 0..self.members.len() {
             let name = self.members[place].name;
             let begun = Instant::now();
-            let (success, took) = match self.ask(place, now) {
-                Some(job) => {
-                    out.append(&job.out);
-                    let success = self.note(place, &job.result);
-                    self.members[place].collector = Some(job.collector);
-                    self.buffers = Some((job.out, job.buffer));
-                    (success, job.took)
-                }
-                None => {
-                    self.say(place, Some("it does not come back; the others go on without it".to_owned()), false);
-                    (false, begun.elapsed())
-                }
+            let (success, took) = if let Some(job) = self.ask(place, now) {
+                out.append(&job.out);
+                let success = self.note(place, &job.result);
+                self.members[place].collector = Some(job.collector);
+                self.buffers = Some((job.out, job.buffer));
+                (success, job.took)
+            } else {
+                self.say(place, Some("it does not come back; the others go on without it".to_owned()), false);
+                (false, begun.elapsed())
             };
             out.sample(&DURATION, &[name], took.as_secs_f64());
             out.sample(&SUCCESS, &[name], f64::from(u8::from(success)));

@@ -88,7 +88,7 @@ pub(super) fn read(body: &[u8], sets: &HashMap<u32, Arc<SeriesSet>>) -> Option<R
     }
     let set = Arc::clone(sets.get(&number)?);
     let time = UnixMillis(rest.long()?);
-    let values: Vec<f64> = rest.longs(count)?.map(|bits| f64::from_bits(bits as u64)).collect();
+    let values: Vec<f64> = rest.longs(count)?.map(|bits| f64::from_bits(bits.cast_unsigned())).collect();
     let samples = Samples::new(set, time, values)?;
     let samples = match kind {
         SAMPLES => samples,

@@ -185,9 +185,10 @@ impl KeptTarget {
             return;
         }
         let instance = self.job.instance();
-        match &why {
-            Some(why) => warn!(job = self.job.job, instance, why, "a scrape fails"),
-            None => info!(job = self.job.job, instance, "it can be scraped again"),
+        if let Some(why) = &why {
+            warn!(job = self.job.job, instance, why, "a scrape fails");
+        } else {
+            info!(job = self.job.job, instance, "it can be scraped again");
         }
         self.said = why;
     }

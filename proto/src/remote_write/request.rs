@@ -51,6 +51,7 @@ impl Part {
     }
 
     /// Takes the first ones away; at most all.
+    #[must_use]
     pub fn split_off_first(&mut self, count: usize) -> Self {
         let at = self.range.start + count.min(self.range.len());
         let first = Self { samples: Arc::clone(&self.samples), range: self.range.start..at };

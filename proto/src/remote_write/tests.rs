@@ -141,6 +141,9 @@ fn the_stale_marker_keeps_its_bits_and_every_other_nan_becomes_one() {
     assert_eq!(values, [STALE_BITS, crate::metric::NAN_BITS]);
 }
 
+/// Whether an answer is the expected one.
+type Is = Box<dyn Fn(&Answer) -> bool>;
+
 #[test]
 fn an_answer_says_what_to_do() {
     let written = |samples| Some(Written { samples });
@@ -152,7 +155,6 @@ fn an_answer_says_what_to_do() {
     let again = |answer: &Answer| matches!(answer, Answer::Again { after: Some(after), .. } if *after == Duration::from_secs(7));
     let held = |answer: &Answer| matches!(answer, Answer::Held { .. });
     let other = |answer: &Answer| matches!(answer, Answer::OtherVersion { .. });
-    type Is = Box<dyn Fn(&Answer) -> bool>;
     let table: Vec<(Version, u16, Option<Written>, &str, Is)> = vec![
         (Version::V1, 204, None, "", Box::new(stored(10))),
         (Version::V1, 200, None, "whatever", Box::new(stored(10))),
@@ -207,8 +209,11 @@ proptest! {
     }
 }
 
+/// A sample with its labels.
+type Flat = (Vec<(String, String)>, u64, i64);
+
 /// Each sample with its labels.
-fn flat(request: &Request, version: Version) -> Vec<(Vec<(String, String)>, u64, i64)> {
+fn flat(request: &Request, version: Version) -> Vec<Flat> {
     let received = receive(request, version);
     received
         .into_iter()

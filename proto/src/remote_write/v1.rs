@@ -71,7 +71,7 @@ fn samples_len(parts: &[Part], place: usize) -> usize {
 /// not written; half of a node's samples are.
 pub(super) fn sample_len((value, time): (f64, UnixMillis)) -> usize {
     let value = if value.to_bits() == 0 { 0 } else { 9 };
-    value + if time.0 == 0 { 0 } else { 1 + varint_len(time.0 as u64) }
+    value + if time.0 == 0 { 0 } else { 1 + varint_len(time.0.cast_unsigned()) }
 }
 
 pub(super) fn put_sample(out: &mut Vec<u8>, (value, time): (f64, UnixMillis)) {
@@ -81,7 +81,7 @@ pub(super) fn put_sample(out: &mut Vec<u8>, (value, time): (f64, UnixMillis)) {
     }
     if time.0 != 0 {
         out.push(SAMPLE_TIME);
-        put_varint(out, time.0 as u64);
+        put_varint(out, time.0.cast_unsigned());
     }
 }
 

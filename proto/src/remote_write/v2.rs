@@ -33,7 +33,9 @@ pub(super) fn encode(request: &Request, mut describe: impl FnMut(&str) -> bool, 
         let (mut help, mut unit) = (0, 0);
         if asked.insert((group, series.family_place())) {
             let family = series.family();
-            if !(family.help.is_empty() && family.unit.is_empty()) && !described.contains(family.name) && describe(family.name) {
+            let says_nothing = family.help.is_empty() && family.unit.is_empty();
+            let is_new = !says_nothing && !described.contains(family.name);
+            if is_new && describe(family.name) {
                 described.insert(family.name.to_owned());
                 let (of_help, of_unit) = series.help_and_unit();
                 (help, unit) = (symbols.number(group, of_help), symbols.number(group, of_unit));
@@ -48,7 +50,7 @@ pub(super) fn encode(request: &Request, mut describe: impl FnMut(&str) -> bool, 
 fn put_series(series: Series<'_>, place: usize, parts: &[Part], references: &[u32], described: (u32, u32), out: &mut Vec<u8>) {
     let (kind, started) = (series.kind() as u64, series.started().0);
     let labels_len: usize = references.iter().map(|reference| varint_len(u64::from(*reference))).sum();
-    let start_len = if started == 0 { 0 } else { 1 + varint_len(started as u64) };
+    let start_len = if started == 0 { 0 } else { 1 + varint_len(started.cast_unsigned()) };
     let (help, unit) = described;
     let number_len = |number: u64| if number == 0 { 0 } else { 1 + varint_len(number) };
     let metadata_len = number_len(kind) + number_len(u64::from(help)) + number_len(u64::from(unit));
@@ -67,7 +69,7 @@ fn put_series(series: Series<'_>, place: usize, parts: &[Part], references: &[u3
         // Below 128.
         out.push((sample_len(sample) + start_len) as u8);
         put_sample(out, sample);
-        put_number(out, SAMPLE_START, started as u64);
+        put_number(out, SAMPLE_START, started.cast_unsigned());
     }
     out.push(SERIES_METADATA);
     out.push(metadata_len as u8);

@@ -20,9 +20,9 @@ fn arrive(receiver: &Receiver, more: usize) {
 
 /// The end of a story: no request was wrong, and of this series no sample is missing.
 fn is_whole(receiver: &Receiver, name: &str) {
-    let received = receiver.received();
-    assert_eq!(received.violations, Vec::<String>::new());
-    let times = received.one(name, "node").unwrap().times();
+    let arrived = receiver.received();
+    assert_eq!(arrived.violations, Vec::<String>::new());
+    let times = arrived.one(name, "node").unwrap().times();
     assert_eq!(gaps(&times), [], "{name}: of {}", times.len());
 }
 
@@ -34,13 +34,13 @@ fn in_2_0_types_travel_with_every_series_and_help_once() {
     arrive(&receiver, 20);
     agent.terminate();
     is_whole(&receiver, "node_load1");
-    let received = receiver.received();
-    assert_eq!(received.requests.keys().collect::<Vec<_>>(), ["2.0.0"]);
-    assert_eq!(received.help["node_load1"], ("1m load average.".to_owned(), 1));
-    let kinds = |name: &str| received.named(name).map(|(_, series)| series.kind).collect::<Vec<_>>();
+    let arrived = receiver.received();
+    assert_eq!(arrived.requests.keys().collect::<Vec<_>>(), ["2.0.0"]);
+    assert_eq!(arrived.help["node_load1"], ("1m load average.".to_owned(), 1));
+    let kinds = |name: &str| arrived.named(name).map(|(_, series)| series.kind).collect::<Vec<_>>();
     assert_eq!((kinds("node_load1"), kinds("picket_agent_samples_stored_total")), (vec![2], vec![1]));
-    let load = received.one("node_load1", "node").unwrap();
-    assert!(load.samples.iter().all(|(_, bits)| f64::from_bits(*bits) == 0.25));
+    let load = arrived.one("node_load1", "node").unwrap();
+    assert!(load.samples.iter().all(|(_, bits)| *bits == 0.25_f64.to_bits()));
 }
 
 #[test]
@@ -52,9 +52,9 @@ fn a_receiver_that_knows_1_0_alone_gets_it_and_nothing_is_lost_over_that() {
         arrive(&receiver, 20);
         agent.terminate();
         is_whole(&receiver, "node_load1");
-        let received = receiver.received();
-        assert_eq!(received.requests["2.0.0"], 1, "{speaks:?}");
-        assert_eq!(received.help["node_load1"].0, "1m load average.", "{speaks:?}");
+        let arrived = receiver.received();
+        assert_eq!(arrived.requests["2.0.0"], 1, "{speaks:?}");
+        assert_eq!(arrived.help["node_load1"].0, "1m load average.", "{speaks:?}");
     }
 }
 
@@ -69,9 +69,9 @@ fn one_bad_series_costs_itself_alone() {
         let (refused, spooled) = (own(&agent, "refused_total"), own(&agent, "spooled"));
         agent.terminate();
         is_whole(&receiver, "node_load1");
-        let received = receiver.received();
-        assert!(received.one("node_load5", "node").is_none());
-        let rounds = received.one("node_load1", "node").unwrap().samples.len() as f64;
+        let arrived = receiver.received();
+        assert!(arrived.one("node_load5", "node").is_none());
+        let rounds = arrived.one("node_load1", "node").unwrap().samples.len() as f64;
         assert!((rounds - 3.0..=rounds + 1.0).contains(&refused) && spooled == 0.0, "{speaks:?}: {refused} of {rounds}");
     }
 }
@@ -93,13 +93,13 @@ fn an_outage_leaves_no_gap_though_the_agent_is_killed_in_it() {
     });
     arrive(&receiver, 5);
     agent.terminate();
-    let received = receiver.received();
-    assert_eq!(received.violations, Vec::<String>::new());
+    let arrived = receiver.received();
+    assert_eq!(arrived.violations, Vec::<String>::new());
     // Between the two agents nothing was measured; that is the only gap, and what was in memory when it was killed is in it.
-    let times = received.one("node_load1", "node").unwrap().times();
+    let times = arrived.one("node_load1", "node").unwrap().times();
     assert!(gaps(&times).len() <= 1 && times.len() > killed + 20, "{:?} of {}", gaps(&times), times.len());
     // A restart ends no series.
-    assert!(received.series.values().all(|series| !series.has_ended()));
+    assert!(arrived.series.values().all(|series| !series.has_ended()));
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn what_a_person_has_to_mend_is_held_and_said() {
     stage.write("token", "first");
     let token = stage.path("token");
     let agent = stage.start(&receiver.url(), &format!("bearer_token_file: {}", token.display()));
-    wait::for_condition("it is held", PATIENCE, || own(&agent, "held") == 1.0 && own(&agent, "spooled") > 100.0);
+    wait::for_condition("it is held", PATIENCE, || own(&agent, "held") > 0.0 && own(&agent, "spooled") > 100.0);
     assert!(agent.log().contains("who are you"), "{}", agent.log());
     stage.write("token", "second");
     arrive(&receiver, 20);
@@ -154,8 +154,8 @@ fn a_series_that_is_gone_ends() {
     });
     agent.terminate();
     is_whole(&receiver, "node_memory_MemTotal_bytes");
-    let received = receiver.received();
-    assert!(!received.one("node_memory_MemTotal_bytes", "node").unwrap().has_ended());
+    let arrived = receiver.received();
+    assert!(!arrived.one("node_memory_MemTotal_bytes", "node").unwrap().has_ended());
 }
 
 #[test]
@@ -164,9 +164,9 @@ fn with_once_a_sample_of_everything_is_delivered() {
     let receiver = Receiver::start(Speaks::Both);
     let (status, _, log) = stage.run_once(&receiver.url());
     assert_eq!(status.code(), Some(0), "{log}");
-    let received = receiver.received();
-    assert_eq!(received.violations, Vec::<String>::new());
-    assert_eq!(received.one("node_load1", "node").unwrap().samples.len(), 1);
+    let arrived = receiver.received();
+    assert_eq!(arrived.violations, Vec::<String>::new());
+    assert_eq!(arrived.one("node_load1", "node").unwrap().samples.len(), 1);
     receiver.answer(Some((404, "no such thing")));
     let (status, _, log) = stage.run_once(&receiver.url());
     assert_eq!(status.code(), Some(1), "{log}");

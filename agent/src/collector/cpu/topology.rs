@@ -22,7 +22,7 @@ pub(super) struct Topology {
 
 struct Core {
     package: u64,
-    core: u64,
+    id: u64,
     count: KeptFile,
 }
 
@@ -61,7 +61,7 @@ impl Topology {
         }
         for of in &mut self.cores {
             if let Some(count) = count(&mut of.count, round.buffer) {
-                round.out.sample(&CORE_THROTTLES, &[package.write(of.package), core.write(of.core)], count);
+                round.out.sample(&CORE_THROTTLES, &[package.write(of.package), core.write(of.id)], count);
             }
         }
     }
@@ -77,7 +77,7 @@ impl Topology {
             let (Some(package), Some(core)) = (id("topology/physical_package_id"), id("topology/core_id")) else { continue };
             let count = self.of(cpu, "thermal_throttle/core_throttle_count");
             if count.exists() && cores.insert((package, core)) {
-                self.cores.push(Core { package, core, count: KeptFile::new(count) });
+                self.cores.push(Core { package, id: core, count: KeptFile::new(count) });
             }
             let count = self.of(cpu, "thermal_throttle/package_throttle_count");
             if count.exists() && packages.insert(package) {

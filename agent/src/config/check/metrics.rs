@@ -198,15 +198,13 @@ impl Check {
     fn collectors(&mut self, names: &[Spanned<String>]) -> Vec<&'static str> {
         let mut known = Vec::new();
         for name in names {
-            match COLLECTORS.iter().find(|entry| entry.name == name.value) {
-                Some(entry) => known.push(entry.name),
-                None => {
-                    let all: Vec<&str> = COLLECTORS.iter().map(|entry| entry.name).collect();
-                    let hint = nearest(&name.value, &all);
-                    let hint = hint.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-                    self.problems.push(&name.at, format!("there is no collector {}{hint}", quote(&name.value)));
-                }
+            if let Some(entry) = COLLECTORS.iter().find(|entry| entry.name == name.value) {
+                known.push(entry.name);
+                continue;
             }
+            let all: Vec<&str> = COLLECTORS.iter().map(|entry| entry.name).collect();
+            let hint = nearest(&name.value, &all).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+            self.problems.push(&name.at, format!("there is no collector {}{hint}", quote(&name.value)));
         }
         known
     }

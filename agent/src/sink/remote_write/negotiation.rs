@@ -103,7 +103,7 @@ mod tests {
         auto.worked();
         auto.back(now + Duration::from_mins(59));
         assert_eq!(auto.version(), Version::V1);
-        auto.back(now + Duration::from_mins(60));
+        auto.back(now + Duration::from_hours(1));
         assert_eq!(auto.version(), Version::V2);
     }
 

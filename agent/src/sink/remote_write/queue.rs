@@ -168,13 +168,13 @@ mod tests {
         queue.push(samples(1));
         let filled = tokio::spawn({
             let queue = Arc::clone(&queue);
-            async move { queue.filled(Duration::from_secs(60)).await }
+            async move { queue.filled(Duration::from_mins(1)).await }
         });
         queue.push(samples(2));
         queue.close();
         filled.await.unwrap();
         assert_eq!(queue.take(9).len(), 2);
-        queue.filled(Duration::from_secs(60)).await;
+        queue.filled(Duration::from_mins(1)).await;
         queue.closed().await;
     }
 }
