@@ -30,7 +30,7 @@ const THREADS_FIELD: usize = 17;
 pub(super) struct Processes {
     procfs: PathBuf,
     max_threads: KeptFile,
-    highest_pid: KeptFile,
+    pid_max: KeptFile,
     seldom: Seldom,
     counts: Counts,
 }
@@ -50,7 +50,7 @@ impl Processes {
         Self {
             procfs: host.proc(""),
             max_threads: KeptFile::new(host.proc("sys/kernel/threads-max")),
-            highest_pid: KeptFile::new(host.proc("sys/kernel/pid_max")),
+            pid_max: KeptFile::new(host.proc("sys/kernel/pid_max")),
             seldom: Seldom::default(),
             counts: Counts::default(),
         }
@@ -110,7 +110,7 @@ impl Collector for Processes {
                 round.out.sample(desc, &[state.encode_utf8(&mut letter)], *count as f64);
             }
         }
-        for (file, desc) in [(&mut self.max_threads, &MAX_THREADS), (&mut self.highest_pid, &MAX_PROCESSES)] {
+        for (file, desc) in [(&mut self.max_threads, &MAX_THREADS), (&mut self.pid_max, &MAX_PROCESSES)] {
             let value = number(trim(file.read(round.buffer)?));
             round.out.sample(desc, &[], value.ok_or_else(|| Failed::malformed(file.path(), "a number was expected"))?);
         }

@@ -22,12 +22,12 @@ pub(super) struct Topology {
 
 struct Core {
     package: u64,
-    id: u64,
+    number: u64,
     count: KeptFile,
 }
 
 struct Package {
-    package: u64,
+    number: u64,
     count: KeptFile,
 }
 
@@ -56,12 +56,12 @@ impl Topology {
         let (mut package, mut core) = (Decimal::default(), Decimal::default());
         for of in &mut self.packages {
             if let Some(count) = count(&mut of.count, round.buffer) {
-                round.out.sample(&PACKAGE_THROTTLES, &[package.write(of.package)], count);
+                round.out.sample(&PACKAGE_THROTTLES, &[package.write(of.number)], count);
             }
         }
         for of in &mut self.cores {
             if let Some(count) = count(&mut of.count, round.buffer) {
-                round.out.sample(&CORE_THROTTLES, &[package.write(of.package), core.write(of.id)], count);
+                round.out.sample(&CORE_THROTTLES, &[package.write(of.package), core.write(of.number)], count);
             }
         }
     }
@@ -77,11 +77,11 @@ impl Topology {
             let (Some(package), Some(core)) = (id("topology/physical_package_id"), id("topology/core_id")) else { continue };
             let count = self.of(cpu, "thermal_throttle/core_throttle_count");
             if count.exists() && cores.insert((package, core)) {
-                self.cores.push(Core { package, id: core, count: KeptFile::new(count) });
+                self.cores.push(Core { package, number: core, count: KeptFile::new(count) });
             }
             let count = self.of(cpu, "thermal_throttle/package_throttle_count");
             if count.exists() && packages.insert(package) {
-                self.packages.push(Package { package, count: KeptFile::new(count) });
+                self.packages.push(Package { number: package, count: KeptFile::new(count) });
             }
         }
     }
