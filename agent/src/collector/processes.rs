@@ -24,6 +24,8 @@ static MAX_PROCESSES: Desc = Desc::gauge("node_processes_max_processes", "The hi
 
 pub(super) const FAMILIES: &[&Desc] = &[&THREADS, &MAX_THREADS, &STATE, &THREADS_STATE, &PIDS, &MAX_PROCESSES];
 
+/// Running, sleeping, waiting for a disk, zombies, stopped, idle threads of the kernel.
+const STATES: [char; 6] = ['R', 'S', 'D', 'Z', 'T', 'I'];
 /// Of the fields behind the name, the number of threads.
 const THREADS_FIELD: usize = 17;
 
@@ -60,6 +62,11 @@ impl Processes {
 impl Counts {
     fn count(&mut self, procfs: &Path, buffer: &mut Vec<u8>) {
         (self.processes, self.threads) = (0, 0);
+        // Those that there always may be are there from the beginning, at 0.
+        for state in STATES {
+            self.states.entry(state).or_default();
+            self.thread_states.entry(state).or_default();
+        }
         for count in self.states.values_mut().chain(self.thread_states.values_mut()) {
             *count = 0;
         }

@@ -83,7 +83,7 @@ fn an_outage_leaves_no_gap_though_the_agent_is_killed_in_it() {
     let agent = stage.start(&receiver.url(), "");
     arrive(&receiver, 5);
     receiver.answer(Some((503, "away")));
-    wait::for_condition("samples on disk", PATIENCE, || own(&agent, "spooled") > 1000.0);
+    wait::for_condition("samples on disk", PATIENCE, || own(&agent, "spooled") > 5000.0);
     agent.kill();
     receiver.answer(None);
     let killed = receiver.received().one("node_load1", "node").unwrap().samples.len();
@@ -97,7 +97,7 @@ fn an_outage_leaves_no_gap_though_the_agent_is_killed_in_it() {
     assert_eq!(arrived.violations, Vec::<String>::new());
     // Between the two agents nothing was measured; that is the only gap, and what was in memory when it was killed is in it.
     let times = arrived.one("node_load1", "node").unwrap().times();
-    assert!(gaps(&times).len() <= 1 && times.len() > killed + 20, "{:?} of {}", gaps(&times), times.len());
+    assert!(gaps(&times).len() <= 1 && times.len() > killed + 10, "{:?} of {}", gaps(&times), times.len());
     // A restart ends no series.
     assert!(arrived.series.values().all(|series| !series.has_ended()));
 }
