@@ -14,6 +14,30 @@ use tests::wait;
 
 use crate::stage::PATIENCE;
 
+#[test]
+fn promtool_finds_fault_with_no_name_that_is_our_own() {
+    let name = "promtool_finds_fault_with_no_name_that_is_our_own";
+    if agent::binary().is_none() {
+        return skipped(name, "no agent was built");
+    }
+    let (Some(_), Some(shell)) = (Program::find("promtool"), Program::find("sh")) else {
+        return skipped(name, "no promtool is installed");
+    };
+    let Some(stage) = crate::stage::Stage::new(name) else { return };
+    let receiver = tests::receiver::Receiver::start(tests::receiver::Speaks::Both);
+    let running = stage.start(&receiver.url(), "");
+    let text = get(running.address().unwrap(), "/metrics").unwrap();
+    running.terminate();
+    fs::write(stage.path("metrics"), &text).unwrap();
+    let command = format!("promtool check metrics < {} 2>&1", stage.path("metrics").display());
+    let (code, output, _) = shell.outcome_with(["-c", &command], &[]);
+    // 1 is for what cannot be read, 3 for names that it would have chosen otherwise: those are node_exporter's.
+    assert!(matches!(code, Some(0 | 3)), "{code:?}: {output}");
+    let ours: Vec<&str> = output.lines().filter(|line| !line.starts_with("node_")).collect();
+    assert_eq!(ours, Vec::<&str>::new());
+    assert!(text.contains("\npicket_agent_build_info{"));
+}
+
 /// What is not given, and why.
 const LEFT_OUT: [(&str, &str); 8] = [
     ("go_", "of the exporter's own runtime"),

@@ -44,17 +44,22 @@ impl Stage {
 
     /// Starts the agent with one destination; `more` are further settings of it.
     pub(crate) fn start(&self, url: &str, more: &str) -> Agent {
-        self.launch(url, more, &[]).start_listening()
+        self.launch(url, more, "", &[]).start_listening()
+    }
+
+    /// The same; `metrics` are further settings of what is measured.
+    pub(crate) fn start_measuring(&self, url: &str, metrics: &str) -> Agent {
+        self.launch(url, "", metrics, &[]).start_listening()
     }
 
     /// Runs it with `--once`: exit status, standard output and standard error.
     pub(crate) fn run_once(&self, url: &str) -> (ExitStatus, String, String) {
-        self.launch(url, "", &["--once"]).run(PATIENCE)
+        self.launch(url, "", "", &["--once"]).run(PATIENCE)
     }
 
-    fn launch(&self, url: &str, more: &str, arguments: &[&str]) -> Launch {
+    fn launch(&self, url: &str, more: &str, metrics: &str, arguments: &[&str]) -> Launch {
         let config = format!(
-            "node: node-1\nlisten: 127.0.0.1:0\nmetrics: {{interval: {INTERVAL}ms}}\n\
+            "node: node-1\nlisten: 127.0.0.1:0\nmetrics: {{interval: {INTERVAL}ms, {metrics}}}\n\
              outputs:\n  remote_write: [{{url: \"{url}\", linger: 0s, {more}}}]\n",
         );
         self.write("agent.yaml", &config);
