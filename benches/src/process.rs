@@ -58,6 +58,12 @@ pub fn cpu_of(proc: &str) -> Option<Duration> {
     Some(Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second()))
 }
 
+/// Processor time of this process, all threads.
+pub fn own_time() -> Duration {
+    let told = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(told.tv_sec.unsigned_abs(), u32::try_from(told.tv_nsec).unwrap_or_default())
+}
+
 /// Processor time of this thread.
 pub fn thread_time() -> Duration {
     let told = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
