@@ -116,11 +116,12 @@ pub fn load(settings: &Settings, environment: &Environment) -> Result<Loaded, Pr
         let (logs, samples) = raw.outputs.as_ref().map_or((true, false), |outputs| {
             (is_some(outputs.value.loki.as_ref()), is_some(outputs.value.remote_write.as_ref()))
         });
-        raw.logs = found.logs.filter(|_| logs || !samples);
+        let wants_logs = logs || !samples;
+        raw.logs = found.logs.filter(|_| wants_logs);
         if max_held_bytes.is_some() {
             raw.logs.get_or_insert_default().value.max_held_bytes = max_held_bytes;
         }
-        detected.findings
+        if wants_logs { detected.findings } else { Vec::new() }
     };
     if raw.outputs.as_ref().is_some_and(|outputs| is_some(outputs.value.remote_write.as_ref())) {
         // Whoever wants samples wants the node's.

@@ -216,6 +216,12 @@ fn what_is_on_the_node_is_found_and_read() {
     let jobs: Vec<&str> = journal.selections.iter().map(|selection| selection.job.as_str()).collect();
     assert_eq!(jobs, ["sshd-pve", "calico-flow", "node-journal"]);
 
+    let samples_alone = load_line(&format!("{line} --remote-write http://p")).expect("valid");
+    assert!(samples_alone.config.logs.files.is_empty() && samples_alone.findings.is_empty(), "no Loki wants logs");
+    assert!(samples_alone.config.metrics.is_some() && samples_alone.ready(false).is_ok());
+    let explicit = load_line(&format!("{line} --file a=/b --remote-write http://p")).expect("valid");
+    assert!(explicit.ready(false).expect_err("logs go nowhere").to_string().contains("nowhere to send logs"));
+
     let file = node.path().join("agent.yaml");
     fs::write(&file, "logs: {max_held_bytes: 5MiB}").expect("written");
     let found = load_line(&format!("{line} --config {}", file.display())).expect("valid");
