@@ -10,6 +10,7 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,28 +31,12 @@ use tests::wait;
 
 /// Rounds that are counted.
 const ROUNDS: u32 = 20;
-/// What the floor reads: a file of each kind, as many as a node's collectors keep open.
-const FLOOR: [&str; 12] = [
-    "/proc/stat",
-    "/proc/meminfo",
-    "/proc/vmstat",
-    "/proc/diskstats",
-    "/proc/net/dev",
-    "/proc/net/netstat",
-    "/proc/net/snmp",
-    "/proc/net/sockstat",
-    "/proc/net/softnet_stat",
-    "/proc/self/mountinfo",
-    "/proc/loadavg",
-    "/proc/sys/fs/file-nr",
-];
-
 fn main() {
     let apart = Duration::from_secs(std::env::args().nth(1).and_then(|seconds| seconds.parse().ok()).unwrap_or(15));
     println!("| one sample of the node | series | CPU ms, at once | CPU ms, {apart:?} apart |");
     println!("| --- | --- | --- | --- |");
-    ours(apart);
-    floor(apart);
+    let kept = ours(apart);
+    floor(apart, &kept);
     exporter(apart);
     println!(
         "\nresident after all of it: {:.1} MiB\n",
@@ -95,7 +80,7 @@ fn times(apart: Duration, mut run: impl FnMut(), cpu: impl Fn() -> Duration) -> 
     (at_once.as_secs_f64() * 1e3, (cold / 4).as_secs_f64() * 1e3)
 }
 
-fn ours(apart: Duration) {
+fn ours(apart: Duration) -> Vec<PathBuf> {
     let mut rounds = rounds();
     let mut out = Families::new();
     let (hot, cold) = times(
@@ -107,17 +92,12 @@ fn ours(apart: Duration) {
         cpu,
     );
     println!("| all collectors | {} | {hot:.2} | {cold:.2} |", out.len());
+    kept()
 }
 
-/// The same files by kept descriptors, and nothing else.
-fn floor(apart: Duration) {
-    let sysfs = std::fs::read_dir("/sys/class/net").into_iter().flatten().flatten().flat_map(|device| {
-        let names =
-            ["mtu", "flags", "operstate", "carrier_changes", "tx_queue_len", "ifindex", "type", "address", "duplex", "speed"];
-        names.map(|name| device.path().join(name).display().to_string())
-    });
-    let files: Vec<File> =
-        FLOOR.iter().map(|path| (*path).to_owned()).chain(sysfs).filter_map(|path| File::open(path).ok()).collect();
+/// The files that the collectors keep open, by descriptors of our own, and nothing else.
+fn floor(apart: Duration, kept: &[PathBuf]) {
+    let files: Vec<File> = kept.iter().filter_map(|path| File::open(path).ok()).collect();
     let mut buffer = vec![0; 1 << 20];
     let read = || {
         for file in &files {
@@ -131,7 +111,17 @@ fn floor(apart: Duration) {
         }
     };
     let (hot, cold) = times(apart, read, cpu);
-    println!("| {} of the files, read and not looked at | | {hot:.2} | {cold:.2} |", files.len());
+    println!("| the {} files that they keep open, read and not looked at | | {hot:.2} | {cold:.2} |", files.len());
+}
+
+/// What this process has open below /proc and /sys.
+fn kept() -> Vec<PathBuf> {
+    let links = std::fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    links.filter(|path| (path.starts_with("/proc") || path.starts_with("/sys")) && path.is_file()).collect()
 }
 
 fn exporter(apart: Duration) {
