@@ -243,10 +243,13 @@ mod tests {
                 for file in files {
                     let whole = fs::read(&file).unwrap();
                     for damage in damages(&whole) {
+                        // A file that is written over is flushed to the disk when it is closed, on ext4; a new one is not.
+                        fs::remove_file(&file).unwrap();
                         fs::write(&file, damage).unwrap();
                         let _ = collect(entry, &mut *(entry.make)(&host(tree.path()), &settings));
                         damaged += 1;
                     }
+                    fs::remove_file(&file).unwrap();
                     fs::write(&file, whole).unwrap();
                 }
             }
