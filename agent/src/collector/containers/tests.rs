@@ -241,3 +241,39 @@ fn a_real_group_is_measured_and_gone_when_it_is_gone() {
     drop(pods);
     assert!(!top.exists());
 }
+
+#[test]
+fn no_file_is_so_damaged_that_anything_panics_or_comes_twice() {
+    let tree = tempfile::tempdir().unwrap();
+    let mut files = Vec::new();
+    copy(&fixtures("crio"), tree.path(), &mut files);
+    for file in &files {
+        let whole = fs::read(file).unwrap();
+        let huge: Vec<u8> =
+            whole.iter().flat_map(|byte| if byte.is_ascii_digit() { vec![b'9'; 20] } else { vec![*byte] }).collect();
+        let strange = whole.iter().enumerate().map(|(at, byte)| if at % 7 == 3 { 0xff } else { *byte }).collect();
+        for damaged in [Vec::new(), whole[..whole.len() / 2].to_vec(), huge, strange] {
+            fs::write(file, damaged).unwrap();
+            let mut containers = Containers::new(&host(tree.path()), all());
+            sample(&mut containers, 0);
+            sample(&mut containers, 1);
+        }
+        fs::write(file, whole).unwrap();
+    }
+    assert!(files.len() > 30, "{}", files.len());
+}
+
+fn copy(from: &Path, to: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_symlink() {
+            symlink(fs::read_link(from).unwrap(), to).unwrap();
+        } else if from.is_dir() {
+            fs::create_dir_all(&to).unwrap();
+            copy(&from, &to, files);
+        } else {
+            fs::copy(&from, &to).unwrap();
+            files.push(to);
+        }
+    }
+}
