@@ -135,6 +135,7 @@ impl Cgroup {
     /// All samples of the group.
     pub(super) fn sample(&mut self, whose: &Whose<'_>, with: &mut With<'_>, out: &mut Families) {
         let before = out.counters_since(self.created);
+        let given = out.len();
         self.sample_cpu(whose, with.buffer, out);
         self.sample_memory(whose, with, out);
         self.sample_io(whose, with, out);
@@ -144,8 +145,11 @@ impl Cgroup {
                 self.sample_pressure(file, some, full, whose, with.buffer, out);
             }
         }
-        out.sample(&START_TIME, whose, (self.created.0 / 1000) as f64);
-        out.sample(&LAST_SEEN, whose, (with.now.0 / 1000) as f64);
+        // One that went between being found and being read was not seen.
+        if out.len() > given {
+            out.sample(&START_TIME, whose, (self.created.0 / 1000) as f64);
+            out.sample(&LAST_SEEN, whose, (with.now.0 / 1000) as f64);
+        }
         out.counters_since(before);
     }
 

@@ -168,6 +168,18 @@ fn kills_are_counted_from_0_and_survive_the_container() {
 }
 
 #[test]
+fn a_group_without_any_file_is_not_seen() {
+    let life = Life::new();
+    fs::create_dir(life.pod().join("a".repeat(64))).unwrap();
+    let mut containers = Containers::new(&host(life.tree.path()), ContainerSettings::default());
+    assert!(!sample(&mut containers, 0).1.contains("container_last_seen"));
+    write(&life.pod().join("a".repeat(64)).join("pids.current"), "3\n");
+    let text = sample(&mut containers, 1).1;
+    let of_it = |line: &&str| line.starts_with("container_last_seen{") && line.contains(&"a".repeat(64));
+    assert_eq!(text.lines().filter(of_it).count(), 1, "{text}");
+}
+
+#[test]
 fn a_pod_that_comes_with_a_kill_begins_at_0_too() {
     let life = Life::new();
     let mut containers = Containers::new(&host(life.tree.path()), ContainerSettings::default());
