@@ -5,6 +5,7 @@
 //! hang is asked in a thread of its own, and the collector gives what is known. What is damaged or gone costs the object that it
 //! concerns (a device, a line), not the others; what is missing altogether is `Failed::NoData`.
 
+pub mod containers;
 pub mod fields;
 pub mod gpu;
 pub mod host;

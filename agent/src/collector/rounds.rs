@@ -208,7 +208,7 @@ impl Worker {
 }
 
 /// When the machine booted (`btime` of /proc/stat, in seconds); 0 if that cannot be read.
-fn booted(host: &Host) -> UnixMillis {
+pub(super) fn booted(host: &Host) -> UnixMillis {
     let mut buffer = Vec::new();
     let stat = read_once(&host.proc("stat"), &mut buffer).unwrap_or_default();
     let seconds = text::lines(stat).find_map(|line| text::integer(text::trim(line.strip_prefix(b"btime ")?)));

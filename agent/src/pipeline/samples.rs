@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tracing::error;
 
 use super::Options;
+use crate::collector::containers::{self, ContainerSettings, Containers};
 use crate::collector::gpu::{GpuSettings, Gpus};
 use crate::collector::rounds::Rounds;
 use crate::collector::settings::Settings;
@@ -147,6 +148,9 @@ fn groups(config: &Config, options: &Options) -> Vec<Group> {
     });
     if metrics.gpu.is_asked_for || gpus.why_none().is_none() {
         groups.push(group("dcgm-exporter", Box::new(gpus)));
+    }
+    if containers::are_here(&options.host) {
+        groups.push(group("cadvisor", Box::new(Containers::new(&options.host, ContainerSettings::default()))));
     }
     groups
 }
