@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use proto::metric::Desc;
 
 use crate::collector::registry::COLLECTORS;
-use crate::collector::{gpu, rounds};
+use crate::collector::{gpu, rounds, ups};
 use crate::scrape::report;
 use crate::target::UP;
 
@@ -26,6 +26,7 @@ pub fn text() -> String {
         families(&format!("job node, collector {}{default}", entry.name), entry.families.iter().copied(), &mut text);
     }
     families("job dcgm-exporter", gpu::families(), &mut text);
+    families("job ups", ups::families(), &mut text);
     text
 }
 

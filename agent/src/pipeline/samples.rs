@@ -15,6 +15,7 @@ use super::Options;
 use crate::collector::gpu::{GpuSettings, Gpus};
 use crate::collector::rounds::Rounds;
 use crate::collector::settings::Settings;
+use crate::collector::ups::Ups;
 use crate::config::checked::{Config, RemoteWriteOutput};
 use crate::measure::{self, Group, Measuring, Outlets, Plan};
 use crate::metrics::RemoteWriteCounters;
@@ -147,6 +148,10 @@ fn groups(config: &Config, options: &Options) -> Vec<Group> {
     });
     if metrics.gpu.is_asked_for || gpus.why_none().is_none() {
         groups.push(group("dcgm-exporter", Box::new(gpus)));
+    }
+    for settings in &metrics.ups {
+        let instance = ("instance".to_owned(), settings.server().to_string());
+        groups.push(Group { labels: vec![instance], ..group("ups", Box::new(Ups::new(settings.clone()))) });
     }
     groups
 }
