@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use proto::metric::Desc;
 
 use crate::collector::registry::COLLECTORS;
-use crate::collector::{containers, gpu, rounds};
+use crate::collector::{containers, gpu, rounds, ups};
 use crate::scrape::report;
 use crate::target::UP;
 
@@ -27,6 +27,7 @@ pub fn text() -> String {
     }
     families("job dcgm-exporter", gpu::families(), &mut text);
     families("job cadvisor", containers::FAMILIES.iter().copied(), &mut text);
+    families("job ups", ups::families(), &mut text);
     text
 }
 

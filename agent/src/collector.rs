@@ -17,6 +17,7 @@ pub mod rounds;
 pub mod seldom;
 pub mod settings;
 pub mod text;
+pub mod ups;
 
 mod arp;
 mod asked;

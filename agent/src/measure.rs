@@ -40,7 +40,7 @@ pub trait Sampler: Send {
 pub struct Group {
     /// Label `job`.
     pub job: String,
-    /// Further labels of the target, beside `job` and `instance`.
+    /// Further labels of the target, beside `job` and `instance`; one of those names takes its place.
     pub labels: Vec<(String, String)>,
     /// What is changed of its series.
     pub relabelling: Relabelling,
@@ -185,6 +185,8 @@ struct Running {
 impl Running {
     fn new(group: Group, plan: &Plan, outlets: Outlets) -> Self {
         let mut target = vec![("job".to_owned(), group.job.clone()), ("instance".to_owned(), plan.instance.clone())];
+        // A group of something else than the node has an instance of its own.
+        target.retain(|(name, _)| group.labels.iter().all(|(other, _)| other != name));
         target.extend(group.labels);
         let labels = TargetLabels { target, external: plan.external.clone(), honor: false };
         let target = Target::new(labels, group.relabelling);

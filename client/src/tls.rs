@@ -28,6 +28,11 @@ pub struct Tls {
 }
 
 impl Tls {
+    /// What rustls works with, for connections that are not HTTP's.
+    pub fn client_config(&self) -> Result<ClientConfig, ClientError> {
+        client_config(self, true)
+    }
+
     pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
         [&self.ca_file, &self.cert_file, &self.key_file].into_iter().flatten().map(PathBuf::as_path)
     }

@@ -15,6 +15,7 @@ use regex::bytes::Regex;
 
 use super::defaults;
 use super::patterns::Globs;
+use crate::collector::ups::UpsSettings;
 use crate::relabel::Rule;
 use crate::scrape::Job;
 use crate::scrape::pods::KubeletSettings;
@@ -239,6 +240,8 @@ pub struct Metrics {
     pub collectors: Vec<&'static str>,
     /// GPUs.
     pub gpu: Gpu,
+    /// UPSes, by their servers.
+    pub ups: Vec<UpsSettings>,
     /// Directories of text files, as paths of the host.
     pub textfile_directories: Vec<String>,
     /// Targets that are scraped.
@@ -267,6 +270,18 @@ pub struct Gpu {
     pub library: String,
     /// The label that names the host.
     pub host_label: HostLabel,
+}
+
+/// What a UPS's server speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UpsProtocol {
+    /// NUT's protocol.
+    #[default]
+    Nut,
+    /// SNMP v2c, with UPS-MIB.
+    Snmp,
+    /// apcupsd's network information server.
+    Apcupsd,
 }
 
 /// The label of a GPU's series that names the host.

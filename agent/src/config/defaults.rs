@@ -46,6 +46,10 @@ pub(super) const PODS_JOB: &str = "kubernetes-pods";
 pub(super) const KUBELET_PODS: &str = "https://127.0.0.1:10250/pods";
 /// Where Kubernetes mounts it.
 pub(super) const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+/// Cards take half a second for a walk.
+pub(super) const UPS_TIMEOUT: Duration = Duration::from_secs(5);
+/// What nearly every card takes.
+pub(super) const SNMP_COMMUNITY: &str = "public";
 /// NVIDIA's library as the loader knows it.
 pub(super) const NVML: &str = "libnvidia-ml.so.1";
 pub(super) const REMOTE_WRITE_PATH: &str = "/api/v1/write";

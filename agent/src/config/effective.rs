@@ -11,6 +11,7 @@ use super::checked::{
     Multiline, Place, PodInput, PodMultiline, RemoteWriteOutput, Route, Start,
 };
 use crate::collector::registry::{COLLECTORS, Entry};
+use crate::collector::ups::{Login, NutNames, SnmpSettings, UpsSettings};
 use crate::relabel::Rule;
 use crate::scrape::Job;
 use crate::sink::remote_write::Wanted;
@@ -236,6 +237,9 @@ impl Page {
             self.line("host_label", label)?;
             self.close();
         }
+        if !metrics.ups.is_empty() {
+            self.section("ups", &metrics.ups, Self::ups)?;
+        }
         for directory in &metrics.textfile_directories {
             self.open("textfile")?;
             self.line("directory", scalar(directory))?;
@@ -257,6 +261,38 @@ impl Page {
             metrics.relabel.iter().flat_map(|(job, rules)| rules.iter().map(move |rule| (job, rule))).collect();
         if !rules.is_empty() {
             self.section("relabel", &rules, Self::relabel)?;
+        }
+        Ok(())
+    }
+
+    fn ups(&mut self, ups: &UpsSettings) -> fmt::Result {
+        let (protocol, timeout, names) = match ups {
+            UpsSettings::Nut(nut) => ("nut", nut.timeout, Some(nut.names)),
+            UpsSettings::Snmp(snmp) => ("snmp", snmp.timeout, None),
+            UpsSettings::Apcupsd(apcupsd) => ("apcupsd", apcupsd.timeout, Some(apcupsd.names)),
+        };
+        self.line("protocol", protocol)?;
+        self.line("address", scalar(&ups.server().to_string()))?;
+        match names {
+            Some(NutNames::NutExporter) => self.line("names", "nut_exporter")?,
+            Some(NutNames::BaseUnits) => self.line("names", "base_units")?,
+            None => {}
+        }
+        self.line("timeout", show_duration(timeout))?;
+        if let UpsSettings::Nut(nut) = ups {
+            if let Some(Login { user, password: Secret::File(file) }) = &nut.login {
+                self.line("username", scalar(user))?;
+                self.line("password_file", path(file))?;
+            }
+            if let Some(tls) = &nut.tls {
+                self.open("tls")?;
+                self.tls(tls)?;
+                self.close();
+            }
+        }
+        // Without a file it is the one that everybody knows.
+        if let UpsSettings::Snmp(SnmpSettings { community: Secret::File(file), .. }) = ups {
+            self.line("community_file", path(file))?;
         }
         Ok(())
     }

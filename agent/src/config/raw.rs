@@ -8,7 +8,8 @@ pub(super) mod journal;
 use std::time::Duration;
 
 use self::journal::{Kernel, Preset};
-use super::checked::{HostLabel, LongLines, MessageFormat, Priority, Start};
+use super::checked::{HostLabel, LongLines, MessageFormat, Priority, Start, UpsProtocol};
+use crate::collector::ups::NutNames;
 use crate::sink::remote_write::Wanted;
 use proto::remote_write::Version;
 use settings::file;
@@ -335,6 +336,8 @@ section! {
         collectors: RawCollectors,
         /// NVIDIA's GPUs. Default: measured where NVIDIA's library is.
         gpu: RawGpu,
+        /// UPSes, by the servers that know them. Default: none.
+        ups: Vec<Spanned<RawUps>>,
         /// Files that others write.
         textfile: RawTextfile,
         /// What others expose over HTTP.
@@ -443,6 +446,29 @@ section! {
 
 section! {
     elsewhere;
+    /// `metrics.ups[]`
+    RawUps {
+        /// What is spoken: `nut` (default), `snmp` (v2c) or `apcupsd`.
+        protocol: UpsProtocol,
+        /// Host, with or without a port. Needed.
+        address: String,
+        /// Names of NUT's and apcupsd's variables: `nut_exporter` (default) or `base_units`.
+        names: NutNames,
+        /// How long one sample may take. Default 5s.
+        timeout: Duration,
+        /// NUT's user. Default: none.
+        username: String,
+        /// File with the password. Needed with `username`.
+        password_file: String,
+        /// STARTTLS towards NUT. Default: no encryption.
+        tls: RawTls,
+        /// File with the community of SNMP. Default: it is `public`.
+        community_file: String,
+    }
+}
+
+section! {
+    elsewhere;
     /// `metrics.collectors`
     RawCollectors {
         /// Collectors that do not run by default. Default: none.
@@ -509,6 +535,18 @@ impl Read for FormatName {
 impl Read for HostLabel {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
         one_of(name, node, problems, &[("Hostname", Self::Capital), ("hostname", Self::Small)])
+    }
+}
+
+impl Read for UpsProtocol {
+    fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
+        one_of(name, node, problems, &[("nut", Self::Nut), ("snmp", Self::Snmp), ("apcupsd", Self::Apcupsd)])
+    }
+}
+
+impl Read for NutNames {
+    fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
+        one_of(name, node, problems, &[("nut_exporter", Self::NutExporter), ("base_units", Self::BaseUnits)])
     }
 }
 

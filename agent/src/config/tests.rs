@@ -88,6 +88,9 @@ logs:
   changes: {paths: [/etc/kubernetes/manifests/*, /etc/kubernetes/policies/*, /etc/ssh/sshd_config]}
 metrics:
   gpu: {}
+  ups:
+    - {address: ups.example.org, username: monitor, password_file: /etc/picket/ups-password}
+    - {protocol: snmp, address: 192.0.2.7, community_file: /etc/picket/community}
   textfile: {directory: /var/lib/picket/textfile}
   scrape:
     - job: kube-apiserver

@@ -16,6 +16,7 @@ use crate::collector::containers::{self, ContainerSettings, Containers};
 use crate::collector::gpu::{GpuSettings, Gpus};
 use crate::collector::rounds::Rounds;
 use crate::collector::settings::Settings;
+use crate::collector::ups::Ups;
 use crate::config::checked::{Config, RemoteWriteOutput};
 use crate::measure::{self, Group, Measuring, Outlets, Plan};
 use crate::metrics::RemoteWriteCounters;
@@ -151,6 +152,10 @@ fn groups(config: &Config, options: &Options) -> Vec<Group> {
     }
     if containers::are_here(&options.host) {
         groups.push(group("cadvisor", Box::new(Containers::new(&options.host, ContainerSettings::default()))));
+    }
+    for settings in &metrics.ups {
+        let instance = ("instance".to_owned(), settings.server().to_string());
+        groups.push(Group { labels: vec![instance], ..group("ups", Box::new(Ups::new(settings.clone()))) });
     }
     groups
 }

@@ -1,4 +1,4 @@
-//! Beside Debian's node_exporter: every family and series that it has, ours has, with the same type, and values that lie between our own
+//! Beside Debian's `node_exporter`: every family and series that it has, ours has, with the same type, and values that lie between our own
 //! before and after.
 
 use std::collections::BTreeMap;

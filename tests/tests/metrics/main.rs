@@ -1,6 +1,6 @@
 //! Samples: from the node to a real Prometheus and to a receiver that judges every request; what is compared with real exporters.
 //!
-//! Where a test belongs: `exporter` (names and values beside node_exporter), `recorded` (fixtures through the program), `scraped` (what
+//! Where a test belongs: `exporter` (names and values beside `node_exporter`), `recorded` (fixtures through the program), `scraped` (what
 //! others expose), `prometheus` (a real one, killed and started again), `delivery` (versions, refusals, outages: what becomes of
 //! every sample).
 

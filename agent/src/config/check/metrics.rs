@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::super::checked::{Gpu, HostLabel, Metrics, ScrapePods};
+use client::Secret;
+
+use super::super::checked::{Gpu, HostLabel, Metrics, ScrapePods, UpsProtocol};
 use super::super::defaults;
-use super::super::raw::{RawGpu, RawMetrics, RawRelabel, RawScrape, RawScrapePods, RawTextfile};
+use super::super::raw::{RawGpu, RawMetrics, RawRelabel, RawScrape, RawScrapePods, RawTextfile, RawUps};
 use super::place::RawPlace;
 use super::{Check, items, value_or};
 use crate::collector::registry::COLLECTORS;
+use crate::collector::ups::{ApcupsdSettings, Login, NutNames, NutSettings, Server, SnmpSettings, UpsSettings};
 use crate::relabel::{Action, Relabelling, Rule};
 use crate::scrape::Job;
 use crate::scrape::job::Limits;
 use crate::scrape::pods::KubeletSettings;
 use crate::sink::http::client_auth;
-use settings::problem::quote;
+use settings::problem::{At, quote};
 use settings::quantity::{show_bytes, show_duration};
 use settings::read::{Labels, Spanned, nearest};
 
@@ -41,11 +44,78 @@ impl Check {
             interval,
             collectors: COLLECTORS.iter().filter(|entry| runs(entry.name, entry.default)).map(|entry| entry.name).collect(),
             gpu: gpu(raw.gpu.as_ref().map(|gpu| &gpu.value)),
+            ups: items(raw.ups.as_ref()).iter().filter_map(|section| self.ups(section)).collect(),
             textfile_directories: raw.textfile.iter().filter_map(|section| self.textfile(section)).collect(),
             scrape: items(raw.scrape.as_ref()).iter().filter_map(|section| self.scrape(section, interval)).collect(),
             scrape_pods: raw.scrape_pods.as_ref().and_then(|section| self.scrape_pods(section, interval)),
             relabel: self.relabel(items(raw.relabel.as_ref())),
         })
+    }
+
+    fn ups(&mut self, section: &Spanned<RawUps>) -> Option<UpsSettings> {
+        let raw = &section.value;
+        let protocol = value_or(raw.protocol.as_ref(), UpsProtocol::default());
+        let (name, port) = match protocol {
+            UpsProtocol::Nut => ("nut", 3493),
+            UpsProtocol::Snmp => ("snmp", 161),
+            UpsProtocol::Apcupsd => ("apcupsd", 3551),
+        };
+        let address = self.needed(raw.address.as_ref(), "address", section);
+        let server = address.and_then(|address| {
+            let server = Server::parse(&address.value, port);
+            if server.is_none() {
+                self.problems.push(&address.at, format!("`address`: {} is not HOST or HOST:PORT", quote(&address.value)));
+            }
+            server
+        });
+        if let Some(timeout) = &raw.timeout {
+            self.bounded(
+                "timeout",
+                &timeout.at,
+                timeout.value,
+                Duration::from_millis(100),
+                Duration::from_mins(1),
+                show_duration,
+            );
+        }
+        let foreign: [(&str, Option<&At>, bool); 5] = [
+            ("names", raw.names.as_ref().map(|names| &names.at), protocol != UpsProtocol::Snmp),
+            ("username", raw.username.as_ref().map(|user| &user.at), protocol == UpsProtocol::Nut),
+            ("password_file", raw.password_file.as_ref().map(|file| &file.at), protocol == UpsProtocol::Nut),
+            ("tls", raw.tls.as_ref().map(|tls| &tls.at), protocol == UpsProtocol::Nut),
+            ("community_file", raw.community_file.as_ref().map(|file| &file.at), protocol == UpsProtocol::Snmp),
+        ];
+        for (key, at, has) in foreign {
+            if let (Some(at), false) = (at, has) {
+                self.problems.push(at, format!("`{key}` means nothing to protocol `{name}`; remove it"));
+            }
+        }
+        let login = self.ups_login(section);
+        let tls = raw.tls.as_ref().map(|tls| self.tls(tls, None));
+        let community = raw.community_file.as_ref().and_then(|file| self.path("community_file", file));
+        let server = server?;
+        let timeout = value_or(raw.timeout.as_ref(), defaults::UPS_TIMEOUT);
+        let names = value_or(raw.names.as_ref(), NutNames::default());
+        Some(match protocol {
+            UpsProtocol::Nut => UpsSettings::Nut(NutSettings { server, names, timeout, login, tls }),
+            UpsProtocol::Snmp => {
+                let default = || Secret::Inline(defaults::SNMP_COMMUNITY.to_owned());
+                let community = community.map_or_else(default, |file| Secret::File(file.into()));
+                UpsSettings::Snmp(SnmpSettings { server, community, timeout })
+            }
+            UpsProtocol::Apcupsd => UpsSettings::Apcupsd(ApcupsdSettings { server, names, timeout }),
+        })
+    }
+
+    fn ups_login(&mut self, section: &Spanned<RawUps>) -> Option<Login> {
+        let raw = &section.value;
+        if raw.username.is_none() && raw.password_file.is_none() {
+            return None;
+        }
+        let user = self.needed(raw.username.as_ref(), "username", section);
+        let file = self.needed(raw.password_file.as_ref(), "password_file", section);
+        let file = file.and_then(|file| self.path("password_file", file));
+        Some(Login { user: user?.value.clone(), password: Secret::File(file?.into()) })
     }
 
     fn textfile(&mut self, section: &Spanned<RawTextfile>) -> Option<String> {

@@ -112,7 +112,8 @@ impl Check {
         }
     }
 
-    fn tls(&mut self, Spanned { value: raw, at, .. }: &Spanned<RawTls>, url: Option<&Url>) -> Tls {
+    /// What TLS trusts and shows.
+    pub(super) fn tls(&mut self, Spanned { value: raw, at, .. }: &Spanned<RawTls>, url: Option<&Url>) -> Tls {
         if url.is_some_and(|url| url.scheme() == "http") {
             self.problems.push(at, "`tls` without https: the URL says http");
         }

@@ -1,0 +1,290 @@
+//! Against a real upsd with simulated UPSes, and against servers that misbehave as none does that can be installed.
+
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use ::tests::authority::Authority;
+use ::tests::program::{Program, Running};
+use ::tests::skip::skipped;
+use ::tests::wait;
+use client::{Secret, Tls};
+use expect_test::expect_file;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::*;
+
+/// Debian's /usr/sbin/upsd is a script that wants the system's configuration.
+const PROGRAMS: &str = "/lib/nut";
+/// upsd looks at its drivers every second or two; `dummy-ups` at its file as often.
+const CHANGE_MAX: Duration = Duration::from_secs(60);
+
+fn settings(port: u16) -> NutSettings {
+    NutSettings { server: here(port), names: NutNames::NutExporter, timeout: TIMEOUT, login: None, tls: None }
+}
+
+fn ups(settings: NutSettings) -> Ups {
+    Ups::new(UpsSettings::Nut(settings))
+}
+
+/// upsd and two UPSes, in a directory of their own.
+struct Upsd {
+    directory: tempfile::TempDir,
+    port: u16,
+    server: Option<Running>,
+    drivers: Vec<Running>,
+}
+
+impl Upsd {
+    /// Starts them; nothing where NUT is not installed, which is said.
+    fn start(test: &str) -> Option<Self> {
+        let Some(driver) = Program::find(&format!("{PROGRAMS}/dummy-ups")) else {
+            skipped(test, "NUT's server is not installed");
+            return None;
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+        write(
+            "ups.conf",
+            "pollinterval = 1\n[homeups]\ndriver = dummy-ups\nport = homeups.dev\ndesc = \"Rack UPS \\\"A\\\"\"\n\
+             [second]\ndriver = dummy-ups\nport = second.dev\n",
+        );
+        write("upsd.conf", &format!("LISTEN 127.0.0.1 {port}\n"));
+        write("upsd.users", "");
+        write("homeups.dev", &std::fs::read_to_string(fixture("homeups.dev")).unwrap());
+        write("second.dev", "ups.status: OB LB\nbattery.charge: 4\n");
+        let mut upsd = Self { directory, port, server: None, drivers: Vec::new() };
+        for name in ["homeups", "second"] {
+            let socket = upsd.directory.path().join(format!("dummy-ups-{name}"));
+            let running = driver.serve(["-F", "-u", &user(), "-a", name], &upsd.environment(), &upsd.log());
+            upsd.drivers.push(running);
+            wait::for_condition("the driver runs", CHANGE_MAX, || socket.exists());
+        }
+        upsd.serve();
+        Some(upsd)
+    }
+
+    fn serve(&mut self) {
+        let program = Program::find(&format!("{PROGRAMS}/upsd")).unwrap();
+        self.server = Some(program.serve(["-F", "-u", &user()], &self.environment(), &self.log()));
+        wait::for_condition("upsd has both UPSes", CHANGE_MAX, || {
+            ["homeups", "second"].iter().all(|name| {
+                self.ask(&format!("GET VAR {name} ups.status"))
+                    .is_some_and(|answer| answer.starts_with("VAR") && !answer.contains("WAIT"))
+            })
+        });
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        let here = self.directory.path().to_str().unwrap();
+        ["NUT_CONFPATH", "NUT_STATEPATH", "NUT_PIDPATH", "NUT_ALTPIDPATH"].map(|name| (name.to_owned(), here.to_owned())).into()
+    }
+
+    fn log(&self) -> PathBuf {
+        self.directory.path().join("log")
+    }
+
+    /// The first line of an answer, by a client of the test's own.
+    fn ask(&self, command: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        stream.set_read_timeout(Some(TIMEOUT)).ok()?;
+        stream.write_all(format!("{command}\n").as_bytes()).ok()?;
+        BufReader::new(stream).lines().next()?.ok()
+    }
+}
+
+fn user() -> String {
+    Program::find("id").unwrap().run(["-un"]).trim().to_owned()
+}
+
+/// Versions of what is installed are no figures of a test.
+fn without_versions(text: &str) -> String {
+    let is_version =
+        |line: &&str| line.starts_with("nut_server_info{") || line.starts_with("network_ups_tools_driver_version_internal{");
+    let lines: Vec<&str> = text.lines().filter(|line| !is_version(line)).collect();
+    let mut text = lines.join("\n") + "\n";
+    for label in ["driver_version", "driver_version_internal", "nut_version"] {
+        let begin = format!(",{label}=\"");
+        while let Some((before, rest)) = text.clone().split_once(&begin) {
+            let after = rest.split_once('"').map_or("", |(_, after)| after);
+            text = format!("{before}{after}");
+        }
+    }
+    text
+}
+
+#[test]
+fn every_ups_of_a_server_is_given_until_its_driver_dies() {
+    let Some(mut upsd) = Upsd::start("every_ups_of_a_server_is_given_until_its_driver_dies") else { return };
+    let mut old = ups(settings(upsd.port));
+    let (is_up, text) = sample(&mut old);
+    assert!(is_up && old.missing().is_empty());
+    expect_file![fixture("nut_exporter.prom")].assert_eq(&without_versions(&text));
+    let mut base = ups(NutSettings { names: NutNames::BaseUnits, ..settings(upsd.port) });
+    let (is_up, text) = sample(&mut base);
+    assert!(is_up && text.contains("nut_server_info{version=\"2."));
+    expect_file![fixture("base_units.prom")].assert_eq(&without_versions(&text));
+
+    // A change.
+    let device = upsd.directory.path().join("homeups.dev");
+    std::fs::write(&device, "ups.status: OB DISCHRG\nbattery.charge: 61\n").unwrap();
+    wait::for_condition("the change is seen", CHANGE_MAX, || {
+        let text = sample(&mut old).1;
+        text.contains("network_ups_tools_ups_status{ups=\"homeups\",flag=\"OB\"} 1")
+            && text.contains("network_ups_tools_ups_status{ups=\"homeups\",flag=\"OL\"} 0")
+            && text.contains("network_ups_tools_battery_charge{ups=\"homeups\"} 61")
+    });
+    assert_eq!(upsd.ask("GET NUMLOGINS homeups").as_deref(), Some("NUMLOGINS homeups 0"), "nobody waits for this client");
+
+    // A driver that dies.
+    upsd.drivers.pop();
+    wait::for_condition("the second UPS is away", CHANGE_MAX, || {
+        let (is_up, text) = sample(&mut old);
+        is_up && text.contains("up{ups=\"second\"} 0")
+    });
+    let text = sample(&mut old).1;
+    assert!(text.contains("up{ups=\"homeups\"} 1") && text.contains("network_ups_tools_battery_charge{ups=\"homeups\"}"));
+    assert_eq!(text.matches("\"second\"").count(), 1, "{text}");
+    assert!(old.missing()[0].contains("second"), "{:?}", old.missing());
+}
+
+#[test]
+fn a_killed_server_is_down_and_one_that_was_restarted_costs_no_sample() {
+    let Some(mut upsd) = Upsd::start("a_killed_server_is_down_and_one_that_was_restarted_costs_no_sample") else { return };
+    let mut ups = ups(settings(upsd.port));
+    assert!(sample(&mut ups).0);
+    // Between two samples.
+    upsd.server = None;
+    upsd.serve();
+    assert!(sample(&mut ups).0, "{:?}", ups.missing());
+    // Over a sample.
+    upsd.server = None;
+    assert_eq!(sample(&mut ups), (false, String::new()));
+    assert!(ups.missing()[0].contains("refused"), "{:?}", ups.missing());
+    upsd.serve();
+    assert!(sample(&mut ups).0 && ups.missing().is_empty());
+}
+
+#[test]
+fn upsd_takes_a_name_and_a_password_and_says_that_it_has_no_certificate() {
+    let test = "upsd_takes_a_name_and_a_password_and_says_that_it_has_no_certificate";
+    let Some(upsd) = Upsd::start(test) else { return };
+    let login = Login { user: "the monitor".to_owned(), password: Secret::Inline("a \"b\" \\c".to_owned()) };
+    let mut with_login = ups(NutSettings { login: Some(login), ..settings(upsd.port) });
+    assert!(sample(&mut with_login).0, "{:?}", with_login.missing());
+    let mut with_tls = ups(NutSettings { tls: Some(Tls::default()), ..settings(upsd.port) });
+    assert!(!sample(&mut with_tls).0);
+    assert!(with_tls.missing()[0].contains("CERTFILE"), "{:?}", with_tls.missing());
+}
+
+/// A server that answers each line by the function; its port. It runs until the test program ends.
+fn scripted(answer: impl Fn(&str) -> Option<String> + Send + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let stream = stream.unwrap();
+            converse(&stream, &stream, &answer);
+        }
+    });
+    port
+}
+
+/// Until the client goes, or there is no answer.
+fn converse(read: impl Read, mut write: impl Write, answer: &impl Fn(&str) -> Option<String>) {
+    for line in BufReader::new(read).lines() {
+        let Some(answer) = line.ok().and_then(|line| answer(&line)) else { return };
+        if write.write_all(answer.as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+fn usual(line: &str) -> Option<String> {
+    Some(match line {
+        "VER" => "Network UPS Tools upsd 2.8.0 - http://www.networkupstools.org/\n".to_owned(),
+        "LIST UPS" => "BEGIN LIST UPS\nUPS a \"\"\nEND LIST UPS\n".to_owned(),
+        "LIST VAR \"a\"" => "BEGIN LIST VAR a\nVAR a ups.load \"5\"\nEND LIST VAR a\n".to_owned(),
+        _ => return None,
+    })
+}
+
+#[test]
+fn what_a_server_refuses_or_breaks_is_said() {
+    type Change = fn(&str) -> Option<String>;
+    let cases: &[(&str, Change, bool, &str)] = &[
+        ("LIST VAR \"a\"", |_| Some("ERR DATA-STALE\n".to_owned()), true, "no new data"),
+        ("LIST VAR \"a\"", |_| Some("ERR DRIVER-NOT-CONNECTED\n".to_owned()), true, "does not run"),
+        ("LIST VAR \"a\"", |_| Some("ERR UNKNOWN-UPS\n".to_owned()), true, "UNKNOWN-UPS"),
+        ("LIST VAR \"a\"", |_| Some("BEGIN LIST VAR a\nVAR a ups.load\n".to_owned()), false, "no list of variables"),
+        ("LIST VAR \"a\"", |_| Some("VAR a x \"1\"\n".repeat(1025)), false, "more variables"),
+        ("LIST VAR \"a\"", |_| None, false, "closed"),
+        ("LIST UPS", |_| Some("UPS a \"\"\n".repeat(257)), false, "more UPSes"),
+        ("LIST UPS", |_| Some("ERR ACCESS-DENIED\n".to_owned()), false, "upsd.users"),
+        ("LIST UPS", |_| Some("HTTP/1.1 400 Bad Request\r\n\r\n".to_owned()), false, "does not speak NUT"),
+        ("LIST UPS", |_| Some("x".repeat(5000)), false, "endless line"),
+        ("LIST UPS", |_| Some(String::new()), false, "no answer in time"),
+    ];
+    for (line, change, is_up, words) in cases {
+        let (at, change) = ((*line).to_owned(), *change);
+        let port = scripted(move |line| if line == at { change(line) } else { usual(line) });
+        let mut ups = ups(NutSettings { timeout: SHORT, ..settings(port) });
+        let begin = Instant::now();
+        let (was_up, text) = sample(&mut ups);
+        assert_eq!(was_up, *is_up, "{words}");
+        assert!(begin.elapsed() < TIMEOUT && ups.missing()[0].contains(words), "{words}: {:?}", ups.missing());
+        let whole = if *is_up { text.ends_with("up{ups=\"a\"} 0\n") && !text.contains("load") } else { text.is_empty() };
+        assert!(whole, "{text}");
+    }
+}
+
+#[test]
+fn a_connection_is_encrypted_if_that_is_asked_for() {
+    let authority = Authority::new("UPSes");
+    let identity = authority.server(&["127.0.0.1"]);
+    let directory = tempfile::tempdir().unwrap();
+    let ca_file = directory.path().join("ca.pem");
+    std::fs::write(&ca_file, authority.certificate()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let chain = vec![CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap()];
+    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut command = [0; 9];
+            stream.read_exact(&mut command).unwrap();
+            assert_eq!(&command, b"STARTTLS\n");
+            stream.write_all(b"OK STARTTLS\n").unwrap();
+            let session = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = rustls::StreamOwned::new(session, stream);
+            let mut line = Vec::new();
+            let mut byte = [0];
+            while stream.read_exact(&mut byte).is_ok() {
+                if byte != *b"\n" {
+                    line.extend(byte);
+                    continue;
+                }
+                let Some(answer) = usual(&String::from_utf8(std::mem::take(&mut line)).unwrap()) else { break };
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        }
+    });
+    let with = |ca_file| ups(NutSettings { tls: Some(Tls { ca_file, ..Tls::default() }), ..settings(port) });
+    let mut trusted = with(Some(ca_file));
+    let (is_up, text) = sample(&mut trusted);
+    assert!(is_up && text.contains("network_ups_tools_ups_load{ups=\"a\"} 5"), "{text} {:?}", trusted.missing());
+    // The same connection again.
+    assert!(sample(&mut trusted).0);
+    let mut other = with(None);
+    drop(trusted);
+    assert!(!sample(&mut other).0);
+    assert!(other.missing()[0].contains("certificate"), "{:?}", other.missing());
+}

@@ -1,0 +1,185 @@
+//! Against a card that answers a recorded walk over UDP, loses datagrams, and misbehaves; and against Net-SNMP's server with that walk.
+
+use std::collections::BTreeMap;
+use std::net::UdpSocket;
+use std::thread;
+use std::time::Instant;
+
+use ::tests::program::Program;
+use ::tests::skip::skipped;
+use ::tests::wait;
+use client::Secret;
+use expect_test::expect_file;
+
+use super::super::ber::{Ask, answer, read_question};
+use super::*;
+
+type Objects = BTreeMap<Vec<u32>, (u8, Vec<u8>)>;
+
+/// What `snmpwalk -On` prints.
+fn objects(walk: &str) -> Objects {
+    let number = |text: &str, length: usize| text.parse::<i64>().unwrap().to_be_bytes()[8 - length..].to_vec();
+    let name = |text: &str| text.trim_start_matches('.').split('.').map(|part| part.parse().unwrap()).collect::<Vec<u32>>();
+    let one = |line: &str| {
+        let (object, value) = line.split_once(" = ").unwrap();
+        let value = match value.split_once(": ").unwrap() {
+            ("INTEGER", value) => (0x02, number(value, 4)),
+            ("Counter32", value) => (0x41, number(value, 5)),
+            ("Gauge32", value) => (0x42, number(value, 5)),
+            ("Timeticks", value) => (0x43, number(value.trim_start_matches('(').split(')').next().unwrap(), 5)),
+            ("STRING", value) => (0x04, value.trim_matches('"').as_bytes().to_vec()),
+            ("OID", value) => {
+                let parts = name(value);
+                let encoded = [(parts[0] * 40 + parts[1]) as u8].into_iter();
+                (0x06, encoded.chain(parts[2..].iter().map(|part| u8::try_from(*part).unwrap())).collect())
+            }
+            (other, _) => panic!("{other}"),
+        };
+        (name(object), value)
+    };
+    walk.lines().map(one).collect()
+}
+
+/// How a card behaves.
+#[derive(Clone, Copy, PartialEq)]
+enum Card {
+    Usual,
+    /// Every second datagram is lost.
+    Lossy,
+    /// An answer to another question, and something else, come first.
+    Confused,
+    /// More than four objects do not fit.
+    Small,
+    /// It always answers the same.
+    Circling,
+    /// It answers questions with error 5, `genErr`.
+    Failing,
+    Silent,
+}
+
+/// Starts one; its port. It runs until the test program ends.
+fn card(objects: Objects, card: Card) -> u16 {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let mut buffer = [0; 2048];
+        for count in 0_u32.. {
+            let (length, from) = socket.recv_from(&mut buffer).unwrap();
+            let (community, request, ask, names) = read_question(&buffer[..length]).unwrap();
+            assert_eq!(community, b"secret");
+            if card == Card::Silent || (card == Card::Lossy && count % 2 == 0) {
+                continue;
+            }
+            let first = &names[0].0;
+            let found: Vec<_> = match ask {
+                Ask::Get => objects.get_key_value(first).into_iter().collect(),
+                Ask::Bulk(_) if card == Card::Circling => objects.iter().skip(1).take(1).collect(),
+                Ask::Bulk(count) => objects.iter().filter(|(name, _)| *name > first).take(usize::from(count)).collect(),
+            };
+            let mut found: Vec<_> =
+                found.into_iter().map(|(name, (tag, content))| (name.clone(), *tag, content.clone())).collect();
+            if found.is_empty() {
+                found.push((first.clone(), 0x82, Vec::new()));
+            }
+            let error = match card {
+                Card::Failing => 5,
+                Card::Small if found.len() > 4 => 1,
+                _ => 0,
+            };
+            if error > 0 {
+                found.clear();
+            }
+            if card == Card::Confused {
+                socket.send_to(&answer(b"secret", request - 1, 0, &found), from).unwrap();
+                socket.send_to(b"\x30\x03\x02\x01\x01", from).unwrap();
+            }
+            socket.send_to(&answer(b"secret", request, error, &found), from).unwrap();
+        }
+    });
+    port
+}
+
+fn recorded() -> Objects {
+    objects(&std::fs::read_to_string(fixture("card.walk")).unwrap())
+}
+
+fn ups(port: u16, timeout: Duration) -> Ups {
+    let community = Secret::Inline("secret".to_owned());
+    Ups::new(UpsSettings::Snmp(SnmpSettings { server: here(port), community, timeout }))
+}
+
+#[test]
+fn a_card_is_walked_whatever_becomes_of_its_datagrams() {
+    let mut usual = ups(card(recorded(), Card::Usual), TIMEOUT);
+    let (is_up, text) = sample(&mut usual);
+    assert!(is_up, "{:?}", usual.missing());
+    expect_file![fixture("card.prom")].assert_eq(&text);
+    for kind in [Card::Confused, Card::Small, Card::Lossy] {
+        assert_eq!(sample(&mut ups(card(recorded(), kind), 4 * TIMEOUT)), (true, text.clone()));
+    }
+    // A card whose last object is one of UPS-MIB ends otherwise.
+    let mut short = recorded();
+    short.pop_last();
+    assert_eq!(sample(&mut ups(card(short, Card::Usual), TIMEOUT)), (true, text));
+}
+
+#[test]
+fn a_card_that_misbehaves_gives_nothing() {
+    for (kind, words) in [(Card::Circling, "in circles"), (Card::Failing, "SNMP error 5"), (Card::Silent, "no answer in time")] {
+        let mut ups = ups(card(recorded(), kind), if kind == Card::Silent { SHORT } else { TIMEOUT });
+        let begin = Instant::now();
+        assert_eq!(sample(&mut ups), (false, String::new()));
+        assert!(begin.elapsed() < 2 * TIMEOUT && ups.missing()[0].contains(words), "{:?}", ups.missing());
+    }
+    let none = objects(".1.3.6.1.2.1.1.3.0 = Timeticks: (1) 0:00:00.01");
+    let mut ups = ups(card(none, Card::Usual), TIMEOUT);
+    assert!(!sample(&mut ups).0 && ups.missing()[0].contains("no UPS-MIB"), "{:?}", ups.missing());
+}
+
+/// A configuration of snmpd that answers the walk: an `override` for each object.
+fn overrides(walk: &str) -> String {
+    let one = |line: &str| {
+        let (object, value) = line.split_once(" = ").unwrap();
+        let (kind, value) = value.split_once(": ").unwrap();
+        let (kind, value) = match kind {
+            "INTEGER" => ("integer", value),
+            "Counter32" => ("counter", value),
+            "Gauge32" => ("unsigned", value),
+            "Timeticks" => ("timeticks", value.trim_start_matches('(').split(')').next().unwrap()),
+            "STRING" => ("octet_str", value),
+            "OID" => ("object_id", value),
+            other => panic!("{other}"),
+        };
+        format!("override -rw {object} {kind} {value}\n")
+    };
+    // snmpd has an uptime of its own.
+    walk.lines().skip(1).map(one).collect()
+}
+
+#[test]
+fn net_snmps_server_is_walked_to_the_same_end() {
+    let Some(snmpd) = Program::find("snmpd") else {
+        skipped("net_snmps_server_is_walked_to_the_same_end", "snmpd is not installed");
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path().to_str().unwrap();
+    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let walk = std::fs::read_to_string(fixture("card.walk")).unwrap();
+    let access = format!("agentaddress udp:127.0.0.1:{port}\nrocommunity secret 127.0.0.1\n");
+    std::fs::write(directory.path().join("snmpd.conf"), access + &overrides(&walk)).unwrap();
+    let args =
+        ["-f", "-C", "-c", &format!("{here}/snmpd.conf"), "-Lf", &format!("{here}/snmpd.log"), "-p", &format!("{here}/pid")]
+            .map(str::to_owned);
+    let environment = [("SNMP_PERSISTENT_DIR".to_owned(), here.to_owned()), ("MIBS".to_owned(), String::new())];
+    let _snmpd = snmpd.serve(args, &environment, &directory.path().join("log"));
+    let mut ups = ups(port, TIMEOUT);
+    wait::for_condition("snmpd answers", 4 * TIMEOUT, || sample(&mut ups).0);
+    let without_uptime = |text: &str| {
+        let lines = text.lines().filter(|line| !line.starts_with("ups_sysUpTime ")).map(|line| format!("{line}\n"));
+        lines.collect::<String>()
+    };
+    let text = sample(&mut ups).1;
+    assert!(text.contains("ups_sysUpTime "));
+    assert_eq!(without_uptime(&text), without_uptime(&std::fs::read_to_string(fixture("card.prom")).unwrap()));
+}
