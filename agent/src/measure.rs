@@ -349,4 +349,16 @@ mod tests {
         let names: Vec<_> = samples[0].set().iter().map(|series| series.family().name.to_owned()).collect();
         assert_eq!(names, ["now", "up"]);
     }
+
+    #[test]
+    fn a_group_of_something_else_than_the_node_has_an_instance_of_its_own() {
+        let labels = vec![("instance".to_owned(), "ups:3493".to_owned())];
+        let groups = vec![group("node"), Group { labels, ..group("ups") }];
+        let (samples, _) = sample_once(groups, &plan(Duration::from_secs(15), true));
+        let instances = |samples: &Samples| -> Vec<String> {
+            let labels = samples.set().iter().flat_map(|series| series.labels());
+            labels.filter(|(name, _)| *name == "instance").map(|(_, value)| value.to_owned()).collect()
+        };
+        assert_eq!(samples.iter().map(instances).collect::<Vec<_>>(), [["a", "a"], ["ups:3493", "ups:3493"]]);
+    }
 }

@@ -317,7 +317,7 @@ pub(super) fn read_question(bytes: &[u8]) -> Option<(Vec<u8>, i32, Ask, Vec<Oid>
     let mut pdu = Fields(pdu);
     let request = signed(pdu.expect(INTEGER).ok()?).ok()? as i32;
     pdu.expect(INTEGER).ok()?;
-    let repetitions = signed(pdu.expect(INTEGER).ok()?).ok()? as u8;
+    let repetitions = u8::try_from(signed(pdu.expect(INTEGER).ok()?).ok()?).ok()?;
     let list = Response { request, error: 0, bindings: pdu.expect(SEQUENCE).ok()? };
     let objects = list.bindings().map(|binding| binding.map(|(name, _)| name)).collect::<Result<_, _>>().ok()?;
     let ask = if tag == 0xa5 { Ask::Bulk(repetitions) } else { Ask::Get };

@@ -20,7 +20,7 @@ use super::*;
 /// Debian's /usr/sbin/upsd is a script that wants the system's configuration.
 const PROGRAMS: &str = "/lib/nut";
 /// upsd looks at its drivers every second or two; `dummy-ups` at its file as often.
-const CHANGE_MAX: Duration = Duration::from_secs(60);
+const CHANGE_MAX: Duration = Duration::from_mins(1);
 
 fn settings(port: u16) -> NutSettings {
     NutSettings { server: here(port), names: NutNames::NutExporter, timeout: TIMEOUT, login: None, tls: None }
