@@ -272,18 +272,6 @@ pub struct Gpu {
     pub host_label: HostLabel,
 }
 
-/// What a UPS's server speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum UpsProtocol {
-    /// NUT's protocol.
-    #[default]
-    Nut,
-    /// SNMP v2c, with UPS-MIB.
-    Snmp,
-    /// apcupsd's network information server.
-    Apcupsd,
-}
-
 /// The label of a GPU's series that names the host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HostLabel {

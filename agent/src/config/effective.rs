@@ -271,8 +271,7 @@ impl Page {
             UpsSettings::Snmp(snmp) => ("snmp", snmp.timeout, None),
             UpsSettings::Apcupsd(apcupsd) => ("apcupsd", apcupsd.timeout, Some(apcupsd.names)),
         };
-        self.line("protocol", protocol)?;
-        self.line("address", scalar(&ups.server().to_string()))?;
+        self.line(protocol, scalar(&ups.server().to_string()))?;
         match names {
             Some(NutNames::NutExporter) => self.line("names", "nut_exporter")?,
             Some(NutNames::BaseUnits) => self.line("names", "base_units")?,

@@ -8,7 +8,7 @@ pub(super) mod journal;
 use std::time::Duration;
 
 use self::journal::{Kernel, Preset};
-use super::checked::{HostLabel, LongLines, MessageFormat, Priority, Start, UpsProtocol};
+use super::checked::{HostLabel, LongLines, MessageFormat, Priority, Start};
 use crate::collector::ups::NutNames;
 use crate::sink::remote_write::Wanted;
 use proto::remote_write::Version;
@@ -448,10 +448,12 @@ section! {
     elsewhere;
     /// `metrics.ups[]`
     RawUps {
-        /// What is spoken: `nut` (default), `snmp` (v2c) or `apcupsd`.
-        protocol: UpsProtocol,
-        /// Host, with or without a port. Needed.
-        address: String,
+        /// A NUT server: host, with or without a port. One of the three is needed.
+        nut: String,
+        /// A UPS that speaks SNMP (v2c) itself.
+        snmp: String,
+        /// An apcupsd.
+        apcupsd: String,
         /// Names of NUT's and apcupsd's variables: `nut_exporter` (default) or `base_units`.
         names: NutNames,
         /// How long one sample may take. Default 5s.
@@ -535,12 +537,6 @@ impl Read for FormatName {
 impl Read for HostLabel {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
         one_of(name, node, problems, &[("Hostname", Self::Capital), ("hostname", Self::Small)])
-    }
-}
-
-impl Read for UpsProtocol {
-    fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
-        one_of(name, node, problems, &[("nut", Self::Nut), ("snmp", Self::Snmp), ("apcupsd", Self::Apcupsd)])
     }
 }
 

@@ -89,8 +89,9 @@ logs:
 metrics:
   gpu: {}
   ups:
-    - {address: ups.example.org, username: monitor, password_file: /etc/picket/ups-password}
-    - {protocol: snmp, address: 192.0.2.7, community_file: /etc/picket/community}
+    - {nut: ups.example.org, username: monitor, password_file: /etc/picket/ups-password}
+    - {snmp: 192.0.2.7, community_file: /etc/picket/community}
+    - {apcupsd: 192.0.2.8}
   textfile: {directory: /var/lib/picket/textfile}
   scrape:
     - job: kube-apiserver

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use client::Secret;
 
-use super::super::checked::{Gpu, HostLabel, Metrics, ScrapePods, UpsProtocol};
+use super::super::checked::{Gpu, HostLabel, Metrics, ScrapePods};
 use super::super::defaults;
 use super::super::raw::{RawGpu, RawMetrics, RawRelabel, RawScrape, RawScrapePods, RawTextfile, RawUps};
 use super::place::RawPlace;
@@ -20,6 +20,14 @@ use crate::sink::http::client_auth;
 use settings::problem::{At, quote};
 use settings::quantity::{show_bytes, show_duration};
 use settings::read::{Labels, Spanned, nearest};
+
+/// What a UPS's server speaks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum UpsProtocol {
+    Nut,
+    Snmp,
+    Apcupsd,
+}
 
 impl Check {
     /// The node's metrics, if the section is there.
@@ -54,20 +62,26 @@ impl Check {
 
     fn ups(&mut self, section: &Spanned<RawUps>) -> Option<UpsSettings> {
         let raw = &section.value;
-        let protocol = value_or(raw.protocol.as_ref(), UpsProtocol::default());
+        let places = [(UpsProtocol::Nut, &raw.nut), (UpsProtocol::Snmp, &raw.snmp), (UpsProtocol::Apcupsd, &raw.apcupsd)];
+        let mut named = places.into_iter().filter_map(|(protocol, place)| Some((protocol, place.as_ref()?)));
+        let Some((protocol, address)) = named.next() else {
+            if !section.damaged {
+                self.problems.push(&section.at, "one of `nut`, `snmp` and `apcupsd` is missing: where the UPS is asked");
+            }
+            return None;
+        };
+        if let Some((_, second)) = named.next() {
+            self.problems.push(&second.at, "`nut`, `snmp` and `apcupsd` exclude each other; write an item for each");
+        }
         let (name, port) = match protocol {
             UpsProtocol::Nut => ("nut", 3493),
             UpsProtocol::Snmp => ("snmp", 161),
             UpsProtocol::Apcupsd => ("apcupsd", 3551),
         };
-        let address = self.needed(raw.address.as_ref(), "address", section);
-        let server = address.and_then(|address| {
-            let server = Server::parse(&address.value, port);
-            if server.is_none() {
-                self.problems.push(&address.at, format!("`address`: {} is not HOST or HOST:PORT", quote(&address.value)));
-            }
-            server
-        });
+        let server = Server::parse(&address.value, port);
+        if server.is_none() {
+            self.problems.push(&address.at, format!("`{name}`: {} is not HOST or HOST:PORT", quote(&address.value)));
+        }
         if let Some(timeout) = &raw.timeout {
             self.bounded(
                 "timeout",
@@ -87,7 +101,7 @@ impl Check {
         ];
         for (key, at, has) in foreign {
             if let (Some(at), false) = (at, has) {
-                self.problems.push(at, format!("`{key}` means nothing to protocol `{name}`; remove it"));
+                self.problems.push(at, format!("`{key}` means nothing to `{name}`; remove it"));
             }
         }
         let login = self.ups_login(section);
