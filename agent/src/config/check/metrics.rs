@@ -63,14 +63,14 @@ impl Check {
     fn ups(&mut self, section: &Spanned<RawUps>) -> Option<UpsSettings> {
         let raw = &section.value;
         let places = [(UpsProtocol::Nut, &raw.nut), (UpsProtocol::Snmp, &raw.snmp), (UpsProtocol::Apcupsd, &raw.apcupsd)];
-        let mut named = places.into_iter().filter_map(|(protocol, place)| Some((protocol, place.as_ref()?)));
-        let Some((protocol, address)) = named.next() else {
+        let mut given = places.into_iter().filter_map(|(protocol, place)| Some((protocol, place.as_ref()?)));
+        let Some((protocol, address)) = given.next() else {
             if !section.damaged {
                 self.problems.push(&section.at, "one of `nut`, `snmp` and `apcupsd` is missing: where the UPS is asked");
             }
             return None;
         };
-        if let Some((_, second)) = named.next() {
+        if let Some((_, second)) = given.next() {
             self.problems.push(&second.at, "`nut`, `snmp` and `apcupsd` exclude each other; write an item for each");
         }
         let (name, port) = match protocol {
