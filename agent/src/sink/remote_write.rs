@@ -69,6 +69,8 @@ pub struct RemoteWriteSink {
     failing_since: Option<Instant>,
     said: Option<(Instant, String)>,
     said_refused: Option<Instant>,
+    /// When it was last said that the disk takes nothing.
+    said_full: Option<Instant>,
 }
 
 /// How sending a batch ended.
@@ -100,6 +102,7 @@ impl RemoteWriteSink {
             failing_since: None,
             said: None,
             said_refused: None,
+            said_full: None,
         }
     }
 
@@ -132,6 +135,11 @@ impl RemoteWriteSink {
         }
         // What is left goes to the disk, for the next start.
         self.spool_waiting();
+        let lost = self.with.queue.samples();
+        if lost > 0 {
+            self.with.counters.give_up("ended", lost);
+            error!(destination = %self.name, samples = lost, "samples are lost: neither the destination nor the disk takes them");
+        }
         self.count_pending();
         self.with.queue.is_empty() && self.spool.is_none_or(|spool| spool.is_empty()) && self.failing_since.is_none()
     }
@@ -419,7 +427,11 @@ impl RemoteWriteSink {
         match spool.append(samples) {
             Ok(()) => true,
             Err(error) => {
-                error!(destination = %self.name, %error, "cannot write to the spool; samples are kept in memory as long as there is room");
+                // It is tried again every second.
+                if self.said_full.is_none_or(|at| at.elapsed() >= SAY_EVERY) {
+                    self.said_full = Some(Instant::now());
+                    error!(destination = %self.name, %error, "cannot write to the spool; samples are kept in memory as long as there is room");
+                }
                 false
             }
         }
