@@ -7,8 +7,8 @@ macro_rules! section {
     ($elsewhere:path; $(#[$doc:meta])* $name:ident { $($(#[$key_doc:meta])* $key:ident: $type:ty,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Default)]
-        pub(super) struct $name {
-            $($(#[$key_doc])* pub(super) $key: Option<$crate::read::Spanned<$type>>,)*
+        pub(crate) struct $name {
+            $($(#[$key_doc])* pub(crate) $key: Option<$crate::read::Spanned<$type>>,)*
         }
 
         impl $crate::read::Read for $name {

@@ -4,12 +4,13 @@
 //! those that were forgotten.
 
 pub(super) mod journal;
+pub(super) mod metrics;
 
 use std::time::Duration;
 
 use self::journal::{Kernel, Preset};
-use super::checked::{HostLabel, LongLines, MessageFormat, Priority, Start};
-use crate::collector::ups::NutNames;
+use self::metrics::RawMetrics;
+use super::checked::{LongLines, MessageFormat, Priority, Start};
 use crate::sink::remote_write::Wanted;
 use proto::remote_write::Version;
 use settings::file;
@@ -328,160 +329,6 @@ section! {
 
 section! {
     elsewhere;
-    /// `metrics`
-    RawMetrics {
-        /// How often. Default 15s.
-        interval: Duration,
-        /// Which collectors of the node run.
-        collectors: RawCollectors,
-        /// NVIDIA's GPUs. Default: measured where NVIDIA's library is.
-        gpu: RawGpu,
-        /// UPSes, by the servers that know them. Default: none.
-        ups: Vec<Spanned<RawUps>>,
-        /// Files that others write.
-        textfile: RawTextfile,
-        /// What others expose over HTTP.
-        scrape: Vec<Spanned<RawScrape>>,
-        /// Pods of this node that ask to be scraped. Default: none are.
-        scrape_pods: RawScrapePods,
-        /// What is changed of the series of a job, in this order.
-        relabel: Vec<Spanned<RawRelabel>>,
-    }
-}
-
-section! {
-    elsewhere;
-    /// `metrics.textfile`
-    RawTextfile {
-        /// A directory with `*.prom` files in it, or a pattern of such. Needed.
-        directory: String,
-    }
-}
-
-section! {
-    elsewhere;
-    /// `metrics.scrape[]`
-    RawScrape {
-        /// Label `job`. Needed.
-        job: String,
-        /// Where the metrics are. Needed. `/metrics` is added to a URL without a path.
-        url: String,
-        /// Further labels of the target; `instance` too. Default: `instance` is host and port.
-        labels: Labels,
-        /// How often. Default: as the node.
-        interval: Duration,
-        /// How long an answer may take. Default 10s, at most the interval.
-        timeout: Duration,
-        /// Whether a label that is exposed wins over one of the target. Default false.
-        honor_labels: bool,
-        /// Whether a time that is exposed counts. Default true.
-        honor_timestamps: bool,
-        /// Most bytes of an answer. Default 10MiB.
-        body_limit: Size,
-        /// Most samples of an answer. Default 200000.
-        sample_limit: Count,
-        /// User name and password. Default: none.
-        basic_auth: RawBasicAuth,
-        /// File with a bearer token. Default: none.
-        bearer_token_file: String,
-        /// TLS beyond the system's authorities.
-        tls: RawTls,
-    }
-}
-
-section! {
-    elsewhere;
-    /// `metrics.scrape_pods`
-    RawScrapePods {
-        /// Label `job`. Default kubernetes-pods.
-        job: String,
-        /// Where the kubelet lists its pods. Default https://127.0.0.1:10250/pods.
-        url: String,
-        /// File with a bearer token. Default: that of the service account.
-        bearer_token_file: String,
-        /// TLS towards the kubelet.
-        tls: RawTls,
-        /// How often pods are scraped. Default: as the node.
-        interval: Duration,
-        /// How long an answer may take. Default 10s.
-        timeout: Duration,
-    }
-}
-
-section! {
-    elsewhere;
-    /// `metrics.relabel[]`
-    RawRelabel {
-        /// The job whose series are changed. Needed.
-        job: String,
-        /// What stands before every name from now on; nothing else is given then.
-        name_prefix: String,
-        /// What is done: `replace` (default), `keep`, `drop`, `keepequal`, `dropequal`, `hashmod`, `lowercase`, `uppercase`, `labelmap`, `labeldrop` or `labelkeep`.
-        action: String,
-        /// Labels whose values are looked at, joined.
-        source_labels: Vec<Spanned<String>>,
-        /// What stands between them. Default `;`.
-        separator: String,
-        /// What they have to match as a whole. Default `(.*)`.
-        regex: String,
-        /// Of `hashmod`.
-        modulus: Count,
-        /// The label that is set or compared with.
-        target_label: String,
-        /// What it is set to, with `$1`. Default `$1`.
-        replacement: String,
-    }
-}
-
-section! {
-    elsewhere;
-    /// `metrics.gpu`
-    RawGpu {
-        /// NVIDIA's library: a name that the system's loader looks for, or a path. Default libnvidia-ml.so.1.
-        library: String,
-        /// `Hostname` (default), or `hostname` as in dcgm-exporter after 4.8.2.
-        host_label: HostLabel,
-    }
-}
-
-section! {
-    elsewhere;
-    /// `metrics.ups[]`
-    RawUps {
-        /// A NUT server: host, with or without a port. One of the three is needed.
-        nut: String,
-        /// A UPS that speaks SNMP (v2c) itself.
-        snmp: String,
-        /// An apcupsd.
-        apcupsd: String,
-        /// Names of NUT's and apcupsd's variables: `nut_exporter` (default) or `base_units`.
-        names: NutNames,
-        /// How long one sample may take. Default 5s.
-        timeout: Duration,
-        /// NUT's user. Default: none.
-        username: String,
-        /// File with the password. Needed with `username`.
-        password_file: String,
-        /// STARTTLS towards NUT. Default: no encryption.
-        tls: RawTls,
-        /// File with the community of SNMP. Default: it is `public`.
-        community_file: String,
-    }
-}
-
-section! {
-    elsewhere;
-    /// `metrics.collectors`
-    RawCollectors {
-        /// Collectors that do not run by default. Default: none.
-        enable: Vec<Spanned<String>>,
-        /// Collectors that run by default and are not to. Default: none.
-        disable: Vec<Spanned<String>>,
-    }
-}
-
-section! {
-    elsewhere;
     /// `outputs.loki[].basic_auth`
     RawBasicAuth {
         /// User name. Needed.
@@ -531,18 +378,6 @@ impl FormatName {
 impl Read for FormatName {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
         one_of(name, node, problems, &Self::WORDS)
-    }
-}
-
-impl Read for HostLabel {
-    fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
-        one_of(name, node, problems, &[("Hostname", Self::Capital), ("hostname", Self::Small)])
-    }
-}
-
-impl Read for NutNames {
-    fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
-        one_of(name, node, problems, &[("nut_exporter", Self::NutExporter), ("base_units", Self::BaseUnits)])
     }
 }
 

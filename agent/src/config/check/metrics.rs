@@ -7,7 +7,7 @@ use client::Secret;
 
 use super::super::checked::{Gpu, HostLabel, Metrics, ScrapePods};
 use super::super::defaults;
-use super::super::raw::{RawGpu, RawMetrics, RawRelabel, RawScrape, RawScrapePods, RawTextfile, RawUps};
+use super::super::raw::metrics::{RawGpu, RawMetrics, RawRelabel, RawScrape, RawScrapePods, RawTextfile, RawUps};
 use super::place::RawPlace;
 use super::{Check, items, value_or};
 use crate::collector::registry::COLLECTORS;
