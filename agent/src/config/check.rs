@@ -1,5 +1,6 @@
 //! What the file says → what the program runs on. Pure: no file is opened, no clock is read.
 
+mod collectors;
 mod formats;
 mod inputs;
 mod journal;

@@ -15,6 +15,8 @@ use regex::bytes::Regex;
 
 use super::defaults;
 use super::patterns::Globs;
+use crate::collector::containers::ContainerSettings;
+use crate::collector::settings::Settings;
 use crate::collector::ups::UpsSettings;
 use crate::relabel::Rule;
 use crate::scrape::Job;
@@ -238,12 +240,14 @@ pub struct Metrics {
     pub interval: Duration,
     /// The collectors that run, by name.
     pub collectors: Vec<&'static str>,
+    /// What they give.
+    pub settings: Settings,
+    /// What is given of containers.
+    pub containers: ContainerSettings,
     /// GPUs.
     pub gpu: Gpu,
     /// UPSes, by their servers.
     pub ups: Vec<UpsSettings>,
-    /// Directories of text files, as paths of the host.
-    pub textfile_directories: Vec<String>,
     /// Targets that are scraped.
     pub scrape: Vec<Job>,
     /// Pods that are scraped.

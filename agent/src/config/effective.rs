@@ -2,6 +2,8 @@
 //!
 //! Secrets cannot appear: the configuration has only the paths of the files that hold them.
 
+mod collectors;
+
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::path::Path;
@@ -226,6 +228,12 @@ impl Page {
         self.open("collectors")?;
         self.line("enable", list(&names(&|entry| runs(entry) && !entry.default)))?;
         self.line("disable", list(&names(&|entry| !runs(entry) && entry.default)))?;
+        self.collector_settings(metrics)?;
+        self.close();
+        self.open("containers")?;
+        self.line("memory_failures", metrics.containers.memory_failures)?;
+        self.line("slices", metrics.containers.slices)?;
+        self.line("pressure", metrics.containers.pressure)?;
         self.close();
         if metrics.gpu.is_asked_for {
             self.open("gpu")?;
@@ -240,7 +248,7 @@ impl Page {
         if !metrics.ups.is_empty() {
             self.section("ups", &metrics.ups, Self::ups)?;
         }
-        for directory in &metrics.textfile_directories {
+        for directory in &metrics.settings.textfile_directories {
             self.open("textfile")?;
             self.line("directory", scalar(directory))?;
             self.close();

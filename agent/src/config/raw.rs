@@ -3,6 +3,7 @@
 //! Adding a key is one line here, one in `check`, one in `effective` and one in `deploy/config/agent.yaml`; the tests name
 //! those that were forgotten.
 
+pub(super) mod collectors;
 pub(super) mod journal;
 pub(super) mod metrics;
 

@@ -143,6 +143,7 @@ fn the_commented_lines_of_the_reference_are_valid_keys() {
     for line in REFERENCE.lines().filter_map(|line| line.trim_start().strip_prefix("#: ")) {
         let text = match line.split_once(':').expect("a key").0 {
             "drop" | "routes" | "multiline" => format!("logs:\n  pods:\n    {line}\n"),
+            name @ ("interrupts" | "systemd") => format!("metrics:\n  collectors:\n    enable: [{name}]\n    {line}\n"),
             _ => format!("outputs:\n  loki:\n    - url: https://loki\n      {line}\n"),
         };
         assert!(check_text(text.as_bytes()).is_ok(), "{line}: {:?}", check_text(text.as_bytes()));

@@ -12,10 +12,9 @@ use tokio::sync::watch;
 use tracing::error;
 
 use super::Options;
-use crate::collector::containers::{self, ContainerSettings, Containers};
+use crate::collector::containers::{self, Containers};
 use crate::collector::gpu::{GpuSettings, Gpus};
 use crate::collector::rounds::Rounds;
-use crate::collector::settings::Settings;
 use crate::collector::ups::Ups;
 use crate::config::checked::{Config, RemoteWriteOutput};
 use crate::measure::{self, Group, Measuring, Outlets, Plan};
@@ -139,8 +138,7 @@ fn groups(config: &Config, options: &Options) -> Vec<Group> {
         is_pulled: true,
         sampler,
     };
-    let settings = Settings { textfile_directories: metrics.textfile_directories.clone(), ..Settings::default() };
-    let node = Rounds::new(&metrics.collectors, &options.host, &settings);
+    let node = Rounds::new(&metrics.collectors, &options.host, &metrics.settings);
     let mut groups = vec![group("node", Box::new(node))];
     let mut gpus = Gpus::new(GpuSettings {
         library: metrics.gpu.library.clone().into(),
@@ -151,7 +149,7 @@ fn groups(config: &Config, options: &Options) -> Vec<Group> {
         groups.push(group("dcgm-exporter", Box::new(gpus)));
     }
     if containers::are_here(&options.host) {
-        groups.push(group("cadvisor", Box::new(Containers::new(&options.host, ContainerSettings::default()))));
+        groups.push(group("cadvisor", Box::new(Containers::new(&options.host, metrics.containers.clone()))));
     }
     for settings in &metrics.ups {
         let instance = ("instance".to_owned(), settings.server().to_string());

@@ -7,10 +7,10 @@ use client::Secret;
 
 use super::super::checked::{Gpu, HostLabel, Metrics, ScrapePods};
 use super::super::defaults;
-use super::super::raw::metrics::{RawGpu, RawMetrics, RawRelabel, RawScrape, RawScrapePods, RawTextfile, RawUps};
+use super::super::raw::metrics::{RawContainers, RawGpu, RawMetrics, RawRelabel, RawScrape, RawScrapePods, RawTextfile, RawUps};
 use super::place::RawPlace;
 use super::{Check, items, value_or};
-use crate::collector::registry::COLLECTORS;
+use crate::collector::containers::ContainerSettings;
 use crate::collector::ups::{ApcupsdSettings, Login, NutNames, NutSettings, Server, SnmpSettings, UpsSettings};
 use crate::relabel::{Action, Relabelling, Rule};
 use crate::scrape::Job;
@@ -43,17 +43,16 @@ impl Check {
                 show_duration,
             );
         }
-        let collectors = raw.collectors.as_ref().map(|collectors| &collectors.value);
-        let enabled = self.collectors(items(collectors.and_then(|collectors| collectors.enable.as_ref())));
-        let disabled = self.collectors(items(collectors.and_then(|collectors| collectors.disable.as_ref())));
-        let runs = |name: &str, default: bool| (default || enabled.contains(&name)) && !disabled.contains(&name);
+        let (collectors, mut settings) = self.collectors(raw.collectors.as_ref());
+        settings.textfile_directories = raw.textfile.iter().filter_map(|section| self.textfile(section)).collect();
         let interval = value_or(raw.interval.as_ref(), defaults::INTERVAL);
         Some(Metrics {
             interval,
-            collectors: COLLECTORS.iter().filter(|entry| runs(entry.name, entry.default)).map(|entry| entry.name).collect(),
+            collectors,
+            settings,
+            containers: containers(raw.containers.as_ref().map(|containers| &containers.value)),
             gpu: gpu(raw.gpu.as_ref().map(|gpu| &gpu.value)),
             ups: items(raw.ups.as_ref()).iter().filter_map(|section| self.ups(section)).collect(),
-            textfile_directories: raw.textfile.iter().filter_map(|section| self.textfile(section)).collect(),
             scrape: items(raw.scrape.as_ref()).iter().filter_map(|section| self.scrape(section, interval)).collect(),
             scrape_pods: raw.scrape_pods.as_ref().and_then(|section| self.scrape_pods(section, interval)),
             relabel: self.relabel(items(raw.relabel.as_ref())),
@@ -277,20 +276,15 @@ impl Check {
         }
         Some(rule)
     }
+}
 
-    /// Names of collectors.
-    fn collectors(&mut self, names: &[Spanned<String>]) -> Vec<&'static str> {
-        let mut known = Vec::new();
-        for name in names {
-            if let Some(entry) = COLLECTORS.iter().find(|entry| entry.name == name.value) {
-                known.push(entry.name);
-                continue;
-            }
-            let all: Vec<&str> = COLLECTORS.iter().map(|entry| entry.name).collect();
-            let hint = nearest(&name.value, &all).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-            self.problems.push(&name.at, format!("there is no collector {}{hint}", quote(&name.value)));
-        }
-        known
+fn containers(raw: Option<&RawContainers>) -> ContainerSettings {
+    let default = ContainerSettings::default();
+    let Some(raw) = raw else { return default };
+    ContainerSettings {
+        memory_failures: value_or(raw.memory_failures.as_ref(), default.memory_failures),
+        slices: value_or(raw.slices.as_ref(), default.slices),
+        pressure: value_or(raw.pressure.as_ref(), default.pressure),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::collectors::RawCollectors;
 use super::{RawBasicAuth, RawTls, elsewhere};
 use crate::collector::ups::NutNames;
 use crate::config::checked::HostLabel;
@@ -16,8 +17,10 @@ section! {
     RawMetrics {
         /// How often. Default 15s.
         interval: Duration,
-        /// Which collectors of the node run.
+        /// Which collectors of the node run, and what they give.
         collectors: RawCollectors,
+        /// Containers of pods.
+        containers: RawContainers,
         /// NVIDIA's GPUs. Default: measured where NVIDIA's library is.
         gpu: RawGpu,
         /// UPSes, by the servers that know them. Default: none.
@@ -30,6 +33,19 @@ section! {
         scrape_pods: RawScrapePods,
         /// What is changed of the series of a job, in this order.
         relabel: Vec<Spanned<RawRelabel>>,
+    }
+}
+
+section! {
+    elsewhere;
+    /// `metrics.containers`
+    RawContainers {
+        /// Page faults too. Default false.
+        memory_failures: bool,
+        /// Groups of classes of pods and of the system's slices too. Default false.
+        slices: bool,
+        /// How long containers waited for processors, memory and I/O. Default true.
+        pressure: bool,
     }
 }
 
@@ -150,17 +166,6 @@ section! {
         tls: RawTls,
         /// File with the community of SNMP. Default: it is `public`.
         community_file: String,
-    }
-}
-
-section! {
-    elsewhere;
-    /// `metrics.collectors`
-    RawCollectors {
-        /// Collectors that do not run by default. Default: none.
-        enable: Vec<Spanned<String>>,
-        /// Collectors that run by default and are not to. Default: none.
-        disable: Vec<Spanned<String>>,
     }
 }
 
