@@ -74,6 +74,13 @@ impl Page {
             self.metrics(metrics)?;
             self.close();
         }
+        if let Some(kubelet) = &config.kubelet {
+            self.open("kubelet")?;
+            self.line("url", scalar(&kubelet.url))?;
+            self.client_access(&kubelet.url, &kubelet.auth, &kubelet.tls)?;
+            self.line("timeout", show_duration(kubelet.timeout))?;
+            self.close();
+        }
         self.open("outputs")?;
         if config.outputs.loki.is_empty() {
             self.line("loki", "[]")?;
@@ -123,6 +130,7 @@ impl Page {
             self.section("multiline", &pods.multiline, Self::pod_multiline)?;
         }
         self.line("labels", map(&pods.labels))?;
+        self.line("app_labels", list(&pods.app_labels))?;
         self.line("max_age", age(pods.max_age))?;
         self.line("long_lines", long_lines(pods.long_lines))?;
         self.line("max_line", show_bytes(pods.max_line as u64))?;
@@ -259,8 +267,6 @@ impl Page {
         if let Some(pods) = &metrics.scrape_pods {
             self.open("scrape_pods")?;
             self.line("job", scalar(&pods.template.job))?;
-            self.line("url", scalar(&pods.kubelet.url))?;
-            self.client_access(&pods.kubelet.url, &pods.kubelet.auth, &pods.kubelet.tls)?;
             self.line("interval", show_duration(pods.template.interval))?;
             self.line("timeout", show_duration(pods.template.timeout))?;
             self.close();

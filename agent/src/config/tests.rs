@@ -98,12 +98,13 @@ metrics:
       url: https://127.0.0.1:6443
       bearer_token_file: /var/run/secrets/kubernetes.io/serviceaccount/token
       tls: {ca_file: /var/run/secrets/kubernetes.io/serviceaccount/ca.crt}
-  scrape_pods: {tls: {insecure_skip_verify: true}}
+  scrape_pods: {}
   relabel:
     - {job: dcgm-exporter, name_prefix: nvidia_tesla_t4_}
     - {job: kube-apiserver, action: drop, source_labels: [__name__, le], regex: 'apiserver_request_duration_seconds_bucket;.*'}
     - {job: kube-apiserver, action: hashmod, source_labels: [instance], target_label: shard, modulus: 2}
     - {job: kube-apiserver, source_labels: [instance], regex: '(.*):.*', target_label: host}
+kubelet: {tls: {insecure_skip_verify: true}}
 outputs: {loki: [{url: http://loki:3100}], remote_write: [{url: http://prometheus:9090}]}";
     assert_eq!(effective_of(REFERENCE), effective_of(least));
 }
@@ -142,7 +143,7 @@ fn mentioned(text: &str) -> BTreeSet<String> {
 fn the_commented_lines_of_the_reference_are_valid_keys() {
     for line in REFERENCE.lines().filter_map(|line| line.trim_start().strip_prefix("#: ")) {
         let text = match line.split_once(':').expect("a key").0 {
-            "drop" | "routes" | "multiline" => format!("logs:\n  pods:\n    {line}\n"),
+            "drop" | "routes" | "multiline" | "app_labels" => format!("logs:\n  pods:\n    {line}\n"),
             name @ ("interrupts" | "systemd") => format!("metrics:\n  collectors:\n    enable: [{name}]\n    {line}\n"),
             _ => format!("outputs:\n  loki:\n    - url: https://loki\n      {line}\n"),
         };

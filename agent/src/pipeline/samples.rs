@@ -176,9 +176,9 @@ async fn scrape(config: Config, once: bool, common: Common) {
             tokio::spawn(run::keep(job, changed, common))
         });
     }
-    if let Some(pods) = metrics.scrape_pods.clone().filter(|_| !once) {
+    if let Some((pods, kubelet)) = metrics.scrape_pods.clone().zip(config.kubelet.clone()).filter(|_| !once) {
         let changed = relabelling(&config, &pods.template.job);
-        tasks.push(tokio::spawn(run::keep_pods(pods.kubelet, config.node.clone(), pods.template, changed, common)));
+        tasks.push(tokio::spawn(run::keep_pods(kubelet, config.node.clone(), pods.template, changed, common)));
     }
     for task in tasks {
         // A task that ended by a fault has said so.

@@ -11,9 +11,11 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
-use super::pods::{Kubelet, KubeletSettings, PodTarget};
+use super::ScrapeError;
+use super::pods::{PodTarget, targets};
 use super::report::{Kept, report};
 use super::{Job, Outcome, Scraper};
+use crate::kubelet::{Kubelet, KubeletSettings};
 use crate::measure::{Outlets, unix_millis};
 use crate::relabel::Relabelling;
 use crate::target::{Target, TargetLabels, UP};
@@ -54,7 +56,7 @@ pub async fn keep_pods(kubelet: KubeletSettings, node: String, template: Job, re
     let mut running: BTreeMap<String, (PodTarget, watch::Sender<bool>, JoinHandle<()>)> = BTreeMap::new();
     let mut said: Option<String> = None;
     loop {
-        match kubelet.targets(&node).await {
+        match kubelet.pods().await.and_then(|list| targets(&list, &node).map_err(ScrapeError::Pods)) {
             Ok(found) => {
                 let problems = found.problems.join("; ");
                 if !problems.is_empty() && said.as_ref() != Some(&problems) {

@@ -15,7 +15,6 @@ use crate::collector::ups::{ApcupsdSettings, Login, NutNames, NutSettings, Serve
 use crate::relabel::{Action, Relabelling, Rule};
 use crate::scrape::Job;
 use crate::scrape::job::Limits;
-use crate::scrape::pods::KubeletSettings;
 use crate::sink::http::client_auth;
 use settings::problem::{At, quote};
 use settings::quantity::{show_bytes, show_duration};
@@ -54,7 +53,7 @@ impl Check {
             gpu: gpu(raw.gpu.as_ref().map(|gpu| &gpu.value)),
             ups: items(raw.ups.as_ref()).iter().filter_map(|section| self.ups(section)).collect(),
             scrape: items(raw.scrape.as_ref()).iter().filter_map(|section| self.scrape(section, interval)).collect(),
-            scrape_pods: raw.scrape_pods.as_ref().and_then(|section| self.scrape_pods(section, interval)),
+            scrape_pods: raw.scrape_pods.as_ref().map(|section| self.scrape_pods(section, interval)),
             relabel: self.relabel(items(raw.relabel.as_ref())),
         })
     }
@@ -177,27 +176,15 @@ impl Check {
         })
     }
 
-    fn scrape_pods(&mut self, section: &Spanned<RawScrapePods>, interval: Duration) -> Option<ScrapePods> {
+    fn scrape_pods(&mut self, section: &Spanned<RawScrapePods>, interval: Duration) -> ScrapePods {
         let raw = &section.value;
-        let default = |text: &str| Spanned::new(text.to_owned(), section.at.clone());
-        let (url, token) = (default(defaults::KUBELET_PODS), default(defaults::SERVICE_ACCOUNT_TOKEN));
-        let place = RawPlace {
-            name: None,
-            url: Some(raw.url.as_ref().unwrap_or(&url)),
-            tenant: None,
-            basic_auth: None,
-            bearer_token_file: Some(raw.bearer_token_file.as_ref().unwrap_or(&token)),
-            tls: raw.tls.as_ref(),
-            timeout: raw.timeout.as_ref(),
-        };
         let interval = self.scrape_interval(raw.interval.as_ref(), interval);
-        let (_, place) = self.place(&place, section, "/pods", defaults::SCRAPE_TIMEOUT.min(interval))?;
+        if let Some(timeout) = &raw.timeout {
+            self.bounded("timeout", &timeout.at, timeout.value, Duration::from_secs(1), Duration::from_mins(10), show_duration);
+        }
+        let timeout = value_or(raw.timeout.as_ref(), defaults::SCRAPE_TIMEOUT).min(interval);
         let template = Job::new(value_or(raw.job.as_ref(), defaults::PODS_JOB.to_owned()), String::new());
-        let timeout = place.timeout.min(interval);
-        Some(ScrapePods {
-            kubelet: KubeletSettings { url: place.url, auth: client_auth(&place.auth), tls: place.tls, timeout },
-            template: Job { interval, timeout, ..template },
-        })
+        ScrapePods { template: Job { interval, timeout, ..template } }
     }
 
     fn scrape_interval(&mut self, setting: Option<&Spanned<Duration>>, default: Duration) -> Duration {

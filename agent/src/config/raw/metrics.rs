@@ -95,12 +95,6 @@ section! {
     RawScrapePods {
         /// Label `job`. Default kubernetes-pods.
         job: String,
-        /// Where the kubelet lists its pods. Default https://127.0.0.1:10250/pods.
-        url: String,
-        /// File with a bearer token. Default: that of the service account.
-        bearer_token_file: String,
-        /// TLS towards the kubelet.
-        tls: RawTls,
         /// How often pods are scraped. Default: as the node.
         interval: Duration,
         /// How long an answer may take. Default 10s.
