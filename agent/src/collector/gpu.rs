@@ -1,11 +1,13 @@
 //! GPUs, by NVIDIA's library NVML, under dcgm-exporter's names: its default counters as far as NVML has them, and the common extras.
 //!
 //! The library is loaded when the program runs; where it is missing, or has no driver, that is said once and looked at again every
-//! minute. What a card does not support is left out, never 0. Xid errors are heard in a thread of their own (`xid.rs`).
+//! minute. What a card does not support is left out, never 0. Xid errors are heard in a thread of their own (`xid.rs`); whose memory it is
+//! say the processes' control groups (`processes.rs`).
 //! In: NVML's answers (nvml.h). Out: samples of the target `dcgm-exporter`.
 
 mod card;
 mod fields;
+mod processes;
 mod xid;
 
 #[cfg(test)]
@@ -20,10 +22,12 @@ use nvml_wrapper::{Device, Nvml};
 use proto::metric::{Desc, Families, UnixMillis};
 use tracing::{info, warn};
 
+use super::host::Host;
 use crate::config::checked::HostLabel;
 use crate::measure::Sampler;
 use card::Card;
 use fields::FIELDS;
+use processes::Processes;
 use xid::XidEvents;
 
 /// Between two attempts to load the library.
@@ -38,16 +42,19 @@ pub struct GpuSettings {
     pub hostname: String,
     /// Its name.
     pub host_label: HostLabel,
+    /// Whether memory by pod is told apart by process too.
+    pub pids: bool,
 }
 
 /// Every family that GPUs give.
 pub fn families() -> impl Iterator<Item = &'static Desc> {
-    FIELDS.iter().map(|field| field.desc).chain(xid::FAMILIES.iter().copied())
+    FIELDS.iter().map(|field| field.desc).chain(xid::FAMILIES.iter().chain(processes::FAMILIES).copied())
 }
 
 /// The GPUs of this node.
 pub struct Gpus {
     settings: GpuSettings,
+    processes: Processes,
     loaded: Option<Loaded>,
     tried: Option<Instant>,
     /// What was said last.
@@ -63,8 +70,8 @@ struct Loaded {
 
 impl Gpus {
     /// Nothing is loaded yet.
-    pub fn new(settings: GpuSettings) -> Self {
-        Self { settings, loaded: None, tried: None, said: None }
+    pub fn new(settings: GpuSettings, host: &Host) -> Self {
+        Self { processes: Processes::new(host, settings.pids), settings, loaded: None, tried: None, said: None }
     }
 
     /// Why there are none, if so: for a dry run.
@@ -116,7 +123,10 @@ impl Sampler for Gpus {
         let mut is_whole = true;
         for index in 0..count {
             match loaded.nvml.device_by_index(index) {
-                Ok(device) => sample_card(&device, index, loaded, &self.settings, out),
+                Ok(device) => {
+                    let Some(card) = Card::of(&device, index, &loaded.driver, &self.settings) else { continue };
+                    sample_card(&device, &card, loaded.xid.as_ref(), &mut self.processes, out);
+                }
                 Err(_) => is_whole = false,
             }
         }
@@ -124,23 +134,28 @@ impl Sampler for Gpus {
     }
 
     fn missing(&self) -> Vec<String> {
-        self.said.iter().cloned().collect()
+        let of_processes = if self.loaded.is_some() { self.processes.missing() } else { None };
+        self.said.iter().cloned().chain(of_processes).collect()
     }
 }
 
 /// A card and its instances.
-fn sample_card(device: &Device<'_>, index: u32, loaded: &Loaded, settings: &GpuSettings, out: &mut Families) {
-    let Some(card) = Card::of(device, index, &loaded.driver, settings) else { return };
-    sample_fields(device, &card, out);
-    if let Some(xid) = &loaded.xid {
-        xid.sample(&card, out);
+fn sample_card(device: &Device<'_>, card: &Card, xid: Option<&XidEvents>, processes: &mut Processes, out: &mut Families) {
+    sample_fields(device, card, out);
+    if let Some(xid) = xid {
+        xid.sample(card, out);
     }
-    if device.mig_mode().is_ok_and(|mode| mode.current == 1) {
-        for place in 0..device.mig_device_count().unwrap_or(0) {
-            // There are gaps in the numbers.
-            if let Ok(instance) = device.mig_device_by_index(place) {
-                sample_fields(&instance, &card.instance(&instance, place), out);
-            }
+    if !device.mig_mode().is_ok_and(|mode| mode.current == 1) {
+        processes.sample(device, card, out);
+        return;
+    }
+    for place in 0..device.mig_device_count().unwrap_or(0) {
+        // There are gaps in the numbers.
+        if let Ok(instance) = device.mig_device_by_index(place) {
+            let card = card.instance(&instance, place);
+            sample_fields(&instance, &card, out);
+            // The card lists the processes of all its instances once more.
+            processes.sample(&instance, &card, out);
         }
     }
 }

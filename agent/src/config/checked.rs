@@ -270,6 +270,8 @@ pub struct Gpu {
     pub library: String,
     /// The label that names the host.
     pub host_label: HostLabel,
+    /// Whether memory by pod has a series for each process.
+    pub pids: bool,
 }
 
 /// The label of a GPU's series that names the host.

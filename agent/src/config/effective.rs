@@ -235,6 +235,7 @@ impl Page {
                 HostLabel::Small => "hostname",
             };
             self.line("host_label", label)?;
+            self.line("pids", metrics.gpu.pids)?;
             self.close();
         }
         if !metrics.ups.is_empty() {

@@ -142,11 +142,13 @@ fn groups(config: &Config, options: &Options) -> Vec<Group> {
     let settings = Settings { textfile_directories: metrics.textfile_directories.clone(), ..Settings::default() };
     let node = Rounds::new(&metrics.collectors, &options.host, &settings);
     let mut groups = vec![group("node", Box::new(node))];
-    let mut gpus = Gpus::new(GpuSettings {
+    let settings = GpuSettings {
         library: metrics.gpu.library.clone().into(),
         hostname: config.node.clone(),
         host_label: metrics.gpu.host_label,
-    });
+        pids: metrics.gpu.pids,
+    };
+    let mut gpus = Gpus::new(settings, &options.host);
     if metrics.gpu.is_asked_for || gpus.why_none().is_none() {
         groups.push(group("dcgm-exporter", Box::new(gpus)));
     }

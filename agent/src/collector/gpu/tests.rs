@@ -8,6 +8,7 @@ use expect_test::expect_file;
 use proto::exposition::write_families;
 
 use super::*;
+use crate::collector::testing::host;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/nvml");
 
@@ -23,8 +24,13 @@ fn stub(test: &str, directory: &Path, flag: &str) -> Option<PathBuf> {
     Some(library)
 }
 
+fn settings(library: impl Into<OsString>) -> GpuSettings {
+    GpuSettings { library: library.into(), hostname: "node-1".to_owned(), host_label: HostLabel::Capital, pids: false }
+}
+
+/// On the host on which the processes run that the stub lists.
 fn gpus(library: impl Into<OsString>) -> Gpus {
-    Gpus::new(GpuSettings { library: library.into(), hostname: "node-1".to_owned(), host_label: HostLabel::Capital })
+    Gpus::new(settings(library), &host(&Path::new(FIXTURES).join("host")))
 }
 
 fn sample(gpus: &mut Gpus) -> (bool, String) {
@@ -59,6 +65,44 @@ fn a_library_that_lacks_functions_gives_what_it_has() {
     let Some(library) = stub("a_library_that_lacks_functions_gives_what_it_has", directory.path(), "-DOLD") else { return };
     let (is_up, text) = sample(&mut gpus(library));
     assert!(is_up && text.contains("DCGM_FI_DEV_GPU_TEMP{gpu=\"0\"") && !text.contains("DCGM_FI_DEV_FB_USED"), "{text}");
+}
+
+/// The lines of memory by process.
+fn of_processes(text: &str) -> Vec<&str> {
+    text.lines().filter(|line| line.starts_with("gpu_pod_memory_used_bytes{")).collect()
+}
+
+#[test]
+fn memory_of_processes_has_a_row_for_each_if_that_is_wanted() {
+    const NAME: &str = "memory_of_processes_has_a_row_for_each_if_that_is_wanted";
+    let directory = tempfile::tempdir().unwrap();
+    let Some(library) = stub(NAME, directory.path(), "-DUSUAL") else { return };
+    let tree = Path::new(FIXTURES).join("host");
+    let sum = |lines: &[&str]| lines.iter().map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum::<u64>();
+    let together = sample(&mut gpus(&library)).1;
+    let alone = sample(&mut Gpus::new(GpuSettings { pids: true, ..settings(&library) }, &host(&tree))).1;
+    let (together, alone) = (of_processes(&together), of_processes(&alone));
+    assert_eq!((together.len(), alone.len()), (8, 9), "{together:#?}");
+    assert_eq!(sum(&together), (1024 + 2048 + 512 + 30 + 96 + 4096) << 20);
+    assert_eq!(sum(&together), sum(&alone));
+    assert!(alone.iter().any(|line| line.contains("process_name=\"python3\",pid=\"101\"} 2147483648")), "{alone:#?}");
+}
+
+#[test]
+fn memory_of_nobody_is_0_only_where_all_is_seen_and_told() {
+    const NAME: &str = "memory_of_nobody_is_0_only_where_all_is_seen_and_told";
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (Some(idle), Some(untold)) = (stub(NAME, one.path(), "-DIDLE"), stub(NAME, other.path(), "-DUNTOLD")) else { return };
+    let text = sample(&mut gpus(&idle)).1;
+    let rows = of_processes(&text);
+    assert!(rows.len() == 3 && rows.iter().all(|row| row.ends_with("570.124.06\"} 0")), "{rows:#?}");
+    let text = sample(&mut gpus(untold)).1;
+    let of_first: Vec<&str> = of_processes(&text).into_iter().filter(|row| row.contains("gpu=\"0\"")).collect();
+    assert!(of_first.len() == 3 && of_first.iter().all(|row| row.contains("process_name=")), "{of_first:#?}");
+    // In a namespace of its own, an empty list says nothing.
+    let mut apart = Gpus::new(settings(idle), &host(one.path()));
+    assert_eq!(of_processes(&sample(&mut apart).1), Vec::<&str>::new());
+    assert!(apart.missing()[0].contains("hostPID"));
 }
 
 #[test]

@@ -11,31 +11,14 @@ use nvml_wrapper::error::NvmlError;
 use proto::metric::{Desc, Families};
 use tracing::{debug, warn};
 
-use super::card::Card;
+use super::card::{Card, labels_with};
 
 /// How long the thread waits for an event before it looks whether it is to end, in milliseconds.
 const WAIT_MS: u32 = 1000;
 const STACK_BYTES: usize = 128 * 1024;
 
-/// The card's labels stand first, as in `card::LABELS`.
-static LAST: Desc = Desc::gauge(
-    "DCGM_FI_DEV_XID_ERRORS",
-    "The last XID error; 0 if there was none since the start.",
-    &[
-        "gpu",
-        "UUID",
-        "pci_bus_id",
-        "device",
-        "modelName",
-        "GPU_I_PROFILE",
-        "GPU_I_ID",
-        "Hostname",
-        "hostname",
-        "DCGM_FI_DRIVER_VERSION",
-        "err_code",
-        "err_msg",
-    ],
-);
+const LABELS: [&str; 12] = labels_with(["err_code", "err_msg"]);
+static LAST: Desc = Desc::gauge("DCGM_FI_DEV_XID_ERRORS", "The last XID error; 0 if there was none since the start.", &LABELS);
 static TOTAL: Desc =
     Desc::counter("picket_gpu_xid_errors_total", "XID errors since the start, by number.", &["gpu", "UUID", "xid"]);
 
@@ -78,9 +61,7 @@ impl XidEvents {
         let had = heard.get(card.uuid());
         let last = had.map_or(0, |had| had.last);
         let code = last.to_string();
-        let mut values = card.values().to_vec();
-        values.extend([code.as_str(), name(last)]);
-        out.sample(&LAST, &values, last as f64);
+        out.sample(&LAST, &card.values_with::<{ LABELS.len() }>(&[&code, name(last)]), last as f64);
         // From the beginning, or the first error would be no increase.
         let known = NAMES.iter().map(|(xid, _)| *xid).filter(|xid| *xid != 0);
         let others =

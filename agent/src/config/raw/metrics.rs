@@ -125,6 +125,8 @@ section! {
         library: String,
         /// `Hostname` (default), or `hostname` as in dcgm-exporter after 4.8.2.
         host_label: HostLabel,
+        /// Whether memory by pod has a series for each process, with its pid. Default false.
+        pids: bool,
     }
 }
 
