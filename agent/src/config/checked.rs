@@ -272,6 +272,8 @@ pub struct Gpu {
     pub host_label: HostLabel,
     /// Whether memory by pod has a series for each process.
     pub pids: bool,
+    /// Whether the library is closed while no process uses a card.
+    pub close_when_idle: bool,
 }
 
 /// The label of a GPU's series that names the host.

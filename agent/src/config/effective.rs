@@ -236,6 +236,7 @@ impl Page {
             };
             self.line("host_label", label)?;
             self.line("pids", metrics.gpu.pids)?;
+            self.line("close_when_idle", metrics.gpu.close_when_idle)?;
             self.close();
         }
         if !metrics.ups.is_empty() {

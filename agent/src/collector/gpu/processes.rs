@@ -66,9 +66,10 @@ impl Processes {
         (!self.sees_all).then(|| why.to_owned())
     }
 
-    /// The memory of a card, or of an instance of one.
-    pub(super) fn sample(&mut self, device: &Device<'_>, card: &Card, out: &mut Families) {
-        let Some(Listed { used, is_whole }) = list(device) else { return };
+    /// The memory of a card, or of an instance of one; says whether certainly no process uses it.
+    pub(super) fn sample(&mut self, device: &Device<'_>, card: &Card, out: &mut Families) -> bool {
+        let Some(Listed { used, is_whole }) = list(device) else { return false };
+        let is_idle = used.is_empty() && is_whole && self.sees_all;
         let mut rows = BTreeMap::new();
         // An empty list means something only to who sees all.
         if is_whole && self.sees_all {
@@ -82,6 +83,7 @@ impl Processes {
             let whose = [&owner.namespace, &owner.pod, &owner.container, program, pid].map(String::as_str);
             out.sample(&USED, &card.values_with::<{ LABELS.len() }>(&whose), *bytes as f64);
         }
+        is_idle
     }
 
     fn holder(&mut self, pid: u32) -> Holder {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use nvml_wrapper::Nvml;
 use nvml_wrapper::bitmasks::event::EventTypes;
@@ -36,6 +37,7 @@ struct Had {
 pub(super) struct XidEvents {
     heard: Arc<Mutex<BTreeMap<String, Had>>>,
     ends: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl XidEvents {
@@ -51,8 +53,17 @@ impl XidEvents {
                 }
             }
         };
-        std::thread::Builder::new().name("xid".to_owned()).stack_size(STACK_BYTES).spawn(thread).ok()?;
-        Some(Self { heard, ends })
+        let thread = std::thread::Builder::new().name("xid".to_owned()).stack_size(STACK_BYTES).spawn(thread).ok()?;
+        Some(Self { heard, ends, thread: Some(thread) })
+    }
+
+    /// Hears no more; returns when the thread has let go of the library, within a second.
+    pub(super) fn end(mut self) {
+        self.ends.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // A fault was said by the panic's own message.
+            let _ = thread.join();
+        }
     }
 
     /// The samples of a card.
