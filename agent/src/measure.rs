@@ -11,7 +11,7 @@ use std::{io, thread};
 
 use proto::metric::{Families, UnixMillis};
 use proto::remote_write::Samples;
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::config::patterns::Globs;
 use crate::relabel::Relabelling;
@@ -29,6 +29,11 @@ const ORDERS: usize = 8;
 pub trait Sampler: Send {
     /// Samples of now; says whether the target could be collected.
     fn sample(&mut self, now: UnixMillis, out: &mut Families) -> bool;
+
+    /// Whether the node has what is measured, or has had it: asked after each sample. What was never there is not down, but no target.
+    fn is_here(&self) -> bool {
+        true
+    }
 
     /// What was not given the last time, and why: for people.
     fn missing(&self) -> Vec<String> {
@@ -180,6 +185,8 @@ struct Running {
     target: Target,
     outlets: Outlets,
     collected: Families,
+    /// Whether it could be collected the last time.
+    was_up: bool,
 }
 
 impl Running {
@@ -190,7 +197,7 @@ impl Running {
         target.extend(group.labels);
         let labels = TargetLabels { target, external: plan.external.clone(), honor: false };
         let target = Target::new(labels, group.relabelling);
-        Self { job: group.job, sampler: group.sampler, target, outlets, collected: Families::new() }
+        Self { job: group.job, sampler: group.sampler, target, outlets, collected: Families::new(), was_up: true }
     }
 
     fn run(mut self, plan: &Plan, orders: &Receiver<Order>) {
@@ -242,10 +249,15 @@ impl Running {
     fn sample(&mut self, time: UnixMillis) -> Vec<Samples> {
         self.collected.clear();
         let is_up = self.sampler.sample(time, &mut self.collected);
-        if !is_up {
-            warn!(job = self.job, "the target could not be collected");
+        if self.sampler.is_here() {
+            match (self.was_up, is_up) {
+                (true, false) => warn!(job = self.job, "the target cannot be collected"),
+                (false, true) => info!(job = self.job, "the target is collected again"),
+                _ => {}
+            }
+            self.was_up = is_up;
+            self.collected.sample(&UP, &[], f64::from(u8::from(is_up)));
         }
-        self.collected.sample(&UP, &[], f64::from(u8::from(is_up)));
         self.target.take(&mut self.collected, time)
     }
 }
@@ -348,6 +360,31 @@ mod tests {
         assert!(missing.is_empty());
         let names: Vec<_> = samples[0].set().iter().map(|series| series.family().name.to_owned()).collect();
         assert_eq!(names, ["now", "up"]);
+    }
+
+    /// It is not there the first time, and gone the third.
+    struct Late(u32);
+
+    impl Sampler for Late {
+        fn sample(&mut self, _: UnixMillis, _: &mut Families) -> bool {
+            self.0 += 1;
+            self.0 == 2
+        }
+
+        fn is_here(&self) -> bool {
+            self.0 > 1
+        }
+    }
+
+    #[test]
+    fn what_was_never_there_is_no_target_and_what_is_gone_is_down() {
+        let late = Group { sampler: Box::new(Late(0)), ..group("late") };
+        let mut running = Running::new(late, &plan(Duration::from_secs(15), true), Outlets::default());
+        let values: Vec<Vec<f64>> = (1..=3)
+            .map(|time| running.sample(UnixMillis(time)))
+            .map(|given| given.iter().flat_map(|samples| (0..samples.set().len()).map(|place| samples.sample(place).0)).collect())
+            .collect();
+        assert_eq!(values, [vec![], vec![1.0], vec![0.0]]);
     }
 
     #[test]

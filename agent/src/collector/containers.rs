@@ -21,7 +21,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use proto::metric::{Families, UnixMillis};
-use tracing::info;
+use tracing::{info, warn};
 
 use self::cgroup::{Cgroup, Devices, With};
 pub use self::families::FAMILIES;
@@ -70,6 +70,11 @@ pub struct Containers {
     buffer: Vec<u8>,
     /// Whether pods that are new were there before us.
     is_first: bool,
+    /// When the pods' group was looked for.
+    late_roots: Seldom,
+    /// Whether it was there the last time, and whether ever.
+    is_found: bool,
+    is_here: bool,
 }
 
 /// A pod.
@@ -96,11 +101,6 @@ struct Container {
     rounds: u32,
     /// Kills of its own that are settled.
     settled: u64,
-}
-
-/// Whether this node has pods in groups of version 2.
-pub fn are_here(host: &Host) -> bool {
-    !pods_roots(&top(host)).is_empty()
 }
 
 fn top(host: &Host) -> PathBuf {
@@ -170,13 +170,16 @@ impl Containers {
             meminfo: KeptFile::new(host.proc("meminfo")),
             buffer: Vec::new(),
             is_first: true,
+            late_roots: Seldom::default(),
+            is_found: false,
+            is_here: false,
         }
     }
 
     /// Looks who is there.
     fn look(&mut self, now: UnixMillis) {
         self.roots.retain(|root| at(&self.top, root).is_dir());
-        if self.roots.is_empty() {
+        if self.roots.is_empty() && self.late_roots.is_due(now) {
             self.roots = pods_roots(&self.top);
         }
         let mut slices = vec!["/".to_owned()];
@@ -383,6 +386,12 @@ const KILLS: &[u8] = b"oom_kill";
 impl Sampler for Containers {
     fn sample(&mut self, now: UnixMillis, out: &mut Families) -> bool {
         self.look(now);
+        let (was_first, was_found) = (std::mem::take(&mut self.is_first), self.is_found);
+        self.is_found = !self.roots.is_empty();
+        self.is_here |= self.is_found;
+        if !self.is_here {
+            return false;
+        }
         self.name(now);
         let node_memory = self.sample_machine(out);
         let mut with = With { settings: &self.settings, devices: &mut self.devices, buffer: &mut self.buffer, now, node_memory };
@@ -392,12 +401,19 @@ impl Sampler for Containers {
         for pod in self.pods.values_mut() {
             pod.sample(&self.networks, &mut with, out);
         }
-        if self.is_first {
-            self.is_first = false;
-            let containers: usize = self.pods.values().map(|pod| pod.containers.len()).sum();
-            info!(pods = self.pods.len(), containers, "containers are measured");
+        match (was_found, self.is_found) {
+            (false, true) => {
+                let containers: usize = self.pods.values().map(|pod| pod.containers.len()).sum();
+                info!(pods = self.pods.len(), containers, late = !was_first, "containers are measured");
+            }
+            (true, false) => warn!("the group of all pods is gone; containers are measured again when it is back"),
+            _ => {}
         }
-        !self.roots.is_empty()
+        self.is_found
+    }
+
+    fn is_here(&self) -> bool {
+        self.is_here
     }
 
     fn missing(&self) -> Vec<String> {

@@ -1,11 +1,14 @@
 //! GPUs, by NVIDIA's library NVML, under dcgm-exporter's names: its default counters as far as NVML has them, and the common extras.
 //!
 //! The library is loaded when the program runs; where it is missing, or has no driver, that is said once and looked at again every
-//! minute. What a card does not support is left out, never 0. Xid errors are heard in a thread of their own (`xid.rs`).
+//! minute. What a card does not support is left out, never 0. Xid errors are heard in a thread of their own (`xid.rs`); whose memory it is
+//! say the processes' control groups (`processes.rs`).
 //! In: NVML's answers (nvml.h). Out: samples of the target `dcgm-exporter`.
 
 mod card;
 mod fields;
+mod processes;
+mod rest;
 mod xid;
 
 #[cfg(test)]
@@ -13,45 +16,57 @@ mod tests;
 
 use std::ffi::OsString;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 use proto::metric::{Desc, Families, UnixMillis};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
+use super::host::Host;
+use super::seldom::Seldom;
 use crate::config::checked::HostLabel;
 use crate::measure::Sampler;
 use card::Card;
 use fields::FIELDS;
+use processes::Processes;
+use rest::Rest;
 use xid::XidEvents;
-
-/// Between two attempts to load the library.
-const TRY_AGAIN: Duration = Duration::from_mins(1);
 
 /// How GPUs are measured.
 #[derive(Clone, Debug)]
 pub struct GpuSettings {
+    /// Whether there have to be some: otherwise nothing is said of a node without.
+    pub is_expected: bool,
     /// The library: a name that the loader looks for, or a path.
     pub library: OsString,
     /// Value of the label for the host's name.
     pub hostname: String,
     /// Its name.
     pub host_label: HostLabel,
+    /// Whether memory by pod is told apart by process too.
+    pub pids: bool,
+    /// Whether the library is closed while no process uses a card.
+    pub close_when_idle: bool,
 }
 
 /// Every family that GPUs give.
 pub fn families() -> impl Iterator<Item = &'static Desc> {
-    FIELDS.iter().map(|field| field.desc).chain(xid::FAMILIES.iter().copied())
+    FIELDS.iter().map(|field| field.desc).chain(xid::FAMILIES.iter().chain(processes::FAMILIES).copied())
 }
 
 /// The GPUs of this node.
 pub struct Gpus {
     settings: GpuSettings,
+    host: Host,
+    processes: Processes,
     loaded: Option<Loaded>,
-    tried: Option<Instant>,
-    /// What was said last.
+    rest: Option<Rest>,
+    tried: Seldom,
+    /// Why there are none, as it was said last; nothing while there are some.
     said: Option<String>,
+    /// Whether there ever were some.
+    is_here: bool,
+    buffer: Vec<u8>,
 }
 
 /// The library, with a driver behind it.
@@ -61,88 +76,146 @@ struct Loaded {
     xid: Option<XidEvents>,
 }
 
+/// What became of a sample.
+#[derive(Clone, Copy)]
+struct Sampled {
+    cards: u32,
+    /// Whether every card has answered.
+    is_whole: bool,
+    /// Whether no process uses any, and the driver lets go of what nobody uses.
+    is_idle: bool,
+}
+
 impl Gpus {
     /// Nothing is loaded yet.
-    pub fn new(settings: GpuSettings) -> Self {
-        Self { settings, loaded: None, tried: None, said: None }
-    }
-
-    /// Why there are none, if so: for a dry run.
-    pub fn why_none(&mut self) -> Option<String> {
-        match self.load() {
-            Ok(_) => None,
-            Err(error) => Some(explain(&error)),
+    pub fn new(settings: GpuSettings, host: &Host) -> Self {
+        Self {
+            processes: Processes::new(host, settings.pids),
+            settings,
+            host: host.clone(),
+            loaded: None,
+            rest: None,
+            tried: Seldom::default(),
+            said: None,
+            is_here: false,
+            buffer: Vec::new(),
         }
     }
 
-    fn load(&mut self) -> Result<&Loaded, NvmlError> {
-        if self.loaded.is_none() {
-            let nvml = Arc::new(Nvml::builder().lib_path(&self.settings.library).init()?);
-            let driver = nvml.sys_driver_version().unwrap_or_default();
-            let cards = nvml.device_count()?;
-            info!(driver, cards, "GPUs are measured");
-            let xid = XidEvents::start(&nvml);
-            self.said = None;
-            self.loaded = Some(Loaded { nvml, driver, xid });
+    fn sample_cards(&mut self, out: &mut Families) -> Result<Sampled, NvmlError> {
+        let loaded = match &mut self.loaded {
+            Some(loaded) => loaded,
+            none => none.insert(Loaded::new(&self.settings)?),
+        };
+        let cards = loaded.nvml.device_count()?;
+        let mut sampled = Sampled { cards, is_whole: true, is_idle: true };
+        for index in 0..cards {
+            let Ok(device) = loaded.nvml.device_by_index(index) else {
+                sampled.is_whole = false;
+                continue;
+            };
+            let Some(card) = Card::of(&device, index, &loaded.driver, &self.settings) else { continue };
+            let is_idle = sample_card(&device, &card, loaded.xid.as_ref(), &mut self.processes, out);
+            sampled.is_idle &= is_idle && device.is_in_persistent_mode().is_ok_and(|is_kept| !is_kept);
         }
-        self.loaded.as_ref().ok_or(NvmlError::Uninitialized)
+        Ok(sampled)
     }
 
-    fn say(&mut self, what: String) {
-        if self.said.as_ref() != Some(&what) {
-            warn!("no GPU is measured: {what}");
-            self.said = Some(what);
+    /// Once, at each change.
+    fn say(&mut self, why_none: Option<String>, cards: u32) {
+        match &why_none {
+            None if self.said.is_some() || !self.is_here => info!(cards, "GPUs are measured"),
+            Some(why) if self.said != why_none && (self.is_here || self.settings.is_expected) => {
+                warn!("no GPU is measured: {why}; looking again each minute");
+            }
+            _ => {}
+        }
+        self.said = why_none;
+    }
+}
+
+impl Loaded {
+    fn new(settings: &GpuSettings) -> Result<Self, NvmlError> {
+        let nvml = Arc::new(Nvml::builder().lib_path(&settings.library).init()?);
+        let driver = nvml.sys_driver_version().unwrap_or_default();
+        let xid = XidEvents::start(&nvml);
+        Ok(Self { nvml, driver, xid })
+    }
+
+    /// Returns when nobody here uses the library any more.
+    fn close(self) {
+        if let Some(xid) = self.xid {
+            xid.end();
         }
     }
 }
 
 impl Sampler for Gpus {
-    fn sample(&mut self, _: UnixMillis, out: &mut Families) -> bool {
-        if self.loaded.is_none() && self.tried.is_some_and(|at| at.elapsed() < TRY_AGAIN) {
+    fn sample(&mut self, now: UnixMillis, out: &mut Families) -> bool {
+        if let Some(rest) = &mut self.rest {
+            if !rest.is_over(now, &mut self.buffer) {
+                return true;
+            }
+            debug!("the library is opened again");
+            self.rest = None;
+        } else if self.loaded.is_none() && !self.tried.is_due(now) {
             return false;
         }
-        self.tried = Some(Instant::now());
-        let counted = self.load().and_then(|loaded| loaded.nvml.device_count());
-        let count = match counted {
-            Ok(count) => count,
+        match self.sample_cards(out) {
+            Ok(sampled) => {
+                let why_none = (sampled.cards == 0).then(|| "the driver knows no card".to_owned());
+                self.say(why_none, sampled.cards);
+                self.is_here |= sampled.cards > 0;
+                if self.settings.close_when_idle
+                    && sampled.is_idle
+                    && let Some(loaded) = self.loaded.take()
+                {
+                    debug!("no process uses a GPU; the library is closed");
+                    loaded.close();
+                    self.rest = Some(Rest::begin(&self.host, now));
+                }
+                sampled.is_whole
+            }
             Err(error) => {
                 // Where the driver was taken away, the library has to be loaded anew.
                 self.loaded = None;
-                self.say(explain(&error));
-                return false;
-            }
-        };
-        let Some(loaded) = &self.loaded else { return false };
-        let mut is_whole = true;
-        for index in 0..count {
-            match loaded.nvml.device_by_index(index) {
-                Ok(device) => sample_card(&device, index, loaded, &self.settings, out),
-                Err(_) => is_whole = false,
+                self.say(Some(explain(&error)), 0);
+                false
             }
         }
-        is_whole || count == 0
+    }
+
+    fn is_here(&self) -> bool {
+        self.is_here || self.settings.is_expected
     }
 
     fn missing(&self) -> Vec<String> {
-        self.said.iter().cloned().collect()
+        let is_measured = self.loaded.is_some() || self.rest.is_some();
+        let of_processes = if is_measured { self.processes.missing() } else { None };
+        self.said.iter().cloned().chain(of_processes).collect()
     }
 }
 
-/// A card and its instances.
-fn sample_card(device: &Device<'_>, index: u32, loaded: &Loaded, settings: &GpuSettings, out: &mut Families) {
-    let Some(card) = Card::of(device, index, &loaded.driver, settings) else { return };
-    sample_fields(device, &card, out);
-    if let Some(xid) = &loaded.xid {
-        xid.sample(&card, out);
+/// A card and its instances; says whether certainly no process uses it.
+fn sample_card(device: &Device<'_>, card: &Card, xid: Option<&XidEvents>, processes: &mut Processes, out: &mut Families) -> bool {
+    sample_fields(device, card, out);
+    if let Some(xid) = xid {
+        xid.sample(card, out);
     }
-    if device.mig_mode().is_ok_and(|mode| mode.current == 1) {
-        for place in 0..device.mig_device_count().unwrap_or(0) {
-            // There are gaps in the numbers.
-            if let Ok(instance) = device.mig_device_by_index(place) {
-                sample_fields(&instance, &card.instance(&instance, place), out);
-            }
+    if !device.mig_mode().is_ok_and(|mode| mode.current == 1) {
+        return processes.sample(device, card, out);
+    }
+    let mut is_idle = true;
+    for place in 0..device.mig_device_count().unwrap_or(0) {
+        // There are gaps in the numbers.
+        if let Ok(instance) = device.mig_device_by_index(place) {
+            let card = card.instance(&instance, place);
+            sample_fields(&instance, &card, out);
+            // The card lists the processes of all its instances once more.
+            is_idle &= processes.sample(&instance, &card, out);
         }
     }
+    is_idle
 }
 
 fn sample_fields(device: &Device<'_>, card: &Card, out: &mut Families) {

@@ -276,6 +276,10 @@ pub struct Gpu {
     pub library: String,
     /// The label that names the host.
     pub host_label: HostLabel,
+    /// Whether memory by pod has a series for each process.
+    pub pids: bool,
+    /// Whether the library is closed while no process uses a card.
+    pub close_when_idle: bool,
 }
 
 /// The label of a GPU's series that names the host.

@@ -251,6 +251,8 @@ impl Page {
                 HostLabel::Small => "hostname",
             };
             self.line("host_label", label)?;
+            self.line("pids", metrics.gpu.pids)?;
+            self.line("close_when_idle", metrics.gpu.close_when_idle)?;
             self.close();
         }
         if !metrics.ups.is_empty() {

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tracing::error;
 
 use super::Options;
-use crate::collector::containers::{self, Containers};
+use crate::collector::containers::Containers;
 use crate::collector::gpu::{GpuSettings, Gpus};
 use crate::collector::rounds::Rounds;
 use crate::collector::ups::Ups;
@@ -140,17 +140,17 @@ fn groups(config: &Config, options: &Options) -> Vec<Group> {
     };
     let node = Rounds::new(&metrics.collectors, &options.host, &metrics.settings);
     let mut groups = vec![group("node", Box::new(node))];
-    let mut gpus = Gpus::new(GpuSettings {
+    let settings = GpuSettings {
+        is_expected: metrics.gpu.is_asked_for,
         library: metrics.gpu.library.clone().into(),
         hostname: config.node.clone(),
         host_label: metrics.gpu.host_label,
-    });
-    if metrics.gpu.is_asked_for || gpus.why_none().is_none() {
-        groups.push(group("dcgm-exporter", Box::new(gpus)));
-    }
-    if containers::are_here(&options.host) {
-        groups.push(group("cadvisor", Box::new(Containers::new(&options.host, metrics.containers.clone()))));
-    }
+        pids: metrics.gpu.pids,
+        close_when_idle: metrics.gpu.close_when_idle,
+    };
+    // A driver may be loaded, and a kubelet started, when we have run for long.
+    groups.push(group("dcgm-exporter", Box::new(Gpus::new(settings, &options.host))));
+    groups.push(group("cadvisor", Box::new(Containers::new(&options.host, metrics.containers.clone()))));
     for settings in &metrics.ups {
         let instance = ("instance".to_owned(), settings.server().to_string());
         groups.push(Group { labels: vec![instance], ..group("ups", Box::new(Ups::new(settings.clone()))) });

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::host_root::HostRoot;
 
 /// Where a process runs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Owner {
     /// The pod's namespace.
     pub namespace: String,

@@ -64,7 +64,7 @@ fn fixtures_of_every_driver_and_runtime() {
         let host = host(&tree);
         let mut containers = Containers::new(&host, settings);
         let (first_up, first) = sample(&mut containers, 0);
-        assert_eq!((first_up, are_here(&host)), (is_up, is_up), "{case}");
+        assert_eq!((first_up, containers.is_here()), (is_up, is_up), "{case}");
         assert_eq!(sample(&mut containers, 0), (is_up, first.clone()), "{case}, read again");
         let missing: Vec<_> = containers.missing().iter().map(|what| format!("# missing: {what}\n")).collect();
         let missing = missing.concat().replace(tree.to_str().unwrap(), case);
@@ -165,6 +165,26 @@ fn kills_are_counted_from_0_and_survive_the_container() {
     assert_eq!(next(), [0, 3, 0, 1], "and then what happened");
     fs::remove_dir_all(life.pod()).unwrap();
     assert_eq!(next(), Vec::<u64>::new());
+}
+
+#[test]
+fn a_kubelet_that_starts_late_is_found_and_one_that_goes_is_down() {
+    let life = Life::new();
+    let pods = life.pod().parent().unwrap().to_owned();
+    fs::remove_dir_all(&pods).unwrap();
+    let mut containers = Containers::new(&host(life.tree.path()), ContainerSettings::default());
+    let mut at = |round| {
+        let (is_up, text) = sample(&mut containers, round);
+        (is_up, text.contains("container_oom_events_total"), containers.is_here())
+    };
+    assert_eq!(at(0), (false, false, false));
+    life.begin("a", "app");
+    assert_eq!(at(1), (false, false, false), "it is looked for once a minute");
+    assert_eq!(at(4), (true, true, true));
+    fs::remove_dir_all(&pods).unwrap();
+    assert_eq!(at(5), (false, false, true));
+    life.begin("b", "app");
+    assert_eq!((at(7), at(8)), ((false, false, true), (true, true, true)));
 }
 
 #[test]

@@ -19,6 +19,18 @@ pub(super) const LABELS: [&str; 10] = [
     "DCGM_FI_DRIVER_VERSION",
 ];
 
+/// The same with further ones behind them.
+pub(super) const fn labels_with<const MORE: usize, const ALL: usize>(more: [&'static str; MORE]) -> [&'static str; ALL] {
+    assert!(LABELS.len() + MORE == ALL);
+    let mut all = [""; ALL];
+    let mut place = 0;
+    while place < ALL {
+        all[place] = if place < LABELS.len() { LABELS[place] } else { more[place - LABELS.len()] };
+        place += 1;
+    }
+    all
+}
+
 /// A card, or an instance of one.
 pub(super) struct Card {
     values: [String; LABELS.len()],
@@ -60,6 +72,15 @@ impl Card {
     /// Values of [`LABELS`].
     pub(super) fn values(&self) -> [&str; LABELS.len()] {
         self.values.each_ref().map(String::as_str)
+    }
+
+    /// The same with those of further labels behind them.
+    pub(super) fn values_with<'c, const ALL: usize>(&'c self, more: &[&'c str]) -> [&'c str; ALL] {
+        let mut all = [""; ALL];
+        for (place, value) in all.iter_mut().zip(self.values().iter().chain(more)) {
+            *place = value;
+        }
+        all
     }
 }
 

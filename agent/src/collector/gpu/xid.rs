@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use nvml_wrapper::Nvml;
 use nvml_wrapper::bitmasks::event::EventTypes;
@@ -11,31 +12,14 @@ use nvml_wrapper::error::NvmlError;
 use proto::metric::{Desc, Families};
 use tracing::{debug, warn};
 
-use super::card::Card;
+use super::card::{Card, labels_with};
 
 /// How long the thread waits for an event before it looks whether it is to end, in milliseconds.
 const WAIT_MS: u32 = 1000;
 const STACK_BYTES: usize = 128 * 1024;
 
-/// The card's labels stand first, as in `card::LABELS`.
-static LAST: Desc = Desc::gauge(
-    "DCGM_FI_DEV_XID_ERRORS",
-    "The last XID error; 0 if there was none since the start.",
-    &[
-        "gpu",
-        "UUID",
-        "pci_bus_id",
-        "device",
-        "modelName",
-        "GPU_I_PROFILE",
-        "GPU_I_ID",
-        "Hostname",
-        "hostname",
-        "DCGM_FI_DRIVER_VERSION",
-        "err_code",
-        "err_msg",
-    ],
-);
+const LABELS: [&str; 12] = labels_with(["err_code", "err_msg"]);
+static LAST: Desc = Desc::gauge("DCGM_FI_DEV_XID_ERRORS", "The last XID error; 0 if there was none since the start.", &LABELS);
 static TOTAL: Desc =
     Desc::counter("picket_gpu_xid_errors_total", "XID errors since the start, by number.", &["gpu", "UUID", "xid"]);
 
@@ -53,6 +37,7 @@ struct Had {
 pub(super) struct XidEvents {
     heard: Arc<Mutex<BTreeMap<String, Had>>>,
     ends: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl XidEvents {
@@ -68,8 +53,17 @@ impl XidEvents {
                 }
             }
         };
-        std::thread::Builder::new().name("xid".to_owned()).stack_size(STACK_BYTES).spawn(thread).ok()?;
-        Some(Self { heard, ends })
+        let thread = std::thread::Builder::new().name("xid".to_owned()).stack_size(STACK_BYTES).spawn(thread).ok()?;
+        Some(Self { heard, ends, thread: Some(thread) })
+    }
+
+    /// Hears no more; returns when the thread has let go of the library, within a second.
+    pub(super) fn end(mut self) {
+        self.ends.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // A fault was said by the panic's own message.
+            let _ = thread.join();
+        }
     }
 
     /// The samples of a card.
@@ -78,9 +72,7 @@ impl XidEvents {
         let had = heard.get(card.uuid());
         let last = had.map_or(0, |had| had.last);
         let code = last.to_string();
-        let mut values = card.values().to_vec();
-        values.extend([code.as_str(), name(last)]);
-        out.sample(&LAST, &values, last as f64);
+        out.sample(&LAST, &card.values_with::<{ LABELS.len() }>(&[&code, name(last)]), last as f64);
         // From the beginning, or the first error would be no increase.
         let known = NAMES.iter().map(|(xid, _)| *xid).filter(|xid| *xid != 0);
         let others =

@@ -281,5 +281,7 @@ fn gpu(raw: Option<&RawGpu>) -> Gpu {
         is_asked_for: raw.is_some(),
         library: value_or(library, defaults::NVML.to_owned()),
         host_label: value_or(raw.and_then(|raw| raw.host_label.as_ref()), HostLabel::default()),
+        pids: value_or(raw.and_then(|raw| raw.pids.as_ref()), false),
+        close_when_idle: value_or(raw.and_then(|raw| raw.close_when_idle.as_ref()), false),
     }
 }

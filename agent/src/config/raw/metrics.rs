@@ -135,6 +135,10 @@ section! {
         library: String,
         /// `Hostname` (default), or `hostname` as in dcgm-exporter after 4.8.2.
         host_label: HostLabel,
+        /// Whether memory by pod has a series for each process, with its pid. Default false.
+        pids: bool,
+        /// Whether NVIDIA's library is closed while no process uses a card. Default false.
+        close_when_idle: bool,
     }
 }
 
