@@ -125,6 +125,11 @@ fn at(top: &Path, id: &str) -> PathBuf {
     top.join(id.trim_start_matches('/'))
 }
 
+/// The groups of all pods of that node, as paths below its tree of groups.
+pub fn roots(host: &Host) -> Vec<String> {
+    pods_roots(&top(host))
+}
+
 /// The groups of all pods. They are at the top mostly; `cgroupRoot` and kind put them deeper.
 fn pods_roots(top: &Path) -> Vec<String> {
     let (mut roots, mut left) = (Vec::new(), DIRECTORIES_MAX);

@@ -14,7 +14,7 @@ mod xid;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
 use nvml_wrapper::error::NvmlError;
@@ -31,6 +31,9 @@ use fields::FIELDS;
 use processes::Processes;
 use rest::Rest;
 use xid::XidEvents;
+
+/// The library as the loader knows it.
+pub const LIBRARY: &str = "libnvidia-ml.so.1";
 
 /// How GPUs are measured.
 #[derive(Clone, Debug)]
@@ -228,6 +231,23 @@ fn sample_fields(device: &Device<'_>, card: &Card, out: &mut Families) {
 }
 
 /// Why there is nothing, in words that lead on.
+/// The cards that a library knows, in words; why there are none otherwise.
+pub fn look(library: &OsStr) -> Result<String, String> {
+    let nvml = Nvml::builder().lib_path(library).init().map_err(|error| match error {
+        NvmlError::LibloadingError(_) => "the library cannot be loaded".to_owned(),
+        error => explain(&error),
+    })?;
+    let driver = nvml.sys_driver_version().unwrap_or_default();
+    match nvml.device_count() {
+        Ok(0) => Err("the driver knows no card".to_owned()),
+        Ok(cards) => {
+            let names = (0..cards).filter_map(|index| nvml.device_by_index(index).ok()?.name().ok());
+            Ok(format!("{}, driver {driver}", names.collect::<Vec<_>>().join(", ")))
+        }
+        Err(error) => Err(explain(&error)),
+    }
+}
+
 fn explain(error: &NvmlError) -> String {
     match error {
         NvmlError::LibloadingError(error) => {

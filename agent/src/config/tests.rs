@@ -194,7 +194,8 @@ fn what_is_on_the_node_is_found_and_read() {
     let node = tempfile::tempdir().expect("folder");
     let line = format!("agent --path-rootfs {}", node.path().display());
     let empty = load_line(&line).expect("valid");
-    assert!(empty.findings.iter().all(|finding| matches!(finding.found, Found::Absent(_))));
+    // What is measured is found on the machine that this runs on.
+    assert!(empty.findings.iter().take(4).all(|finding| matches!(finding.found, Found::Absent(_))));
     let problems = empty.ready(false).expect_err("nowhere to send").to_string();
     assert!(problems.contains("--loki URL") && problems.contains("--remote-write URL") && problems.contains("--dry-run"));
     assert!(empty.config.metrics.is_some(), "the node can be measured wherever it is");
@@ -208,7 +209,7 @@ fn what_is_on_the_node_is_found_and_read() {
     let found = load_line(&line).expect("valid");
     let shown: Vec<String> = found.findings.iter().map(ToString::to_string).collect();
     assert_eq!(
-        shown,
+        shown[..4],
         [
             "Kubernetes audit log: found, /var/log/kubernetes/audit/audit.log",
             "Vault audit log: found, /vault/audit/*.log",
@@ -223,7 +224,10 @@ fn what_is_on_the_node_is_found_and_read() {
     assert_eq!(jobs, ["sshd-pve", "calico-flow", "node-journal"]);
 
     let samples_alone = load_line(&format!("{line} --remote-write http://p")).expect("valid");
-    assert!(samples_alone.config.logs.files.is_empty() && samples_alone.findings.is_empty(), "no Loki wants logs");
+    assert!(
+        samples_alone.config.logs.files.is_empty() && samples_alone.findings.iter().all(|finding| finding.what != "pod logs"),
+        "no Loki wants logs"
+    );
     assert!(samples_alone.config.metrics.is_some() && samples_alone.ready(false).is_ok());
     let explicit = load_line(&format!("{line} --file a=/b --remote-write http://p")).expect("valid");
     assert!(explicit.ready(false).expect_err("logs go nowhere").to_string().contains("nowhere to send logs"));

@@ -115,8 +115,8 @@ impl Apps {
         let mut named = HashMap::new();
         for pod in list.items.unwrap_or_default() {
             let labels = pod.metadata.labels.unwrap_or_default();
-            let names = self.labels.iter().filter_map(|label| labels.get(label));
-            let name = names.filter(|name| !name.is_empty() && name.len() <= NAME_BYTES_MAX).cloned().next();
+            let mut found = self.labels.iter().filter_map(|label| labels.get(label));
+            let name = found.find(|name| !name.is_empty() && name.len() <= NAME_BYTES_MAX).cloned();
             if let Some(hash) = pod.metadata.annotations.and_then(|annotations| annotations.hash) {
                 named.insert(hash.into_owned(), name.clone());
             }

@@ -11,6 +11,7 @@ use super::super::raw::metrics::{RawContainers, RawGpu, RawMetrics, RawRelabel, 
 use super::place::RawPlace;
 use super::{Check, items, value_or};
 use crate::collector::containers::ContainerSettings;
+use crate::collector::gpu::LIBRARY;
 use crate::collector::ups::{ApcupsdSettings, Login, NutNames, NutSettings, Server, SnmpSettings, UpsSettings};
 use crate::relabel::{Action, Relabelling, Rule};
 use crate::scrape::Job;
@@ -279,7 +280,7 @@ fn gpu(raw: Option<&RawGpu>) -> Gpu {
     let library = raw.and_then(|raw| raw.library.as_ref());
     Gpu {
         is_asked_for: raw.is_some(),
-        library: value_or(library, defaults::NVML.to_owned()),
+        library: value_or(library, LIBRARY.to_owned()),
         host_label: value_or(raw.and_then(|raw| raw.host_label.as_ref()), HostLabel::default()),
         pids: value_or(raw.and_then(|raw| raw.pids.as_ref()), false),
         close_when_idle: value_or(raw.and_then(|raw| raw.close_when_idle.as_ref()), false),
