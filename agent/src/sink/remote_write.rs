@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::http::{Content, Failure, Http, Reply};
+use super::stopped;
 use crate::config::checked::RemoteWriteOutput;
 use crate::metrics::RemoteWriteCounters;
 use crate::sample_spool::SampleSpool;
@@ -477,10 +478,4 @@ fn chunks(batch: &[Arc<Samples>], most: usize) -> Vec<Request> {
 fn now() -> UnixNanos {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     UnixNanos(since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)))
-}
-
-/// Ends when everything is to end.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // The sender is gone only when everything has ended.
-    let _ = stop.wait_for(|stop| *stop).await;
 }
