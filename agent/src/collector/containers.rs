@@ -1,4 +1,5 @@
-//! Containers and pods, by their control groups of version 2 (cgroup-v2.rst), under cAdvisor's names and kubelet's labels.
+//! Containers and pods, by their control groups, under cAdvisor's names and kubelet's labels. Which version of groups a node has is known
+//! to `hierarchies.rs` alone, and what their files mean to `version_1.rs` and `version_2.rs`.
 //!
 //! In: the tree of groups, files of runtimes and kubelet that say what containers are called (`names.rs`), /proc of one process of each
 //! pod (`network.rs`). Out: samples of the target `cadvisor`: of each container, of each pod (without `container` and `image`), of the
@@ -6,12 +7,17 @@
 
 mod cgroup;
 mod families;
+mod figures;
+mod files;
+mod hierarchies;
 mod names;
 mod network;
 mod oom;
 mod owners;
 mod path;
 mod settings;
+mod version_1;
+mod version_2;
 
 #[cfg(test)]
 mod tests;
@@ -19,6 +25,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use proto::metric::{Families, UnixMillis};
 use tracing::{info, warn};
@@ -26,6 +33,7 @@ use tracing::{info, warn};
 use self::cgroup::{Cgroup, Devices, With};
 pub use self::families::FAMILIES;
 use self::families::{MACHINE_CORES, MACHINE_MEMORY, OOM, Whose};
+use self::hierarchies::Hierarchies;
 pub use self::names::Owner;
 use self::names::{Names, Naming};
 use self::network::Networks;
@@ -53,8 +61,8 @@ const EARLY_ROUNDS: u32 = 4;
 /// The containers of this node.
 pub struct Containers {
     settings: ContainerSettings,
-    /// The root of all groups.
-    top: PathBuf,
+    host: Host,
+    hierarchies: Arc<Hierarchies>,
     booted: UnixMillis,
     /// Groups that pods' groups stand in, and those of classes.
     roots: Vec<String>,
@@ -85,6 +93,8 @@ struct Pod {
     /// By the name of the directory.
     containers: BTreeMap<String, Container>,
     kills: PodKills,
+    /// Kills of containers that were settled.
+    kills_below: u64,
     /// When its kills began to be counted.
     first_seen: UnixMillis,
     /// Images by container, also of those that are gone.
@@ -101,10 +111,6 @@ struct Container {
     rounds: u32,
     /// Kills of its own that are settled.
     settled: u64,
-}
-
-fn top(host: &Host) -> PathBuf {
-    host.sys("fs/cgroup")
 }
 
 /// Directories below one, by name.
@@ -133,10 +139,6 @@ pub fn roots(host: &Host) -> Vec<String> {
 /// The groups of all pods. They are at the top mostly; `cgroupRoot` and kind put them deeper.
 fn pods_roots(top: &Path) -> Vec<String> {
     let (mut roots, mut left) = (Vec::new(), DIRECTORIES_MAX);
-    // Version 1 has no such file.
-    if !top.join("cgroup.controllers").exists() {
-        return roots;
-    }
     let mut level = vec!["/".to_owned()];
     for _ in 0..DEPTH_MAX {
         let mut next = Vec::new();
@@ -162,7 +164,8 @@ impl Containers {
     pub fn new(host: &Host, settings: ContainerSettings) -> Self {
         Self {
             settings,
-            top: top(host),
+            host: host.clone(),
+            hierarchies: Arc::default(),
             booted: booted(host),
             roots: Vec::new(),
             slices: BTreeMap::new(),
@@ -181,18 +184,33 @@ impl Containers {
         }
     }
 
+    /// The directory of the first group, in the tree in which groups are looked for.
+    fn top(&self) -> PathBuf {
+        self.hierarchies.main().map(|main| main.top.clone()).unwrap_or_default()
+    }
+
     /// Looks who is there.
     fn look(&mut self, now: UnixMillis) {
-        self.roots.retain(|root| at(&self.top, root).is_dir());
+        let top = self.top();
+        self.roots.retain(|root| at(&top, root).is_dir());
         if self.roots.is_empty() && self.late_roots.is_due(now) {
-            self.roots = pods_roots(&self.top);
+            let found = Hierarchies::find(&self.host);
+            if found != *self.hierarchies {
+                self.hierarchies = Arc::new(found);
+                self.slices.clear();
+                self.pods.clear();
+            }
+            if self.hierarchies.main().is_some() {
+                self.roots = pods_roots(&self.top());
+            }
         }
+        let top = self.top();
         let mut slices = vec!["/".to_owned()];
         let mut found = Vec::new();
         for root in &self.roots {
             let mut classes = vec![root.clone()];
             while let Some(class) = classes.pop() {
-                for name in directories(&at(&self.top, &class)) {
+                for name in directories(&at(&top, &class)) {
                     match place(&name) {
                         // A class in a class is none.
                         Place::Class if class == *root => classes.push(below(&class, &name)),
@@ -204,21 +222,26 @@ impl Containers {
             }
         }
         if self.settings.slices {
-            let top = directories(&self.top).into_iter().filter(|name| name.strip_suffix(".slice").is_some());
-            slices.extend(top.map(|name| below("/", &name)));
+            let at_top = directories(&top).into_iter().filter(|name| name.strip_suffix(".slice").is_some());
+            slices.extend(at_top.map(|name| below("/", &name)));
         } else {
             slices.truncate(1);
         }
         self.slices.retain(|id, _| slices.contains(id));
         for id in slices {
-            self.slices.entry(id).or_insert_with_key(|id| Cgroup::new(&self.top, id, self.booted, now));
+            self.slices.entry(id).or_insert_with_key(|id| Cgroup::new(&self.hierarchies, id, self.booted, now));
         }
         self.pods.retain(|id, _| found.iter().any(|(found, _)| found == id));
         for (id, uid) in found {
-            let (top, booted, is_first) = (&self.top, self.booted, self.is_first);
-            let buffer = &mut self.buffer;
-            let pod = self.pods.entry(id).or_insert_with_key(|id| Pod::new(top, id, uid, (booted, now), is_first, buffer));
-            pod.look(top, (booted, now), is_first, buffer);
+            let mut with = Looking {
+                hierarchies: &self.hierarchies,
+                booted: self.booted,
+                now,
+                is_first: self.is_first,
+                buffer: &mut self.buffer,
+            };
+            let pod = self.pods.entry(id).or_insert_with_key(|id| Pod::new(id, uid, &mut with));
+            pod.look(&top, &mut with);
         }
     }
 
@@ -268,18 +291,40 @@ impl Containers {
     }
 }
 
+/// What is needed to take in what is found.
+struct Looking<'l> {
+    hierarchies: &'l Arc<Hierarchies>,
+    booted: UnixMillis,
+    now: UnixMillis,
+    /// Whether what is found was there before us.
+    is_first: bool,
+    buffer: &'l mut Vec<u8>,
+}
+
+impl Looking<'_> {
+    fn cgroup(&self, id: &str) -> Cgroup {
+        Cgroup::new(self.hierarchies, id, self.booted, self.now)
+    }
+
+    /// Kills that are not ours to count.
+    fn kills_before(&mut self, cgroup: &mut Cgroup) -> u64 {
+        if self.is_first { cgroup.kills(self.buffer).unwrap_or(0) } else { 0 }
+    }
+}
+
 impl Pod {
-    fn new(top: &Path, id: &str, uid: String, bounds: (UnixMillis, UnixMillis), is_first: bool, buffer: &mut Vec<u8>) -> Self {
-        let (booted, now) = bounds;
-        let mut cgroup = Cgroup::new(top, id, booted, now);
+    fn new(id: &str, uid: String, with: &mut Looking<'_>) -> Self {
+        let mut cgroup = with.cgroup(id);
         // What happened before we began is not counted; what happened since the last round is, from the next one on.
-        let before = if is_first { cgroup.field(EVENTS, KILLS, buffer).unwrap_or(0) } else { 0 };
+        let before = with.kills_before(&mut cgroup);
+        let now = with.now;
         Self {
             uid,
             cgroup,
             owner: None,
             containers: BTreeMap::new(),
             kills: PodKills::new(before),
+            kills_below: 0,
             first_seen: now,
             images: BTreeMap::new(),
             gone: Vec::new(),
@@ -287,9 +332,8 @@ impl Pod {
     }
 
     /// Looks which containers there are.
-    fn look(&mut self, top: &Path, bounds: (UnixMillis, UnixMillis), is_first: bool, buffer: &mut Vec<u8>) {
-        let (booted, now) = bounds;
-        let found = directories(&at(top, &self.cgroup.id));
+    fn look(&mut self, top: &Path, with: &mut Looking<'_>) {
+        let found = directories(&at(top, self.cgroup.id()));
         let gone = &mut self.gone;
         self.containers.retain(|name, container| {
             let is_there = found.contains(name);
@@ -304,8 +348,8 @@ impl Pod {
             if self.containers.contains_key(&name) || self.containers.len() >= CONTAINERS_MAX {
                 continue;
             }
-            let mut cgroup = Cgroup::new(top, &below(&self.cgroup.id, &name), booted, now);
-            let settled = if is_first { cgroup.field(EVENTS, KILLS, buffer).unwrap_or(0) } else { 0 };
+            let mut cgroup = with.cgroup(&below(self.cgroup.id(), &name));
+            let settled = with.kills_before(&mut cgroup);
             let container = Container { id: id.to_owned(), cgroup, names: None, rounds: 0, settled };
             self.containers.insert(name, container);
         }
@@ -327,17 +371,20 @@ impl Pod {
         if is_anybody_new {
             return;
         }
-        let Some(total) = self.cgroup.field(EVENTS, KILLS, buffer) else { return };
+        let Some(counted) = self.cgroup.kills(buffer) else { return };
         let mut own = Vec::new();
         for container in self.containers.values_mut() {
             let Some(names) = &container.names else { continue };
-            if let Some(kills) = container.cgroup.field(EVENTS, KILLS, buffer)
+            if let Some(kills) = container.cgroup.kills(buffer)
                 && kills > container.settled
             {
                 own.push(Own { name: &names.owner.container, new: kills - container.settled });
                 container.settled = kills;
             }
         }
+        self.kills_below = self.kills_below.saturating_add(own.iter().map(|container| container.new).sum());
+        // Where the pod's group does not count what happens below, only what its containers say is known.
+        let total = if self.cgroup.counts_below() { counted } else { counted.saturating_add(self.kills_below) };
         self.kills.settle(total, &own, &self.gone);
         self.gone.clear();
     }
@@ -350,7 +397,7 @@ impl Pod {
         for container in self.containers.values_mut() {
             let Container { id, cgroup, names, .. } = container;
             let (image, name) = names.as_ref().map_or(("", ""), |names| (names.image.as_str(), names.owner.container.as_str()));
-            let path = cgroup.id.clone();
+            let path = cgroup.id().to_owned();
             let whose: Whose<'_> = [&path, id, image, name, pod, namespace];
             cgroup.sample(&whose, with, out);
             let is_sandbox = names.as_ref().is_some_and(|names| names.is_sandbox);
@@ -361,7 +408,7 @@ impl Pod {
                 network = Some((pid, cgroup.created, of_sandbox));
             }
         }
-        let path = self.cgroup.id.clone();
+        let path = self.cgroup.id().to_owned();
         let whose: Whose<'_> = [&path, "", "", "", pod, namespace];
         self.cgroup.sample(&whose, with, out);
         if let Some((pid, created, of_sandbox)) = network {
@@ -383,10 +430,6 @@ impl Pod {
         out.counters_since(before);
     }
 }
-
-/// Where a group counts kills, and under what name.
-const EVENTS: &str = "memory.events";
-const KILLS: &[u8] = b"oom_kill";
 
 impl Sampler for Containers {
     fn sample(&mut self, now: UnixMillis, out: &mut Families) -> bool {
@@ -428,7 +471,10 @@ impl Sampler for Containers {
             containers().filter(|container| container.names.as_ref().is_some_and(|names| names.image.is_empty())).count();
         let mut missing = Vec::new();
         if self.roots.is_empty() {
-            missing.push(format!("no pods in control groups of version 2 below {}", self.top.display()));
+            missing.push(match self.hierarchies.main() {
+                Some(main) => format!("no pods in control groups below {}", main.top.display()),
+                None => "no control groups are mounted".to_owned(),
+            });
         }
         if unnamed > 0 {
             missing.push(format!(

@@ -111,7 +111,7 @@ impl Gpus {
             none => none.insert(Loaded::new(&self.settings)?),
         };
         let cards = loaded.nvml.device_count()?;
-        let mut sampled = Sampled { cards, is_whole: true, is_idle: true };
+        let mut sampled = Sampled { cards, is_whole: true, is_idle: cards > 0 };
         for index in 0..cards {
             let Ok(device) = loaded.nvml.device_by_index(index) else {
                 sampled.is_whole = false;
@@ -170,6 +170,7 @@ impl Sampler for Gpus {
                 self.say(why_none, sampled.cards);
                 self.is_here |= sampled.cards > 0;
                 if self.settings.close_when_idle
+                    && sampled.is_whole
                     && sampled.is_idle
                     && let Some(loaded) = self.loaded.take()
                 {

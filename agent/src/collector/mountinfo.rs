@@ -41,6 +41,11 @@ impl<'l> Mount<'l> {
         ro(self.options) || ro(self.super_options)
     }
 
+    /// Whether the file system has an option without a value: `memory` of a hierarchy of control groups.
+    pub(super) fn has_super_option(&self, name: &[u8]) -> bool {
+        self.super_options.split(|byte| *byte == b',').any(|option| option == name)
+    }
+
     /// The value of an option of the file system: `addr`.
     pub fn super_option(&self, key: &[u8]) -> Option<&'l [u8]> {
         self.super_options.split(|byte| *byte == b',').find_map(|option| option.strip_prefix(key)?.strip_prefix(b"="))
@@ -83,6 +88,15 @@ mod tests {
         assert_eq!((mount.fstype, unescape(mount.source)), (&b"nfs4"[..], Cow::Borrowed(&b"nas:/a b"[..])));
         assert_eq!((mount.super_option(b"addr"), mount.super_option(b"add")), (Some(&b"192.0.2.7"[..]), None));
         assert!(!mount.is_read_only());
+    }
+
+    #[test]
+    fn an_option_without_value_is_found_whole() {
+        let mount = Mount::of_line(b"1 0 0:30 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct").unwrap();
+        assert_eq!(
+            [&b"cpu"[..], b"cpuacct", b"acct", b"memory"].map(|name| mount.has_super_option(name)),
+            [true, true, false, false]
+        );
     }
 
     #[test]

@@ -1,9 +1,7 @@
-use std::os::unix::fs::symlink;
-use std::time::Duration;
+mod real;
 
-use ::tests::program::{Program, Running};
-use ::tests::skip::skipped;
-use ::tests::wait;
+use std::os::unix::fs::symlink;
+
 use expect_test::expect_file;
 use proto::exposition::write_families;
 
@@ -58,7 +56,9 @@ fn fixtures_of_every_driver_and_runtime() {
         ("crio", ContainerSettings::default(), true),
         ("cgroupfs_links", ContainerSettings::default(), true),
         ("kind_damaged", ContainerSettings::default(), true),
-        ("version_1", ContainerSettings::default(), false),
+        ("version_1", all(), true),
+        ("version_1_hybrid", all(), true),
+        ("no_pods", ContainerSettings::default(), false),
     ] {
         let tree = fixtures(case);
         let host = host(&tree);
@@ -168,6 +168,38 @@ fn kills_are_counted_from_0_and_survive_the_container() {
 }
 
 #[test]
+fn where_the_pods_group_does_not_count_its_containers_kills_theirs_are_added() {
+    let tree = tempfile::tempdir().unwrap();
+    let pod = tree.path().join(format!("sys/fs/cgroup/memory/kubepods/pod{UID}"));
+    let kills_of = |below: &str, kills: u64| {
+        write(&pod.join(below).join("memory.oom_control"), &format!("oom_kill_disable 0\nunder_oom 0\noom_kill {kills}\n"));
+    };
+    let [a, b, c] = ["a", "b", "c"].map(|digit| digit.repeat(64));
+    for (id, name) in [(&a, "app"), (&b, "sidecar"), (&c, "app")] {
+        write(&tree.path().join(format!("root/var/log/containers/web_shop_{name}-{id}.log")), "");
+    }
+    kills_of("", 0);
+    kills_of(&a, 3);
+    kills_of(&b, 0);
+    let mut containers = Containers::new(&host(tree.path()), ContainerSettings::default());
+    let mut round = 0;
+    let mut next = || {
+        round += 1;
+        kills(&sample(&mut containers, round).1).into_iter().map(|(_, kills)| kills).collect::<Vec<_>>()
+    };
+    assert_eq!((next(), next()), (vec![0, 0, 0], vec![0, 0, 0]), "what was before us does not count");
+    kills_of(&a, 4);
+    kills_of(&b, 2);
+    assert_eq!((next(), next()), (vec![0, 1, 2], vec![0, 1, 2]));
+    fs::remove_dir_all(pod.join(&a)).unwrap();
+    kills_of(&c, 0);
+    assert_eq!(next(), [0, 1, 2], "started again");
+    kills_of(&c, 1);
+    kills_of("", 1);
+    assert_eq!((next(), next()), (vec![1, 2, 2], vec![1, 2, 2]), "a process in the pod's own group is nobody's");
+}
+
+#[test]
 fn a_kubelet_that_starts_late_is_found_and_one_that_goes_is_down() {
     let life = Life::new();
     let pods = life.pod().parent().unwrap().to_owned();
@@ -211,70 +243,6 @@ fn a_pod_that_comes_with_a_kill_begins_at_0_too() {
     let of = |containers: &mut Containers, round| kills(&sample(containers, round).1);
     assert_eq!(of(&mut containers, 1), [(String::new(), 0), ("app".to_owned(), 0)]);
     assert_eq!(of(&mut containers, 2), [(String::new(), 0), ("app".to_owned(), 1)]);
-}
-
-/// Groups that are taken away at the end, with what runs there.
-struct Real {
-    pod: PathBuf,
-    container: PathBuf,
-    process: Option<Running>,
-}
-
-impl Drop for Real {
-    fn drop(&mut self) {
-        drop(self.process.take());
-        for directory in [&self.container, &self.pod] {
-            for _ in 0..1000 {
-                match fs::remove_dir(directory) {
-                    Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => std::thread::yield_now(),
-                    _ => break,
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn a_real_group_is_measured_and_gone_when_it_is_gone() {
-    const NAME: &str = "a_real_group_is_measured_and_gone_when_it_is_gone";
-    let roots = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
-    let Some(root) = roots.iter().map(Path::new).find(|root| root.join("cgroup.controllers").exists()) else {
-        return skipped(NAME, "no control groups of version 2");
-    };
-    let Some(shell) = Program::find("sh") else { return skipped(NAME, "no sh") };
-    let number = std::process::id();
-    let top = root.join(format!("picket-test-{number}"));
-    if fs::create_dir(&top).is_err() {
-        return skipped(NAME, "no groups can be made here (that takes root)");
-    }
-    let id = "ab".repeat(32);
-    let pods = Real { pod: top.clone(), container: top.join("kubepods"), process: None };
-    let pod = pods.container.join(format!("pod{UID}"));
-    let mut real = Real { container: pod.join(&id), pod, process: None };
-    fs::create_dir_all(&real.container).unwrap();
-    let tree = tempfile::tempdir().unwrap();
-    fs::create_dir_all(tree.path().join("sys/fs")).unwrap();
-    symlink(root, tree.path().join("sys/fs/cgroup")).unwrap();
-    let process = shell.start(["-c", "while :; do :; done"]);
-    let moved = fs::write(real.container.join("cgroup.procs"), process.id().to_string());
-    real.process = Some(process);
-    if let Err(error) = moved {
-        return skipped(NAME, &format!("no process can be moved to another group here: {error}"));
-    }
-    let mut containers = Containers::new(&host(tree.path()), ContainerSettings::default());
-    let of_it = format!("container_cpu_usage_seconds_total{{id=\"/picket-test-{number}/kubepods/pod{UID}/{id}\",name=\"{id}\"");
-    let mut round = 0;
-    let mut text = || {
-        round += 1;
-        sample(&mut containers, round).1
-    };
-    wait::for_condition("it has run", Duration::from_secs(20), || text().contains(&of_it));
-    let now = text();
-    assert!(now.lines().any(|line| line.starts_with("container_processes{") && line.contains(&id) && line.ends_with(" 1")));
-    drop(real);
-    wait::for_condition("it is gone", Duration::from_secs(20), || !text().contains(&id));
-    drop(pods);
-    assert!(!top.exists());
 }
 
 #[test]
