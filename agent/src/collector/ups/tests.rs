@@ -1,6 +1,7 @@
 mod apcupsd;
 mod nut;
 mod snmp;
+mod snmpd;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
