@@ -133,7 +133,7 @@ fn at(top: &Path, id: &str) -> PathBuf {
 
 /// The groups of all pods of that node, as paths below its tree of groups.
 pub fn roots(host: &Host) -> Vec<String> {
-    pods_roots(&top(host))
+    Hierarchies::find(host).main().map(|main| pods_roots(&main.top)).unwrap_or_default()
 }
 
 /// The groups of all pods. They are at the top mostly; `cgroupRoot` and kind put them deeper.

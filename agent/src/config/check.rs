@@ -9,6 +9,7 @@ mod metrics;
 mod outputs;
 mod place;
 mod pods;
+mod ups;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;

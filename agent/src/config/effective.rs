@@ -13,7 +13,7 @@ use super::checked::{
     Multiline, Place, PodInput, PodMultiline, RemoteWriteOutput, Route, Start,
 };
 use crate::collector::registry::{COLLECTORS, Entry};
-use crate::collector::ups::{Login, NutNames, SnmpSettings, UpsSettings};
+use crate::collector::ups::{Login, NutNames, SnmpAccess, SnmpSettings, SnmpUser, UpsSettings};
 use crate::relabel::Rule;
 use crate::scrape::Job;
 use crate::sink::remote_write::Wanted;
@@ -305,11 +305,35 @@ impl Page {
                 self.close();
             }
         }
-        // Without a file it is the one that everybody knows.
-        if let UpsSettings::Snmp(SnmpSettings { community: Secret::File(file), .. }) = ups {
-            self.line("community_file", path(file))?;
+        match ups {
+            // Without a file it is the one that everybody knows.
+            UpsSettings::Snmp(SnmpSettings { access: SnmpAccess::Community(Secret::File(file)), .. }) => {
+                self.line("community_file", path(file))
+            }
+            UpsSettings::Snmp(SnmpSettings { access: SnmpAccess::User(user), .. }) => self.snmp_user(user),
+            _ => Ok(()),
         }
+    }
+
+    fn snmp_user(&mut self, user: &SnmpUser) -> fmt::Result {
+        self.open("v3")?;
+        self.line("username", scalar(&user.name))?;
+        if let Some(auth) = &user.auth {
+            self.line("auth", auth.protocol.name())?;
+            self.password_file("auth_password_file", &auth.password)?;
+            if let Some(privacy) = &auth.privacy {
+                self.line("privacy", privacy.protocol.name())?;
+                self.password_file("privacy_password_file", &privacy.password)?;
+            }
+        }
+        self.line("context", scalar(&user.context))?;
+        self.close();
         Ok(())
+    }
+
+    /// The agent's secrets stand in files alone.
+    fn password_file(&mut self, key: &str, secret: &Secret) -> fmt::Result {
+        secret.file().map_or(Ok(()), |file| self.line(key, path(file)))
     }
 
     fn scrape(&mut self, job: &Job) -> fmt::Result {

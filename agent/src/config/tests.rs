@@ -91,6 +91,8 @@ metrics:
   ups:
     - {nut: ups.example.org, username: monitor, password_file: /etc/picket/ups-password}
     - {snmp: 192.0.2.7, community_file: /etc/picket/community}
+    - snmp: 192.0.2.9
+      v3: {username: monitor, auth: sha256, auth_password_file: /etc/picket/snmp-auth, privacy: aes, privacy_password_file: /etc/picket/snmp-privacy}
     - {apcupsd: 192.0.2.8}
   textfile: {directory: /var/lib/picket/textfile}
   scrape:

@@ -265,7 +265,9 @@ fn in_words(token: &str) -> String {
         "DRIVER-NOT-CONNECTED" => "its driver does not run; start it (`upsdrvctl start`)".to_owned(),
         "DATA-STALE" => "its driver has no new data; look at its cable".to_owned(),
         "ACCESS-DENIED" => "upsd denies access to this host; look at upsd.conf and upsd.users".to_owned(),
-        "FEATURE-NOT-CONFIGURED" | "FEATURE-NOT-SUPPORTED" => "upsd has no certificate; set CERTFILE in upsd.conf".to_owned(),
+        "FEATURE-NOT-CONFIGURED" | "FEATURE-NOT-SUPPORTED" => {
+            "upsd has no certificate; set CERTFILE, or CERTPATH and CERTIDENT, in upsd.conf".to_owned()
+        }
         other => other.to_owned(),
     }
 }

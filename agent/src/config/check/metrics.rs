@@ -3,31 +3,20 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use client::Secret;
-
 use super::super::checked::{Gpu, HostLabel, Metrics, ScrapePods};
 use super::super::defaults;
-use super::super::raw::metrics::{RawContainers, RawGpu, RawMetrics, RawRelabel, RawScrape, RawScrapePods, RawTextfile, RawUps};
+use super::super::raw::metrics::{RawContainers, RawGpu, RawMetrics, RawRelabel, RawScrape, RawScrapePods, RawTextfile};
 use super::place::RawPlace;
 use super::{Check, items, value_or};
 use crate::collector::containers::ContainerSettings;
 use crate::collector::gpu::LIBRARY;
-use crate::collector::ups::{ApcupsdSettings, Login, NutNames, NutSettings, Server, SnmpSettings, UpsSettings};
 use crate::relabel::{Action, Relabelling, Rule};
 use crate::scrape::Job;
 use crate::scrape::job::Limits;
 use crate::sink::http::client_auth;
-use settings::problem::{At, quote};
+use settings::problem::quote;
 use settings::quantity::{show_bytes, show_duration};
 use settings::read::{Labels, Spanned, nearest};
-
-/// What a UPS's server speaks.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum UpsProtocol {
-    Nut,
-    Snmp,
-    Apcupsd,
-}
 
 impl Check {
     /// The node's metrics, if the section is there.
@@ -57,78 +46,6 @@ impl Check {
             scrape_pods: raw.scrape_pods.as_ref().map(|section| self.scrape_pods(section, interval)),
             relabel: self.relabel(items(raw.relabel.as_ref())),
         })
-    }
-
-    fn ups(&mut self, section: &Spanned<RawUps>) -> Option<UpsSettings> {
-        let raw = &section.value;
-        let places = [(UpsProtocol::Nut, &raw.nut), (UpsProtocol::Snmp, &raw.snmp), (UpsProtocol::Apcupsd, &raw.apcupsd)];
-        let mut given = places.into_iter().filter_map(|(protocol, place)| Some((protocol, place.as_ref()?)));
-        let Some((protocol, address)) = given.next() else {
-            if !section.damaged {
-                self.problems.push(&section.at, "one of `nut`, `snmp` and `apcupsd` is missing: where the UPS is asked");
-            }
-            return None;
-        };
-        if let Some((_, second)) = given.next() {
-            self.problems.push(&second.at, "`nut`, `snmp` and `apcupsd` exclude each other; write an item for each");
-        }
-        let (name, port) = match protocol {
-            UpsProtocol::Nut => ("nut", 3493),
-            UpsProtocol::Snmp => ("snmp", 161),
-            UpsProtocol::Apcupsd => ("apcupsd", 3551),
-        };
-        let server = Server::parse(&address.value, port);
-        if server.is_none() {
-            self.problems.push(&address.at, format!("`{name}`: {} is not HOST or HOST:PORT", quote(&address.value)));
-        }
-        if let Some(timeout) = &raw.timeout {
-            self.bounded(
-                "timeout",
-                &timeout.at,
-                timeout.value,
-                Duration::from_millis(100),
-                Duration::from_mins(1),
-                show_duration,
-            );
-        }
-        let foreign: [(&str, Option<&At>, bool); 5] = [
-            ("names", raw.names.as_ref().map(|names| &names.at), protocol != UpsProtocol::Snmp),
-            ("username", raw.username.as_ref().map(|user| &user.at), protocol == UpsProtocol::Nut),
-            ("password_file", raw.password_file.as_ref().map(|file| &file.at), protocol == UpsProtocol::Nut),
-            ("tls", raw.tls.as_ref().map(|tls| &tls.at), protocol == UpsProtocol::Nut),
-            ("community_file", raw.community_file.as_ref().map(|file| &file.at), protocol == UpsProtocol::Snmp),
-        ];
-        for (key, at, has) in foreign {
-            if let (Some(at), false) = (at, has) {
-                self.problems.push(at, format!("`{key}` means nothing to `{name}`; remove it"));
-            }
-        }
-        let login = self.ups_login(section);
-        let tls = raw.tls.as_ref().map(|tls| self.tls(tls, None));
-        let community = raw.community_file.as_ref().and_then(|file| self.path("community_file", file));
-        let server = server?;
-        let timeout = value_or(raw.timeout.as_ref(), defaults::UPS_TIMEOUT);
-        let names = value_or(raw.names.as_ref(), NutNames::default());
-        Some(match protocol {
-            UpsProtocol::Nut => UpsSettings::Nut(NutSettings { server, names, timeout, login, tls }),
-            UpsProtocol::Snmp => {
-                let default = || Secret::Inline(defaults::SNMP_COMMUNITY.to_owned());
-                let community = community.map_or_else(default, |file| Secret::File(file.into()));
-                UpsSettings::Snmp(SnmpSettings { server, community, timeout })
-            }
-            UpsProtocol::Apcupsd => UpsSettings::Apcupsd(ApcupsdSettings { server, names, timeout }),
-        })
-    }
-
-    fn ups_login(&mut self, section: &Spanned<RawUps>) -> Option<Login> {
-        let raw = &section.value;
-        if raw.username.is_none() && raw.password_file.is_none() {
-            return None;
-        }
-        let user = self.needed(raw.username.as_ref(), "username", section);
-        let file = self.needed(raw.password_file.as_ref(), "password_file", section);
-        let file = file.and_then(|file| self.path("password_file", file));
-        Some(Login { user: user?.value.clone(), password: Secret::File(file?.into()) })
     }
 
     fn textfile(&mut self, section: &Spanned<RawTextfile>) -> Option<String> {

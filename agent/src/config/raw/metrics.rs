@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::collectors::RawCollectors;
 use super::{RawBasicAuth, RawTls, elsewhere};
-use crate::collector::ups::NutNames;
+use crate::collector::ups::{AuthProtocol, NutNames, PrivacyProtocol};
 use crate::config::checked::HostLabel;
 use settings::problem::Problems;
 use settings::read::{Count, Labels, Read, Size, Spanned, one_of};
@@ -148,7 +148,7 @@ section! {
     RawUps {
         /// A NUT server: host, with or without a port. One of the three is needed.
         nut: String,
-        /// A UPS that speaks SNMP (v2c) itself.
+        /// A UPS that speaks SNMP itself.
         snmp: String,
         /// An apcupsd.
         apcupsd: String,
@@ -162,8 +162,29 @@ section! {
         password_file: String,
         /// STARTTLS towards NUT. Default: no encryption.
         tls: RawTls,
-        /// File with the community of SNMP. Default: it is `public`.
+        /// File with the community of SNMP v2c. Default: it is `public`.
         community_file: String,
+        /// The user of SNMP v3. Default: v2c is spoken.
+        v3: RawSnmpUser,
+    }
+}
+
+section! {
+    elsewhere;
+    /// `metrics.ups[].v3`
+    RawSnmpUser {
+        /// Who asks. Needed.
+        username: String,
+        /// What signs messages: `md5`, `sha`, `sha224`, `sha256`, `sha384` or `sha512`. Default: nothing does.
+        auth: AuthProtocol,
+        /// File with the password of `auth`. Needed with it.
+        auth_password_file: String,
+        /// What encrypts messages: `des`, `aes`, `aes192`, `aes256`, `aes192c` or `aes256c`. Default: nothing does.
+        privacy: PrivacyProtocol,
+        /// File with the password of `privacy`. Needed with it.
+        privacy_password_file: String,
+        /// Context. Default: the one without a name.
+        context: String,
     }
 }
 
@@ -176,5 +197,17 @@ impl Read for HostLabel {
 impl Read for NutNames {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
         one_of(name, node, problems, &[("nut_exporter", Self::NutExporter), ("base_units", Self::BaseUnits)])
+    }
+}
+
+impl Read for AuthProtocol {
+    fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
+        one_of(name, node, problems, &Self::NAMES)
+    }
+}
+
+impl Read for PrivacyProtocol {
+    fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
+        one_of(name, node, problems, &Self::NAMES)
     }
 }

@@ -5,7 +5,8 @@
 
 use proto::metric::{Desc, Families};
 
-use super::ber::{Oid, Value};
+use super::ber::Oid;
+use super::pdu::Value;
 
 /// What is walked.
 pub(super) const UPS_MIB: &[u32] = &[1, 3, 6, 1, 2, 1, 33, 1];
@@ -111,7 +112,7 @@ const ROWS: &[Row] = &[
 ];
 
 /// What it gives.
-pub(super) fn families() -> impl Iterator<Item = &'static Desc> {
+pub(in crate::collector::ups) fn families() -> impl Iterator<Item = &'static Desc> {
     std::iter::once(&UPTIME).chain(ROWS.iter().map(|row| row.desc))
 }
 
