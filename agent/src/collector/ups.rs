@@ -52,6 +52,16 @@ impl UpsSettings {
             Self::Apcupsd(settings) => &settings.server,
         }
     }
+
+    /// Whether it cannot be asked without a secret, or what is made of one. A community that nobody chose is none.
+    pub fn needs_secret(&self) -> bool {
+        match self {
+            Self::Nut(settings) => settings.login.is_some(),
+            Self::Snmp(SnmpSettings { access: SnmpAccess::Community(community), .. }) => matches!(community, Secret::File(_)),
+            Self::Snmp(SnmpSettings { access: SnmpAccess::User(user), .. }) => user.auth.is_some(),
+            Self::Apcupsd(_) => false,
+        }
+    }
 }
 
 /// Under which names NUT's variables are given.

@@ -15,7 +15,7 @@ use super::Options;
 use crate::collector::containers::Containers;
 use crate::collector::gpu::{GpuSettings, Gpus};
 use crate::collector::rounds::Rounds;
-use crate::collector::ups::Ups;
+use crate::collector::ups::{Ups, UpsSettings};
 use crate::config::checked::{Config, RemoteWriteOutput};
 use crate::measure::{self, Group, Measuring, Outlets, Plan};
 use crate::metrics::RemoteWriteCounters;
@@ -61,7 +61,8 @@ impl Destinations {
         options: &Options,
         report: &Arc<Report>,
     ) -> io::Result<(Sampling, Vec<tokio::task::JoinHandle<bool>>)> {
-        let mut groups = groups(config, options);
+        let ups = config.metrics.as_ref().map(|metrics| metrics.ups.as_slice()).unwrap_or_default();
+        let mut groups = groups(config, ups, options);
         if config.metrics.is_some() && !self.sinks.is_empty() {
             groups.push(Group {
                 job: "picket-agent".to_owned(),
@@ -116,20 +117,29 @@ impl Sampling {
 
 /// One sample of everything, as it would be shipped, and what is missing.
 pub(super) fn sample_once(config: &Config, options: &Options) -> (Vec<Samples>, Vec<String>) {
-    measure::sample_once(groups(config, options), &plan(config))
+    let (samples, mut missing) = measure::sample_once(groups(config, &not_secret(config), options), &plan(config));
+    let secret = config.metrics.iter().flat_map(|metrics| &metrics.ups).filter(|ups| ups.needs_secret());
+    missing.extend(secret.map(|ups| format!("ups: {} is not asked, since no secret leaves in a dry run", ups.server())));
+    (samples, missing)
+}
+
+/// The UPSes that can be asked in a dry run.
+fn not_secret(config: &Config) -> Vec<UpsSettings> {
+    let all = config.metrics.iter().flat_map(|metrics| &metrics.ups);
+    all.filter(|ups| !ups.needs_secret()).cloned().collect()
 }
 
 /// The same as collectors give it, without labels of the target.
 pub(super) fn collect_once(config: &Config, options: &Options) -> Families {
     let mut all = Families::new();
-    for mut group in groups(config, options) {
+    for mut group in groups(config, &not_secret(config), options) {
         group.sampler.sample(measure::unix_millis(), &mut all);
     }
     all
 }
 
-/// Everything that is measured but for the agent itself.
-fn groups(config: &Config, options: &Options) -> Vec<Group> {
+/// Everything that is measured but for the agent itself, with these UPSes.
+fn groups(config: &Config, ups: &[UpsSettings], options: &Options) -> Vec<Group> {
     let Some(metrics) = &config.metrics else { return Vec::new() };
     let group = |job: &str, sampler| Group {
         job: job.to_owned(),
@@ -151,7 +161,7 @@ fn groups(config: &Config, options: &Options) -> Vec<Group> {
     // A driver may be loaded, and a kubelet started, when we have run for long.
     groups.push(group("dcgm-exporter", Box::new(Gpus::new(settings, &options.host))));
     groups.push(group("cadvisor", Box::new(Containers::new(&options.host, metrics.containers.clone()))));
-    for settings in &metrics.ups {
+    for settings in ups {
         let instance = ("instance".to_owned(), settings.server().to_string());
         groups.push(Group { labels: vec![instance], ..group("ups", Box::new(Ups::new(settings.clone()))) });
     }
