@@ -52,6 +52,20 @@ impl Stage {
         self.launch(url, "", metrics, &[]).start_listening()
     }
 
+    /// The same on this machine's own trees, with one file of logs too.
+    pub(crate) fn start_on_this_machine(&self, url: &str) -> Agent {
+        self.write("some.log", "a line\n");
+        let log = format!("some={}", self.path("some.log").display());
+        let trees = ["--path-procfs=/proc", "--path-sysfs=/sys", "--path-udev=/run/udev", "--path-rootfs=/"];
+        let destination = ["--loki", "http://127.0.0.1:1", "--file", &log];
+        let mut launch = self.launch(url, "", "", &destination);
+        launch.args.retain(|argument| !argument.to_string_lossy().starts_with("--path-"));
+        let unwanted: Vec<OsString> = ["proc", "sys", "udev", "root"].map(|name| self.path(name).into_os_string()).into();
+        launch.args.retain(|argument| !unwanted.contains(argument));
+        launch.args.extend(trees.map(OsString::from));
+        launch.start_listening()
+    }
+
     /// Runs it with `--once`: exit status, standard output and standard error.
     pub(crate) fn run_once(&self, url: &str) -> (ExitStatus, String, String) {
         self.launch(url, "", "", &["--once"]).run(PATIENCE)
