@@ -197,7 +197,7 @@ pub async fn run(
     let written = samples::Destinations::open(config, options, &stopping);
     let changing = watch_changes(config, options)?;
     let (scout, bell) = scout(config, options, &catalog, &running, &unreadable, bounds, apps.clone());
-    let naming = apps.zip(config.kubelet.as_ref()).map(|(apps, kubelet)| {
+    let naming = apps.clone().zip(config.kubelet.as_ref()).map(|(apps, kubelet)| {
         let (kubelet, bell) = (Kubelet::new(kubelet), bell.clone());
         tokio::spawn(async move { apps.run(kubelet, || bell.look()).await })
     });
@@ -205,7 +205,7 @@ pub async fn run(
     let scouting = spawn("scout", move || scout.run(once))?;
     let report =
         Arc::new(Report::new(Arc::clone(&log), destinations, written.counters(), Arc::clone(&unreadable), tail_counters));
-    let (sampling, sending) = written.start(config, options, &report)?;
+    let (sampling, sending) = written.start(config, options, &report, apps)?;
     sinks.extend(sending);
     let page: Arc<dyn Status> = Arc::new(Page { report, measuring: Some(sampling.measuring()) });
     let mut listening = None;

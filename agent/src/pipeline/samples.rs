@@ -17,6 +17,7 @@ use crate::collector::gpu::{GpuSettings, Gpus};
 use crate::collector::rounds::Rounds;
 use crate::collector::ups::{Ups, UpsSettings};
 use crate::config::checked::{Config, RemoteWriteOutput};
+use crate::kubelet::apps::Apps;
 use crate::measure::{self, Group, Measuring, Outlets, Plan};
 use crate::metrics::RemoteWriteCounters;
 use crate::relabel::Relabelling;
@@ -60,9 +61,10 @@ impl Destinations {
         config: &Config,
         options: &Options,
         report: &Arc<Report>,
+        apps: Option<Arc<Apps>>,
     ) -> io::Result<(Sampling, Vec<tokio::task::JoinHandle<bool>>)> {
         let ups = config.metrics.as_ref().map(|metrics| metrics.ups.as_slice()).unwrap_or_default();
-        let mut groups = groups(config, ups, options);
+        let mut groups = groups(config, ups, apps, options);
         if config.metrics.is_some() && !self.sinks.is_empty() {
             groups.push(Group {
                 job: "picket-agent".to_owned(),
@@ -117,7 +119,7 @@ impl Sampling {
 
 /// One sample of everything, as it would be shipped, and what is missing.
 pub(super) fn sample_once(config: &Config, options: &Options) -> (Vec<Samples>, Vec<String>) {
-    let (samples, mut missing) = measure::sample_once(groups(config, &not_secret(config), options), &plan(config));
+    let (samples, mut missing) = measure::sample_once(groups(config, &not_secret(config), None, options), &plan(config));
     let secret = config.metrics.iter().flat_map(|metrics| &metrics.ups).filter(|ups| ups.needs_secret());
     missing.extend(secret.map(|ups| format!("ups: {} is not asked, since no secret leaves in a dry run", ups.server())));
     (samples, missing)
@@ -132,14 +134,14 @@ fn not_secret(config: &Config) -> Vec<UpsSettings> {
 /// The same as collectors give it, without labels of the target.
 pub(super) fn collect_once(config: &Config, options: &Options) -> Families {
     let mut all = Families::new();
-    for mut group in groups(config, &not_secret(config), options) {
+    for mut group in groups(config, &not_secret(config), None, options) {
         group.sampler.sample(measure::unix_millis(), &mut all);
     }
     all
 }
 
 /// Everything that is measured but for the agent itself, with these UPSes.
-fn groups(config: &Config, ups: &[UpsSettings], options: &Options) -> Vec<Group> {
+fn groups(config: &Config, ups: &[UpsSettings], apps: Option<Arc<Apps>>, options: &Options) -> Vec<Group> {
     let Some(metrics) = &config.metrics else { return Vec::new() };
     let group = |job: &str, sampler| Group {
         job: job.to_owned(),
@@ -160,7 +162,7 @@ fn groups(config: &Config, ups: &[UpsSettings], options: &Options) -> Vec<Group>
     };
     // A driver may be loaded, and a kubelet started, when we have run for long.
     groups.push(group("dcgm-exporter", Box::new(Gpus::new(settings, &options.host))));
-    groups.push(group("cadvisor", Box::new(Containers::new(&options.host, metrics.containers.clone()))));
+    groups.push(group("cadvisor", Box::new(Containers::new(&options.host, metrics.containers.clone()).with_apps(apps))));
     for settings in ups {
         let instance = ("instance".to_owned(), settings.server().to_string());
         groups.push(Group { labels: vec![instance], ..group("ups", Box::new(Ups::new(settings.clone()))) });
