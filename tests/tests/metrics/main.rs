@@ -2,7 +2,7 @@
 //!
 //! Where a test belongs: `catalogue` (what there can be), `exporter` (names and values beside `node_exporter`), `recorded` (fixtures through the program), `scraped` (what
 //! others expose), `prometheus` (a real one, killed and started again), `delivery` (versions, refusals, outages: what becomes of
-//! every sample).
+//! every sample), `trouble` (of the node itself).
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
@@ -13,3 +13,4 @@ mod prometheus;
 mod recorded;
 mod scraped;
 mod stage;
+mod trouble;

@@ -47,6 +47,11 @@ impl Stage {
         self.launch(url, more, "", &[]).start_listening()
     }
 
+    /// The same, with these variables in its environment.
+    pub(crate) fn start_with(&self, url: &str, env: Vec<(String, String)>) -> Agent {
+        Launch { env, ..self.launch(url, "", "", &[]) }.start_listening()
+    }
+
     /// The same; `metrics` are further settings of what is measured.
     pub(crate) fn start_measuring(&self, url: &str, metrics: &str) -> Agent {
         self.launch(url, "", metrics, &[]).start_listening()
