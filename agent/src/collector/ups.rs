@@ -186,11 +186,16 @@ fn give(all: &[Told], names: NutNames, out: &mut Families, faults: &mut Vec<Stri
         out.sample(&UP, &[], f64::from(u8::from(told.away.is_none())));
         out.static_label("ups", &told.name);
         match &told.away {
-            Some(why) => faults.push(format!("UPS {}: {why}", told.name)),
+            Some(why) => faults.push(format!("UPS {}: {why}", shown(&told.name))),
             None => match names {
                 NutNames::NutExporter => nut_names::give(told, &mut name, out),
                 NutNames::BaseUnits => nut_base_units::give(told, out),
             },
         }
     }
+}
+
+/// A server's words as they may stand in a message: cut where they are long, and without control characters.
+fn shown(words: &str) -> String {
+    words.chars().filter(|char| !char.is_control()).take(100).collect()
 }
