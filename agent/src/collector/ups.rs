@@ -82,6 +82,8 @@ enum UpsError {
     Refused(String),
     #[error("what answers does not speak {protocol}: {why}; look at host and port")]
     Odd { protocol: &'static str, why: &'static str },
+    #[error(transparent)]
+    Report(#[from] snmp::Report),
     #[error("no answer in time{}", .0.map(|why| format!("; {why}")).unwrap_or_default())]
     Silent(Option<&'static str>),
     #[error("{0:?} is shorter than the 8 octets that SNMP v3 asks for")]

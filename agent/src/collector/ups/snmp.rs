@@ -27,6 +27,7 @@ use proto::metric::Families;
 
 pub use keys::AuthProtocol;
 pub use privacy::PrivacyProtocol;
+pub(super) use report::Report;
 pub(super) use ups_mib::families;
 pub use usm::{SnmpAuth, SnmpPrivacy, SnmpUser};
 
@@ -35,7 +36,6 @@ use super::{Server, UpsError};
 use ber::Oid;
 use keys::Password;
 use pdu::{Ask, Pdu, Response, Value};
-use report::Report;
 use ups_mib::{SYS_UPTIME, UPS_MIB, give};
 use usm::{Passwords, Session};
 
@@ -283,7 +283,7 @@ fn receive(
             Err(error) => return Err(error.into()),
         };
         let heard = dialect.hear(buffer.get(..length).unwrap_or_default(), number);
-        match heard.map_err(|report| UpsError::Refused(report.to_string()))? {
+        match heard? {
             Heard::Nothing(what) => *hint = what.or(*hint),
             heard => return Ok(Some(heard)),
         }
