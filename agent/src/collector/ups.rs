@@ -92,6 +92,8 @@ enum UpsError {
     Refused(String),
     #[error("what answers does not speak {protocol}: {why}; look at host and port")]
     Odd { protocol: &'static str, why: &'static str },
+    #[error(transparent)]
+    Report(#[from] snmp::Report),
     #[error("no answer in time{}", .0.map(|why| format!("; {why}")).unwrap_or_default())]
     Silent(Option<&'static str>),
     #[error("{0:?} is shorter than the 8 octets that SNMP v3 asks for")]
@@ -196,11 +198,16 @@ fn give(all: &[Told], names: NutNames, out: &mut Families, faults: &mut Vec<Stri
         out.sample(&UP, &[], f64::from(u8::from(told.away.is_none())));
         out.static_label("ups", &told.name);
         match &told.away {
-            Some(why) => faults.push(format!("UPS {}: {why}", told.name)),
+            Some(why) => faults.push(format!("UPS {}: {why}", shown(&told.name))),
             None => match names {
                 NutNames::NutExporter => nut_names::give(told, &mut name, out),
                 NutNames::BaseUnits => nut_base_units::give(told, out),
             },
         }
     }
+}
+
+/// A server's words as they may stand in a message: cut where they are long, and without control characters.
+fn shown(words: &str) -> String {
+    words.chars().filter(|char| !char.is_control()).take(100).collect()
 }

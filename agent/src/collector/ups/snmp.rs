@@ -27,6 +27,7 @@ use proto::metric::Families;
 
 pub use keys::AuthProtocol;
 pub use privacy::PrivacyProtocol;
+pub(super) use report::Report;
 pub(super) use ups_mib::families;
 pub use usm::{SnmpAuth, SnmpPrivacy, SnmpUser};
 
@@ -35,7 +36,6 @@ use super::{Server, UpsError};
 use ber::Oid;
 use keys::Password;
 use pdu::{Ask, Pdu, Response, Value};
-use report::Report;
 use ups_mib::{SYS_UPTIME, UPS_MIB, give};
 use usm::{Passwords, Session};
 
@@ -45,6 +45,8 @@ const RESEND: Duration = Duration::from_secs(1);
 const REPETITIONS: u8 = 25;
 /// UPS-MIB has some hundred objects; a card with more questions than this to ask runs in circles.
 const QUESTIONS: usize = 512;
+/// So many are more than its largest tables have.
+const OBJECTS: usize = 4096;
 /// What an engine of v3 has to tell before an answer: its id and its time; again, if it has just been restarted.
 const LESSONS: usize = 4;
 /// `tooBig` of RFC 3416.
@@ -153,6 +155,9 @@ impl Snmp {
                 if !name.0.starts_with(UPS_MIB) || value == Value::Absent {
                     return if found > 0 { Ok(()) } else { Err(odd("no UPS-MIB there")) };
                 }
+                if found >= OBJECTS {
+                    return Err(UpsError::TooMany("objects"));
+                }
                 if name <= last {
                     return Err(odd("its objects go in circles"));
                 }
@@ -233,7 +238,7 @@ impl Dialect {
     /// No answer came in time.
     fn silent(&mut self, hint: Option<&'static str>) -> UpsError {
         let why = match self {
-            Self::V2c(_) => hint,
+            Self::V2c(_) => Some("a card is silent to a wrong community, too"),
             Self::V3(session) => {
                 let silence = session.silence();
                 session.forget();
@@ -278,7 +283,7 @@ fn receive(
             Err(error) => return Err(error.into()),
         };
         let heard = dialect.hear(buffer.get(..length).unwrap_or_default(), number);
-        match heard.map_err(|report| UpsError::Refused(report.to_string()))? {
+        match heard? {
             Heard::Nothing(what) => *hint = what.or(*hint),
             heard => return Ok(Some(heard)),
         }

@@ -30,7 +30,7 @@ pub(super) enum BerError {
 
 /// An object's name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Oid(pub(super) Vec<u32>);
+pub(in crate::collector::ups) struct Oid(pub(super) Vec<u32>);
 
 impl std::fmt::Display for Oid {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

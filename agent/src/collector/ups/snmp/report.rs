@@ -1,7 +1,7 @@
 //! Why an engine of SNMP v3 gives no answer: the counter that it names in its report (RFC 3411, RFC 3412, RFC 3414), as a word and what
 //! to do.
 
-use std::fmt;
+use thiserror::Error;
 
 use super::ber::Oid;
 
@@ -13,20 +13,32 @@ const MPD_STATS: &[u32] = &[1, 3, 6, 1, 6, 3, 11, 2, 1];
 const CONTEXT_STATS: &[u32] = &[1, 3, 6, 1, 6, 3, 12, 1];
 
 /// A report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Report {
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub(in crate::collector::ups) enum Report {
+    #[error("it does not secure messages for this user so (unsupportedSecLevels); look at `auth` and `privacy`")]
     UnsupportedSecLevels,
+    #[error("its clock runs wildly (notInTimeWindows); restart its network card")]
     NotInTimeWindows,
+    #[error("it does not know the user (unknownUserNames); look at `username`")]
     UnknownUserNames,
+    #[error("it does not know its own engine id (unknownEngineIDs); restart its network card")]
     UnknownEngineIds,
+    #[error("the password of authentication is wrong, or `auth` is (wrongDigests)")]
     WrongDigests,
+    #[error("it cannot decrypt (decryptionErrors); look at `privacy` and its password")]
     DecryptionErrors,
+    #[error("it has no users of SNMP v3 (unknownSecurityModels); give a `community_file`")]
     UnknownSecurityModels,
+    #[error("it does not understand the message (invalidMsgs)")]
     InvalidMessages,
+    #[error("it has nothing to tell under its engine id (unknownPDUHandlers)")]
     UnknownPduHandlers,
+    #[error("the context is not available (unavailableContexts); look at `context`")]
     UnavailableContexts,
+    #[error("it does not know the context (unknownContexts); look at `context`")]
     UnknownContexts,
     /// Another counter.
+    #[error("it counts an error of its own ({0})")]
     Other(Oid),
 }
 
@@ -50,23 +62,29 @@ impl From<Oid> for Report {
     }
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::UnsupportedSecLevels => {
-                "it does not secure messages for this user so (unsupportedSecLevels); look at `auth` and `privacy`"
-            }
-            Self::NotInTimeWindows => "its clock runs wildly (notInTimeWindows); restart its network card",
-            Self::UnknownUserNames => "it does not know the user (unknownUserNames); look at `username`",
-            Self::UnknownEngineIds => "it does not know its own engine id (unknownEngineIDs); restart its network card",
-            Self::WrongDigests => "the password of authentication is wrong (wrongDigests), or `auth` is",
-            Self::DecryptionErrors => "it cannot decrypt (decryptionErrors); look at `privacy` and its password",
-            Self::UnknownSecurityModels => "it has no users of SNMP v3 (unknownSecurityModels); give a `community_file`",
-            Self::InvalidMessages => "it does not understand the message (invalidMsgs)",
-            Self::UnknownPduHandlers => "it has nothing to tell under its engine id (unknownPDUHandlers)",
-            Self::UnavailableContexts => "the context is not available (unavailableContexts); look at `context`",
-            Self::UnknownContexts => "it does not know the context (unknownContexts); look at `context`",
-            Self::Other(counter) => return write!(f, "it counts an error of its own ({counter})"),
-        })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_is_told_by_its_name() {
+        for (counter, word) in [
+            ("1.3.6.1.6.3.15.1.1.1.0", "unsupportedSecLevels"),
+            ("1.3.6.1.6.3.15.1.1.2.0", "notInTimeWindows"),
+            ("1.3.6.1.6.3.15.1.1.3.0", "unknownUserNames"),
+            ("1.3.6.1.6.3.15.1.1.4.0", "unknownEngineIDs"),
+            ("1.3.6.1.6.3.15.1.1.5.0", "wrongDigests"),
+            ("1.3.6.1.6.3.15.1.1.6.0", "decryptionErrors"),
+            ("1.3.6.1.6.3.11.2.1.1.0", "unknownSecurityModels"),
+            ("1.3.6.1.6.3.11.2.1.2.0", "invalidMsgs"),
+            ("1.3.6.1.6.3.11.2.1.3.0", "unknownPDUHandlers"),
+            ("1.3.6.1.6.3.12.1.4.0", "unavailableContexts"),
+            ("1.3.6.1.6.3.12.1.5.0", "unknownContexts"),
+            ("1.3.6.1.6.3.15.1.1.7.0", "1.3.6.1.6.3.15.1.1.7.0"),
+            ("1.3.6.1.6.3.15.1.1", "1.3.6.1.6.3.15.1.1"),
+        ] {
+            let oid = Oid(counter.split('.').map(|part| part.parse().unwrap()).collect());
+            assert!(Report::from(oid).to_string().contains(&format!("({word})")), "{counter}");
+        }
     }
 }

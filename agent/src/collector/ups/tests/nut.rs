@@ -224,6 +224,10 @@ fn what_a_server_refuses_or_breaks_is_said() {
         ("LIST VAR \"a\"", |_| Some("BEGIN LIST VAR a\nVAR a ups.load\n".to_owned()), false, "no list of variables"),
         ("LIST VAR \"a\"", |_| Some("VAR a x \"1\"\n".repeat(1025)), false, "more variables"),
         ("LIST VAR \"a\"", |_| None, false, "closed"),
+        ("LIST VAR \"a\"", |_| Some(format!("VAR a x \"{}\"\n", "y".repeat(4000)).repeat(530)), false, "more text"),
+        ("LIST VAR \"a\"", |_| Some("ERR UNKNOWN-UPS \x1b[31m\n".to_owned()), true, "UPS a: UNKNOWN-UPS [31m"),
+        ("LIST VAR \"a\"", |_| Some("ERR ACCESS-DENIED to you\n".to_owned()), true, "upsd.users"),
+        ("LIST VAR \"a\"", |_| Some("\0\u{ff}\n".to_owned()), false, "no list of variables"),
         ("LIST UPS", |_| Some("UPS a \"\"\n".repeat(257)), false, "more UPSes"),
         ("LIST UPS", |_| Some("ERR ACCESS-DENIED\n".to_owned()), false, "upsd.users"),
         ("LIST UPS", |_| Some("HTTP/1.1 400 Bad Request\r\n\r\n".to_owned()), false, "does not speak NUT"),
@@ -241,4 +245,47 @@ fn what_a_server_refuses_or_breaks_is_said() {
         let whole = if *is_up { text.ends_with("up{ups=\"a\"} 0\n") && !text.contains("load") } else { text.is_empty() };
         assert!(whole, "{text}");
     }
+}
+
+#[test]
+fn a_server_that_answers_byte_by_byte_has_no_more_time_than_others() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+            // Until the client goes, who asks nothing more. To apcupsd's clients these are frames of 514 bytes.
+            while stream.write_all(b"\x02").is_ok() {
+                let _ = stream.read(&mut [0; 64]);
+            }
+        }
+    });
+    let of_apcupsd = ApcupsdSettings { server: here(port), names: NutNames::NutExporter, timeout: SHORT };
+    let of_nut = NutSettings { timeout: SHORT, ..settings(port) };
+    for settings in [UpsSettings::Nut(of_nut), UpsSettings::Apcupsd(of_apcupsd)] {
+        let mut ups = Ups::new(settings);
+        let begin = Instant::now();
+        assert_eq!(sample(&mut ups), (false, String::new()));
+        assert!(begin.elapsed() < TIMEOUT && ups.missing()[0].contains("no answer in time"), "{:?}", ups.missing());
+    }
+}
+
+#[test]
+fn a_hundred_upses_are_given_whatever_their_names_are() {
+    let name = |number: u32| format!("rack \\\"{number}\\\" \\\\ über");
+    let port = scripted(move |line| {
+        if line == "LIST UPS" {
+            let upses: String = (0..100).map(|number| format!("UPS \"{}\" \"\"\n", name(number))).collect::<Vec<_>>().concat();
+            return Some(format!("BEGIN LIST UPS\n{upses}END LIST UPS\n"));
+        }
+        let Some(name) = line.strip_prefix("LIST VAR ") else { return usual(line) };
+        let variables: Vec<String> = (0..150).map(|number| format!("VAR {name} outlet.{number}.power \"{number}\"\n")).collect();
+        Some(format!("BEGIN LIST VAR {name}\n{}END LIST VAR {name}\n", variables.concat()))
+    });
+    let mut ups = ups(settings(port));
+    let (is_up, text) = sample(&mut ups);
+    assert!(is_up, "{:?}", ups.missing());
+    assert_eq!((text.matches("up{").count(), text.matches("} 149\n").count()), (100, 100));
+    assert!(text.contains(r#"network_ups_tools_outlet_149_power{ups="rack \"99\" \\ über"} 149"#));
 }

@@ -122,13 +122,31 @@ fn a_card_is_walked_whatever_becomes_of_its_datagrams() {
 
 #[test]
 fn a_card_that_misbehaves_gives_nothing() {
-    for (kind, words) in [(Card::Circling, "in circles"), (Card::Failing, "SNMP error 5"), (Card::Silent, "no answer in time")] {
+    for (kind, words) in [
+        (Card::Circling, "in circles"),
+        (Card::Failing, "SNMP error 5"),
+        (Card::Silent, "no answer in time; a card is silent to a wrong community"),
+    ] {
         let mut ups = ups(card(recorded(), kind), if kind == Card::Silent { SHORT } else { TIMEOUT });
         let begin = Instant::now();
         assert_eq!(sample(&mut ups), (false, String::new()));
         assert!(begin.elapsed() < 2 * TIMEOUT && ups.missing()[0].contains(words), "{:?}", ups.missing());
     }
+    // Lines that it cannot have.
+    let many = (1..=5000).map(|line| (vec![1, 3, 6, 1, 2, 1, 33, 1, 3, 3, 1, 3, line], (0x02, vec![1]))).collect();
+    let mut large = ups(card(many, Card::Usual), TIMEOUT);
+    assert_eq!(sample(&mut large), (false, String::new()));
+    assert!(large.missing()[0].contains("more objects"), "{:?}", large.missing());
     let none = objects(".1.3.6.1.2.1.1.3.0 = Timeticks: (1) 0:00:00.01");
     let mut ups = ups(card(none, Card::Usual), TIMEOUT);
     assert!(!sample(&mut ups).0 && ups.missing()[0].contains("no UPS-MIB"), "{:?}", ups.missing());
+}
+
+#[test]
+fn a_name_with_several_addresses_is_found_at_the_one_that_answers() {
+    // Mostly ::1 comes first, where nobody listens.
+    let server = Server { host: "localhost".to_owned(), port: card(recorded(), Card::Usual) };
+    let access = SnmpAccess::Community(Secret::Inline("secret".to_owned()));
+    let mut ups = Ups::new(UpsSettings::Snmp(SnmpSettings { server, access, timeout: TIMEOUT }));
+    assert!((0..2).any(|_| sample(&mut ups).0), "{:?}", ups.missing());
 }

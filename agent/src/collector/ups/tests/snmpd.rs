@@ -191,8 +191,8 @@ fn what_net_snmps_server_refuses_is_said() {
     let elsewhere = SnmpUser { context: "elsewhere".to_owned(), ..user("signed", sha, None) };
     let cases = [
         (user("nobody", sha, None), "does not know the user (unknownUserNames)"),
-        (wrong, "password of authentication is wrong (wrongDigests)"),
-        (user("signed", Some(AuthProtocol::Sha256), None), "(wrongDigests), or `auth` is"),
+        (wrong, "password of authentication is wrong, or `auth` is (wrongDigests)"),
+        (user("signed", Some(AuthProtocol::Sha256), None), "`auth` is (wrongDigests)"),
         (undecipherable, "look at `privacy` and its password"),
         (user("encrypted", sha, Some(PrivacyProtocol::Des)), "look at `privacy` and its password"),
         (user("signed", sha, aes), "(unsupportedSecLevels); look at `auth` and `privacy`"),

@@ -82,14 +82,14 @@ fn pass_on(mut client: TcpStream, mut server: TcpStream, record: &Mutex<Vec<u8>>
 
 #[test]
 fn upsd_with_a_certificate_is_asked_over_tls_or_not_at_all() {
-    let test = "upsd_with_a_certificate_is_asked_over_tls_or_not_at_all";
+    let name = "upsd_with_a_certificate_is_asked_over_tls_or_not_at_all";
     let directory = tempfile::tempdir().unwrap();
-    let Some(authority) = certificates(test, directory.path()) else { return };
+    let Some(authority) = certificates(name, directory.path()) else { return };
     let lines = format!("CERTPATH {}/certificates\nCERTIDENT server \"{DATABASE_PASSWORD}\"\n", directory.path().display());
     let (right, wrong) = (directory.path().join("right.pem"), directory.path().join("wrong.pem"));
     fs::write(&right, authority).unwrap();
     fs::write(&wrong, Authority::new("somebody else").certificate()).unwrap();
-    let Some(upsd) = Upsd::start_in(test, directory, &lines) else { return };
+    let Some(upsd) = Upsd::start_in(name, directory, &lines) else { return };
     // Each by a recorder of its own, since the last bytes may come late.
     let by_way = |ca_file: &Path, server_name: Option<&str>| {
         let (port, sent) = recorder(upsd.port);
@@ -106,10 +106,10 @@ fn upsd_with_a_certificate_is_asked_over_tls_or_not_at_all() {
     assert_eq!(in_clear(&sent.lock().unwrap()), None);
 
     // Who is not trusted, or under another name, hears nothing of who asks.
-    for (ca_file, name, words) in
+    for (ca_file, server_name, words) in
         [(&wrong, None, "UnknownIssuer"), (&right, Some("ups.example.org"), "not valid for name \"ups.example.org\"")]
     {
-        let (mut distrusted, sent) = by_way(ca_file, name);
+        let (mut distrusted, sent) = by_way(ca_file, server_name);
         assert_eq!(sample(&mut distrusted), (false, String::new()));
         let said = distrusted.missing();
         assert!(said.len() == 1 && said[0].contains("certificate") && said[0].contains(words), "{said:?}");

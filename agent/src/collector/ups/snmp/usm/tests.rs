@@ -1,11 +1,15 @@
 //! A session against an engine of the tests' own, whole and damaged. Against Net-SNMP's it is tested with the walk.
 
+use std::net::UdpSocket;
+use std::thread;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use proto::metric::Families;
 
 use super::super::pdu::{RESPONSE, with_bindings};
 use super::super::testing::{Engine, Level, Object};
+use super::super::{Server, Snmp, SnmpAccess, SnmpSettings};
 use super::*;
 
 const USER: &str = "monitor";
@@ -248,6 +252,27 @@ fn an_answer_with_any_bit_changed_is_never_taken() {
         }
         assert!(matches!(session.hear(&answer, 9, now), Ok(Heard::Answer(_))));
     }
+}
+
+#[test]
+fn an_engine_that_always_teaches_and_never_answers_is_given_up() {
+    let user = user(Level::Signed);
+    let mut engine = engine(&user, ENGINE);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let server = Server { host: "127.0.0.1".to_owned(), port: socket.local_addr().unwrap().port() };
+    thread::spawn(move || {
+        let mut buffer = [0; 2048];
+        loop {
+            let (length, from) = socket.recv_from(&mut buffer).unwrap();
+            engine.boots += 1;
+            socket.send_to(&engine.reply(&buffer[..length], &objects()), from).unwrap();
+        }
+    });
+    let auth = SnmpAuth { password: Secret::Inline("a password".to_owned()), ..user.auth.unwrap() };
+    let access = SnmpAccess::User(Box::new(SnmpUser { auth: Some(auth), ..user }));
+    let mut snmp = Snmp::new(SnmpSettings { server, access, timeout: Duration::from_secs(20) });
+    let error = snmp.ask(&mut Families::new()).unwrap_err().to_string();
+    assert!(error.contains("again and again"), "{error}");
 }
 
 proptest! {
