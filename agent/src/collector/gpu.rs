@@ -16,6 +16,7 @@ mod tests;
 
 use std::ffi::OsString;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
@@ -31,6 +32,9 @@ use fields::FIELDS;
 use processes::Processes;
 use rest::Rest;
 use xid::XidEvents;
+
+/// Between two attempts to hear of XID errors.
+const LISTEN_AGAIN: Duration = Duration::from_mins(1);
 
 /// How GPUs are measured.
 #[derive(Clone, Debug)]
@@ -138,7 +142,7 @@ impl Loaded {
     fn new(settings: &GpuSettings) -> Result<Self, NvmlError> {
         let nvml = Arc::new(Nvml::builder().lib_path(&settings.library).init()?);
         let driver = nvml.sys_driver_version().unwrap_or_default();
-        let xid = XidEvents::start(&nvml);
+        let xid = XidEvents::start(&nvml, LISTEN_AGAIN);
         Ok(Self { nvml, driver, xid })
     }
 
