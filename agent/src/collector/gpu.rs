@@ -16,6 +16,7 @@ mod tests;
 
 use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
+use std::time::Duration;
 
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
@@ -34,6 +35,8 @@ use xid::XidEvents;
 
 /// The library as the loader knows it.
 pub const LIBRARY: &str = "libnvidia-ml.so.1";
+/// Between two attempts to hear of XID errors.
+const LISTEN_AGAIN: Duration = Duration::from_mins(1);
 
 /// How GPUs are measured.
 #[derive(Clone, Debug)]
@@ -141,7 +144,7 @@ impl Loaded {
     fn new(settings: &GpuSettings) -> Result<Self, NvmlError> {
         let nvml = Arc::new(Nvml::builder().lib_path(&settings.library).init()?);
         let driver = nvml.sys_driver_version().unwrap_or_default();
-        let xid = XidEvents::start(&nvml);
+        let xid = XidEvents::start(&nvml, LISTEN_AGAIN);
         Ok(Self { nvml, driver, xid })
     }
 

@@ -1,5 +1,4 @@
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use ::tests::program::Program;
 use ::tests::skip::skipped;
@@ -77,6 +76,24 @@ fn a_library_that_lacks_functions_gives_what_it_has() {
     let Some(library) = stub("a_library_that_lacks_functions_gives_what_it_has", directory.path(), "-DOLD") else { return };
     let (is_up, text) = sample(&mut gpus(library));
     assert!(is_up && text.contains("DCGM_FI_DEV_GPU_TEMP{gpu=\"0\"") && !text.contains("DCGM_FI_DEV_FB_USED"), "{text}");
+}
+
+#[test]
+fn a_lost_card_does_not_end_the_hearing_of_the_others() {
+    const NAME: &str = "a_lost_card_does_not_end_the_hearing_of_the_others";
+    let directory = tempfile::tempdir().unwrap();
+    let Some(library) = stub(NAME, directory.path(), "-DLOST") else { return };
+    let nvml = Arc::new(Nvml::builder().lib_path(library.as_os_str()).init().unwrap());
+    let xid = XidEvents::start(&nvml, Duration::from_millis(1)).unwrap();
+    let device = nvml.device_by_index(0).unwrap();
+    let card = Card::of(&device, 0, "", &settings(library)).unwrap();
+    wait::for_condition("what came after it is heard", Duration::from_secs(20), || {
+        let (mut out, mut text) = (Families::new(), String::new());
+        xid.sample(&card, &mut out);
+        write_families(&out, &mut text);
+        text.contains("xid=\"31\"} 1") && text.contains("xid=\"79\"} 2")
+    });
+    xid.end();
 }
 
 /// The lines of memory by process.

@@ -1,9 +1,10 @@
 //! Xid errors, the driver's word for what goes wrong on a card: heard as events, kept as the last one and as counts.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use nvml_wrapper::Nvml;
 use nvml_wrapper::bitmasks::event::EventTypes;
@@ -36,34 +37,38 @@ struct Had {
 /// The thread that listens, and what it has heard, by the card's UUID.
 pub(super) struct XidEvents {
     heard: Arc<Mutex<BTreeMap<String, Had>>>,
-    ends: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    /// Dropped, it ends the thread.
+    alive: SyncSender<()>,
+    thread: JoinHandle<()>,
 }
 
 impl XidEvents {
-    /// Begins to listen; nothing where no card reports events, as in some virtual machines.
-    pub(super) fn start(nvml: &Arc<Nvml>) -> Option<Self> {
+    /// Begins to listen; nothing where no card reports events, as in some virtual machines. A card that is lost ends the hearing of all:
+    /// after `pause` it begins anew with those that are left.
+    pub(super) fn start(nvml: &Arc<Nvml>, pause: Duration) -> Option<Self> {
         let heard: Arc<Mutex<BTreeMap<String, Had>>> = Arc::default();
-        let ends = Arc::new(AtomicBool::new(false));
+        let (alive, ends) = sync_channel(0);
         let thread = {
-            let (nvml, heard, ends) = (Arc::clone(nvml), Arc::clone(&heard), Arc::clone(&ends));
+            let (nvml, heard) = (Arc::clone(nvml), Arc::clone(&heard));
             move || {
-                if let Err(error) = listen(&nvml, &heard, &ends) {
-                    debug!(%error, "XID errors are not reported as events here");
+                while let Err(error) = listen(&nvml, &heard, &ends) {
+                    debug!(%error, "XID errors are not reported as events");
+                    let is_for_good = matches!(error, NvmlError::NotSupported | NvmlError::FailedToLoadSymbol(_));
+                    if is_for_good || ends.recv_timeout(pause) == Err(RecvTimeoutError::Disconnected) {
+                        return;
+                    }
                 }
             }
         };
         let thread = std::thread::Builder::new().name("xid".to_owned()).stack_size(STACK_BYTES).spawn(thread).ok()?;
-        Some(Self { heard, ends, thread: Some(thread) })
+        Some(Self { heard, alive, thread })
     }
 
     /// Hears no more; returns when the thread has let go of the library, within a second.
-    pub(super) fn end(mut self) {
-        self.ends.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // A fault was said by the panic's own message.
-            let _ = thread.join();
-        }
+    pub(super) fn end(self) {
+        drop(self.alive);
+        // A fault was said by the panic's own message.
+        let _ = self.thread.join();
     }
 
     /// The samples of a card.
@@ -84,22 +89,22 @@ impl XidEvents {
     }
 }
 
-impl Drop for XidEvents {
-    fn drop(&mut self) {
-        self.ends.store(true, Ordering::Relaxed);
-    }
-}
-
-fn listen(nvml: &Nvml, heard: &Mutex<BTreeMap<String, Had>>, ends: &AtomicBool) -> Result<(), NvmlError> {
+/// Returns when it is to end.
+fn listen(nvml: &Nvml, heard: &Mutex<BTreeMap<String, Had>>, ends: &Receiver<()>) -> Result<(), NvmlError> {
     let mut set = nvml.create_event_set()?;
+    let mut is_heard = false;
     for index in 0..nvml.device_count()? {
-        let device = nvml.device_by_index(index)?;
-        if !device.supported_event_types()?.contains(EventTypes::CRITICAL_XID_ERROR) {
-            continue;
+        // One that is lost says nothing of this.
+        let Ok(device) = nvml.device_by_index(index) else { continue };
+        if device.supported_event_types().is_ok_and(|kinds| kinds.contains(EventTypes::CRITICAL_XID_ERROR)) {
+            set = device.register_events(EventTypes::CRITICAL_XID_ERROR, set).map_err(|failed| failed.error)?;
+            is_heard = true;
         }
-        set = device.register_events(EventTypes::CRITICAL_XID_ERROR, set).map_err(|failed| failed.error)?;
     }
-    while !ends.load(Ordering::Relaxed) {
+    if !is_heard {
+        return Err(NvmlError::NotSupported);
+    }
+    while ends.try_recv() != Err(TryRecvError::Disconnected) {
         let event = match set.wait(WAIT_MS) {
             Ok(event) => event,
             Err(NvmlError::Timeout) => continue,
