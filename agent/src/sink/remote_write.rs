@@ -213,11 +213,12 @@ impl RemoteWriteSink {
                     info!(destination = %self.name, version = self.negotiation.version().header(), reason, "the destination is spoken to in another version");
                     waiting.push(request);
                 }
-                Answer::Refused { samples, .. } if samples == 0 && self.negotiation.first_refusal() => waiting.push(request),
-                Answer::Refused { samples, word, reason } => {
+                // What says how much it has stored knows 2.0.
+                Answer::Refused { stored: None, .. } if self.negotiation.first_refusal() => waiting.push(request),
+                Answer::Refused { stored, word, reason } => {
                     self.works();
                     // With 2.0, what was valid is there already.
-                    if samples > 0 {
+                    if let Some(samples @ 1..) = stored {
                         self.stored(&request, samples);
                         self.refused(&request, request.len() as u64 - samples, &word, &reason);
                         continue;
