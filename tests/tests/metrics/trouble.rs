@@ -53,15 +53,15 @@ fn a_clock_that_is_set_stops_nothing() {
 fn a_full_disk_loses_nothing_that_memory_holds_and_what_is_lost_at_the_end_is_said() {
     let name = "a_full_disk_loses_nothing_that_memory_holds_and_what_is_lost_at_the_end_is_said";
     let Some(stage) = Stage::new(name) else { return };
-    let state = stage.path("state");
-    fs::create_dir(&state).unwrap();
-    let Some(_small) = SmallDisk::mount(&state) else {
+    let disk = stage.path("state");
+    fs::create_dir(&disk).unwrap();
+    let Some(_small) = SmallDisk::mount(&disk) else {
         return skipped(name, "a small tmpfs cannot be mounted here (that takes root and CAP_SYS_ADMIN)");
     };
     let receiver = Receiver::start(Speaks::Both);
     let agent = stage.start(&receiver.url(), "");
     arrive(&receiver, 5);
-    let ballast = fill(&state);
+    let ballast = fill(&disk);
     receiver.answer(Some((503, "away")));
     let is_said = |log: &str| log.lines().filter(|line| line.contains("No space left on device")).count();
     wait::for_condition("the full disk is said", PATIENCE, || is_said(&agent.log()) > 0);
