@@ -150,6 +150,18 @@ fn no_library_and_no_driver_are_said_once() {
 }
 
 #[test]
+fn nvidias_own_library_says_that_there_is_no_driver() {
+    const NAME: &str = "nvidias_own_library_says_that_there_is_no_driver";
+    let library = std::env::var_os("PICKET_NVML").filter(|library| Path::new(library).is_file());
+    let Some(library) = library.filter(|_| !Path::new("/proc/driver/nvidia").exists()) else {
+        return skipped(NAME, "PICKET_NVML names no library, or this machine has a driver");
+    };
+    let mut gpus = gpus(library);
+    assert_eq!(sample(&mut gpus), (false, String::new()));
+    assert!(gpus.said.as_ref().unwrap().contains("the driver is not loaded"), "{:?}", gpus.said);
+}
+
+#[test]
 fn a_driver_that_comes_late_is_found_and_one_that_goes_is_down() {
     const NAME: &str = "a_driver_that_comes_late_is_found_and_one_that_goes_is_down";
     let directory = tempfile::tempdir().unwrap();
