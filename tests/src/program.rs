@@ -26,6 +26,11 @@ impl Program {
         places.find(|path| path.is_file()).map(Self)
     }
 
+    /// The one at that path.
+    pub fn at(path: PathBuf) -> Self {
+        Self(path)
+    }
+
     /// Runs it; its standard output. Panics with its standard error when it fails.
     pub fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
         let (code, output, errors) = self.outcome_with(args, &[]);
