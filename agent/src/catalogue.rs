@@ -10,6 +10,7 @@ use proto::metric::Desc;
 use crate::collector::registry::COLLECTORS;
 use crate::collector::{containers, gpu, rounds, ups};
 use crate::scrape::report;
+use crate::status;
 use crate::target::UP;
 
 /// The text.
@@ -28,6 +29,7 @@ pub fn text() -> String {
     families("job dcgm-exporter", gpu::families(), &mut text);
     families("job cadvisor", containers::FAMILIES.iter().copied(), &mut text);
     families("job ups", ups::families(), &mut text);
+    families("job picket-agent", status::families(), &mut text);
     text
 }
 

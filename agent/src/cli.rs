@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::collector::host::Host;
+use crate::host_root::HostRoot;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// What the process says when it ends; these are all the codes there are.
@@ -121,6 +123,13 @@ pub struct Settings {
     /// Where the host's /run/udev is mounted
     #[arg(long, value_name = "DIR", global = true, default_value = "/run/udev")]
     pub path_udev: PathBuf,
+}
+
+impl Settings {
+    /// The host's trees.
+    pub fn host(&self) -> Host {
+        Host::new(&self.path_procfs, &self.path_sysfs, &self.path_udev, HostRoot::new(&self.path_rootfs))
+    }
 }
 
 impl Cli {

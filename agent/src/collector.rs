@@ -38,7 +38,7 @@ mod kernel_hung;
 mod loadavg;
 mod mdadm;
 mod meminfo;
-mod mountinfo;
+pub mod mountinfo;
 mod mountstats;
 mod netclass;
 mod netdev;

@@ -107,8 +107,10 @@ pub fn load(settings: &Settings, environment: &Environment) -> Result<Loaded, Pr
     let findings = if raw.has_inputs() {
         Vec::new()
     } else {
-        raw.metrics.get_or_insert_default();
         let detected = detect::look(&HostRoot::new(&settings.path_rootfs));
+        let measured = detect::measured::look(&settings.host());
+        let of_node: Raw = file::parse(&"detected".into(), measured.inputs.as_bytes(), &mut problems)?;
+        raw.metrics = Some(of_node.metrics.unwrap_or_default());
         // What the file says of all logs holds for those that are found, too.
         let max_held_bytes = raw.logs.take().and_then(|logs| logs.value.max_held_bytes);
         let found: Raw = file::parse(&"detected".into(), detected.inputs.as_bytes(), &mut problems)?;
@@ -121,7 +123,8 @@ pub fn load(settings: &Settings, environment: &Environment) -> Result<Loaded, Pr
         if max_held_bytes.is_some() {
             raw.logs.get_or_insert_default().value.max_held_bytes = max_held_bytes;
         }
-        if wants_logs { detected.findings } else { Vec::new() }
+        let findings = if wants_logs { detected.findings } else { Vec::new() };
+        findings.into_iter().chain(measured.findings).collect()
     };
     if raw.outputs.as_ref().is_some_and(|outputs| is_some(outputs.value.remote_write.as_ref())) {
         // Whoever wants samples wants the node's.

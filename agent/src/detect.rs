@@ -2,6 +2,9 @@
 //!
 //! Answers with configuration text rather than with inputs: what runs is then what could be written down.
 
+pub mod machine;
+pub mod measured;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -140,6 +143,14 @@ pub fn look(root: &HostRoot) -> Detected {
         }
     }
     Detected { findings, inputs }
+}
+
+/// What the system says, without its number.
+fn in_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::TimedOut => "no answer".to_owned(),
+        kind => kind.to_string(),
+    }
 }
 
 /// Nothing if there is nothing; else whether it can be opened.

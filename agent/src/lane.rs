@@ -35,6 +35,7 @@ use crate::batch::{Batch, Limits, Sealed, Steps};
 use crate::checkpoint::Record;
 use crate::config::patterns::Globs;
 use crate::journal::file::Id128;
+use crate::kubelet::apps::Apps;
 use crate::ledger::Fate;
 use crate::metrics::LaneCounters;
 use crate::position_log::PositionLog;
@@ -82,6 +83,8 @@ pub struct Settings {
     pub show_unterminated: bool,
     /// What tells this host's journal from others'.
     pub host: HostIds,
+    /// What pods are called, if lines are to say so.
+    pub apps: Option<Arc<Apps>>,
 }
 
 /// What this host calls itself where names do not matter.

@@ -20,6 +20,7 @@ pub mod measure;
 pub mod target;
 
 pub mod batch;
+pub mod kubelet;
 pub mod lane;
 pub mod shape;
 pub mod sink;

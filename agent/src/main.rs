@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use agent::catalogue;
 use agent::cli::{Cli, Command, Exit};
-use agent::collector::host::Host;
 use agent::config::checked::Config;
 use agent::config::{self, Environment, Loaded};
 use agent::host_root::HostRoot;
@@ -53,12 +52,7 @@ fn run(cli: &Cli) -> Exit {
     let options = Options {
         state_directory: cli.settings.state_dir.clone(),
         root: HostRoot::new(&cli.settings.path_rootfs).with_own(&cli.settings.state_dir),
-        host: Host::new(
-            &cli.settings.path_procfs,
-            &cli.settings.path_sysfs,
-            &cli.settings.path_udev,
-            HostRoot::new(&cli.settings.path_rootfs),
-        ),
+        host: cli.settings.host(),
         once: cli.once,
         inotify: std::env::var_os("PICKET_NO_INOTIFY").is_none(),
     };
@@ -88,6 +82,9 @@ fn refuse(problems: &impl std::fmt::Display) -> Exit {
 
 fn dry_run(cli: &Cli, loaded: &Loaded, options: &Options) -> Exit {
     let mut err = io::stderr().lock();
+    if cli.settings.path_rootfs == *"/" {
+        let _ = writeln!(err, "{}", agent::detect::machine::look());
+    }
     for finding in &loaded.findings {
         let _ = writeln!(err, "{finding}");
     }

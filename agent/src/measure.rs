@@ -206,10 +206,10 @@ impl Running {
             self.outlets.put(&self.job, samples);
             return;
         }
-        let interval = i64::try_from(plan.interval.as_millis()).unwrap_or(i64::MAX).max(1);
+        let schedule = Schedule::new(plan.interval, Duration::ZERO);
         let mut last = UnixMillis::default();
         loop {
-            let next = next_time(unix_millis(), last, interval);
+            let next = schedule.next(unix_millis(), last);
             match self.wait_until(next, orders) {
                 Waited::Until => {}
                 Waited::ClockJumped => continue,
@@ -269,13 +269,6 @@ enum Waited {
     Stopped,
 }
 
-/// The next multiple of the interval, later than the last one; but if the clock was set back by far, then by the clock.
-fn next_time(now: UnixMillis, last: UnixMillis, interval: i64) -> UnixMillis {
-    let next = (now.0.div_euclid(interval) + 1) * interval;
-    let is_set_back = last.0 - now.0 > 2 * interval;
-    UnixMillis(if next <= last.0 && !is_set_back { last.0 + interval } else { next })
-}
-
 fn duration_between(now: UnixMillis, then: UnixMillis) -> Duration {
     Duration::from_millis(u64::try_from(then.0 - now.0).unwrap_or(0))
 }
@@ -284,6 +277,29 @@ fn duration_between(now: UnixMillis, then: UnixMillis) -> Duration {
 pub fn unix_millis() -> UnixMillis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     UnixMillis(since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX)))
+}
+
+/// When samples are due: a moment in every interval, by the wall clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Schedule {
+    interval: i64,
+    offset: i64,
+}
+
+impl Schedule {
+    /// So long after each whole multiple of the interval.
+    pub fn new(interval: Duration, offset: Duration) -> Self {
+        let millis = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        Self { interval: millis(interval).max(1), offset: millis(offset) }
+    }
+
+    /// The next moment, later than the last one; but if the clock was set back by far, then by the clock.
+    pub fn next(self, now: UnixMillis, last: UnixMillis) -> UnixMillis {
+        let Self { interval, offset } = self;
+        let next = ((now.0 - offset).div_euclid(interval) + 1) * interval + offset;
+        let is_set_back = last.0 - now.0 > 2 * interval;
+        UnixMillis(if next <= last.0 && !is_set_back { last.0 + interval } else { next })
+    }
 }
 
 #[cfg(test)]
@@ -319,13 +335,20 @@ mod tests {
 
     #[test]
     fn times_are_multiples_of_the_interval_and_none_comes_twice() {
-        let next = |now, last| next_time(UnixMillis(now), UnixMillis(last), 15_000).0;
+        let every = |offset| Schedule::new(Duration::from_secs(15), Duration::from_millis(offset));
+        let next = |now, last| every(0).next(UnixMillis(now), UnixMillis(last)).0;
         assert_eq!(next(1_000, 0), 15_000);
         assert_eq!(next(15_000, 15_000), 30_000);
         assert_eq!(next(29_999, 15_000), 30_000);
         assert_eq!(next(14_000, 15_000), 30_000, "a clock that was set back a little");
         assert_eq!(next(100_000, 15_000), 105_000, "one that was set forward, or a machine that slept");
         assert_eq!(next(1_000, 900_000), 15_000, "one that was set back by far");
+        let later = |now, last| every(4_000).next(UnixMillis(now), UnixMillis(last)).0;
+        assert_eq!(
+            [later(1_000, 0), later(4_000, 4_000), later(18_999, 4_000)],
+            [4_000, 19_000, 19_000],
+            "each at its own moment"
+        );
     }
 
     #[test]

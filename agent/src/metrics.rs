@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use proto::exposition::Kind;
+use proto::metric::Desc;
 
 use crate::shape::Marks;
 
@@ -102,21 +102,93 @@ impl LaneCounters {
         self.lag.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The counters by name, with what each means.
-    pub fn rows(&self) -> [(&'static str, &'static str, u64); 12] {
+    /// The counters, and what each is.
+    pub fn rows(&self) -> [(&'static Desc, u64); 12] {
         [
-            ("read_bytes_total", "Bytes read from files; re-reading counts again.", self.read_bytes.value()),
-            ("entries_total", "Entries put into batches.", self.entries.value()),
-            ("malformed_records_total", "Records that were not of their format; shipped as they are.", self.malformed.value()),
-            ("invalid_utf8_records_total", "Records in which bytes that are not UTF-8 were replaced.", self.invalid_utf8.value()),
-            ("redacted_events_total", "Audit events whose bodies were redacted.", self.redacted.value()),
-            ("reduced_events_total", "Audit events that were reduced to the destination's line limit.", self.reduced.value()),
-            ("cut_entries_total", "Entries whose end was cut off.", self.cut.value()),
-            ("split_records_total", "Records that became several entries.", self.split.value()),
-            ("overlong_lines_total", "Lines longer than max_line.", self.overlong.value()),
-            ("nul_bytes_total", "NUL bytes at the beginning of lines, stepped over.", self.nul_bytes.value()),
-            ("truncations_total", "Files found truncated.", self.truncations.value()),
-            ("read_errors_total", "Reads that failed.", self.read_errors.value()),
+            (
+                const {
+                    &Desc::counter(
+                        "picket_agent_read_bytes_total",
+                        "Bytes read from files; re-reading counts again.",
+                        &["destination"],
+                    )
+                },
+                self.read_bytes.value(),
+            ),
+            (
+                const { &Desc::counter("picket_agent_entries_total", "Entries put into batches.", &["destination"]) },
+                self.entries.value(),
+            ),
+            (
+                const {
+                    &Desc::counter(
+                        "picket_agent_malformed_records_total",
+                        "Records that were not of their format; shipped as they are.",
+                        &["destination"],
+                    )
+                },
+                self.malformed.value(),
+            ),
+            (
+                const {
+                    &Desc::counter(
+                        "picket_agent_invalid_utf8_records_total",
+                        "Records in which bytes that are not UTF-8 were replaced.",
+                        &["destination"],
+                    )
+                },
+                self.invalid_utf8.value(),
+            ),
+            (
+                const {
+                    &Desc::counter(
+                        "picket_agent_redacted_events_total",
+                        "Audit events whose bodies were redacted.",
+                        &["destination"],
+                    )
+                },
+                self.redacted.value(),
+            ),
+            (
+                const {
+                    &Desc::counter(
+                        "picket_agent_reduced_events_total",
+                        "Audit events that were reduced to the destination's line limit.",
+                        &["destination"],
+                    )
+                },
+                self.reduced.value(),
+            ),
+            (
+                const { &Desc::counter("picket_agent_cut_entries_total", "Entries whose end was cut off.", &["destination"]) },
+                self.cut.value(),
+            ),
+            (
+                const { &Desc::counter("picket_agent_split_records_total", "Records that became several entries.", &["destination"]) },
+                self.split.value(),
+            ),
+            (
+                const { &Desc::counter("picket_agent_overlong_lines_total", "Lines longer than max_line.", &["destination"]) },
+                self.overlong.value(),
+            ),
+            (
+                const {
+                    &Desc::counter(
+                        "picket_agent_nul_bytes_total",
+                        "NUL bytes at the beginning of lines, stepped over.",
+                        &["destination"],
+                    )
+                },
+                self.nul_bytes.value(),
+            ),
+            (
+                const { &Desc::counter("picket_agent_truncations_total", "Files found truncated.", &["destination"]) },
+                self.truncations.value(),
+            ),
+            (
+                const { &Desc::counter("picket_agent_read_errors_total", "Reads that failed.", &["destination"]) },
+                self.read_errors.value(),
+            ),
         ]
     }
 }
@@ -133,16 +205,29 @@ pub struct TailCounters {
 }
 
 impl TailCounters {
-    /// The gauges by name, with what each means.
-    pub fn rows(&self) -> [(&'static str, &'static str, u64); 3] {
+    /// The gauges, and what each is.
+    pub fn rows(&self) -> [(&'static Desc, u64); 3] {
         [
             (
-                "held_bytes",
-                "Bytes of deleted files that are held open until every destination has them.",
+                const {
+                    &Desc::gauge(
+                        "picket_agent_held_bytes",
+                        "Bytes of deleted files that are held open until every destination has them.",
+                        &[],
+                    )
+                },
                 self.held_bytes.value(),
             ),
-            ("logs", "Logs that are known: files with their rotated parts, and containers.", self.chains.value()),
-            ("missing_logs", "Logs of earlier runs of which no file was found.", self.missing.value()),
+            (
+                const {
+                    &Desc::gauge("picket_agent_logs", "Logs that are known: files with their rotated parts, and containers.", &[])
+                },
+                self.chains.value(),
+            ),
+            (
+                const { &Desc::gauge("picket_agent_missing_logs", "Logs of earlier runs of which no file was found.", &[]) },
+                self.missing.value(),
+            ),
         ]
     }
 }
@@ -189,39 +274,87 @@ impl SinkCounters {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The counters and gauges by name, with their type and what each means.
-    pub fn rows(&self) -> [(&'static str, Kind, &'static str, f64); 12] {
+    /// The counters and gauges, and what each is.
+    pub fn rows(&self) -> [(&'static Desc, f64); 12] {
         [
-            ("requests_total", Kind::Counter, "Requests that were answered or broke.", self.requests.value() as f64),
-            ("sent_bytes_total", Kind::Counter, "Bytes of request bodies.", self.sent_bytes.value() as f64),
-            ("retries_total", Kind::Counter, "Requests that had to be made again.", self.retries.value() as f64),
-            ("batches_total", Kind::Counter, "Batches that were acknowledged.", self.batches.value() as f64),
             (
-                "batch_delay_seconds",
-                Kind::Gauge,
-                "From the first read of the last acknowledged batch to its acknowledgement.",
+                const { &Desc::counter("picket_agent_requests_total", "Requests that were answered or broke.", &["destination"]) },
+                self.requests.value() as f64,
+            ),
+            (
+                const { &Desc::counter("picket_agent_sent_bytes_total", "Bytes of request bodies.", &["destination"]) },
+                self.sent_bytes.value() as f64,
+            ),
+            (
+                const { &Desc::counter("picket_agent_retries_total", "Requests that had to be made again.", &["destination"]) },
+                self.retries.value() as f64,
+            ),
+            (
+                const { &Desc::counter("picket_agent_batches_total", "Batches that were acknowledged.", &["destination"]) },
+                self.batches.value() as f64,
+            ),
+            (
+                const {
+                    &Desc::gauge(
+                        "picket_agent_batch_delay_seconds",
+                        "From the first read of the last acknowledged batch to its acknowledgement.",
+                        &["destination"],
+                    )
+                },
                 self.last_delay_ms.value() as f64 / 1000.0,
             ),
             (
-                "last_success_timestamp_seconds",
-                Kind::Gauge,
-                "When a batch was acknowledged last.",
+                const {
+                    &Desc::gauge(
+                        "picket_agent_last_success_timestamp_seconds",
+                        "When a batch was acknowledged last.",
+                        &["destination"],
+                    )
+                },
                 self.last_success.value() as f64,
             ),
-            ("away", Kind::Gauge, "1 while the destination takes nothing.", self.away.value() as f64),
             (
-                "held",
-                Kind::Gauge,
-                "1 while the destination refuses for a reason that only a person can mend.",
+                const { &Desc::gauge("picket_agent_away", "1 while the destination takes nothing.", &["destination"]) },
+                self.away.value() as f64,
+            ),
+            (
+                const {
+                    &Desc::gauge(
+                        "picket_agent_held",
+                        "1 while the destination refuses for a reason that only a person can mend.",
+                        &["destination"],
+                    )
+                },
                 self.held.value() as f64,
             ),
-            ("parked_streams", Kind::Gauge, "Streams that the destination refuses for now.", self.parked.value() as f64),
-            ("spool_bytes", Kind::Gauge, "Bytes in the spool on disk.", self.spool_bytes.value() as f64),
-            ("spool_full_total", Kind::Counter, "Times that a batch found no room in the spool.", self.spool_full.value() as f64),
             (
-                "spool_damaged_total",
-                Kind::Counter,
-                "Spool records that were damaged and left out.",
+                const {
+                    &Desc::gauge("picket_agent_parked_streams", "Streams that the destination refuses for now.", &["destination"])
+                },
+                self.parked.value() as f64,
+            ),
+            (
+                const { &Desc::gauge("picket_agent_spool_bytes", "Bytes in the spool on disk.", &["destination"]) },
+                self.spool_bytes.value() as f64,
+            ),
+            (
+                const {
+                    &Desc::counter(
+                        "picket_agent_spool_full_total",
+                        "Times that a batch found no room in the spool.",
+                        &["destination"],
+                    )
+                },
+                self.spool_full.value() as f64,
+            ),
+            (
+                const {
+                    &Desc::counter(
+                        "picket_agent_spool_damaged_total",
+                        "Spool records that were damaged and left out.",
+                        &["destination"],
+                    )
+                },
                 self.spool_damaged.value() as f64,
             ),
         ]
@@ -296,54 +429,103 @@ impl RemoteWriteCounters {
         self.given_up.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The counters and gauges by name, with their type and what each means.
-    pub fn rows(&self) -> [(&'static str, Kind, &'static str, f64); 12] {
+    /// The counters and gauges, and what each is.
+    pub fn rows(&self) -> [(&'static Desc, f64); 12] {
         [
             (
-                "samples_requests_total",
-                Kind::Counter,
-                "Remote write requests that were answered or broke.",
+                const {
+                    &Desc::counter(
+                        "picket_agent_samples_requests_total",
+                        "Remote write requests that were answered or broke.",
+                        &["destination"],
+                    )
+                },
                 self.requests.value() as f64,
             ),
-            ("samples_sent_bytes_total", Kind::Counter, "Bytes of remote write request bodies.", self.sent_bytes.value() as f64),
             (
-                "samples_retries_total",
-                Kind::Counter,
-                "Remote write requests that had to be made again.",
+                const {
+                    &Desc::counter(
+                        "picket_agent_samples_sent_bytes_total",
+                        "Bytes of remote write request bodies.",
+                        &["destination"],
+                    )
+                },
+                self.sent_bytes.value() as f64,
+            ),
+            (
+                const {
+                    &Desc::counter(
+                        "picket_agent_samples_retries_total",
+                        "Remote write requests that had to be made again.",
+                        &["destination"],
+                    )
+                },
                 self.retries.value() as f64,
             ),
-            ("samples_stored_total", Kind::Counter, "Samples that the destination has.", self.stored.value() as f64),
             (
-                "samples_last_success_timestamp_seconds",
-                Kind::Gauge,
-                "When the destination took samples last.",
+                const { &Desc::counter("picket_agent_samples_stored_total", "Samples that the destination has.", &["destination"]) },
+                self.stored.value() as f64,
+            ),
+            (
+                const {
+                    &Desc::gauge(
+                        "picket_agent_samples_last_success_timestamp_seconds",
+                        "When the destination took samples last.",
+                        &["destination"],
+                    )
+                },
                 self.last_success.value() as f64,
             ),
             (
-                "samples_highest_sent_timestamp_seconds",
-                Kind::Gauge,
-                "The newest time of a sample that the destination has.",
+                const {
+                    &Desc::gauge(
+                        "picket_agent_samples_highest_sent_timestamp_seconds",
+                        "The newest time of a sample that the destination has.",
+                        &["destination"],
+                    )
+                },
                 self.highest_sent.value() as f64 / 1000.0,
             ),
-            ("samples_away", Kind::Gauge, "1 while the destination takes no samples.", self.away.value() as f64),
             (
-                "samples_held",
-                Kind::Gauge,
-                "1 while the destination refuses samples for a reason that only a person can mend.",
+                const { &Desc::gauge("picket_agent_samples_away", "1 while the destination takes no samples.", &["destination"]) },
+                self.away.value() as f64,
+            ),
+            (
+                const {
+                    &Desc::gauge(
+                        "picket_agent_samples_held",
+                        "1 while the destination refuses samples for a reason that only a person can mend.",
+                        &["destination"],
+                    )
+                },
                 self.held.value() as f64,
             ),
             (
-                "samples_version",
-                Kind::Gauge,
-                "The version of remote write that the destination is spoken to in.",
+                const {
+                    &Desc::gauge(
+                        "picket_agent_samples_version",
+                        "The version of remote write that the destination is spoken to in.",
+                        &["destination"],
+                    )
+                },
                 self.version.value() as f64,
             ),
-            ("samples_spooled", Kind::Gauge, "Samples in the spool on disk.", self.spool_samples.value() as f64),
-            ("samples_spool_bytes", Kind::Gauge, "Bytes in the spool of samples on disk.", self.spool_bytes.value() as f64),
             (
-                "samples_spool_damaged_total",
-                Kind::Counter,
-                "Records in the spool of samples that were damaged and left out.",
+                const { &Desc::gauge("picket_agent_samples_spooled", "Samples in the spool on disk.", &["destination"]) },
+                self.spool_samples.value() as f64,
+            ),
+            (
+                const { &Desc::gauge("picket_agent_samples_spool_bytes", "Bytes in the spool of samples on disk.", &["destination"]) },
+                self.spool_bytes.value() as f64,
+            ),
+            (
+                const {
+                    &Desc::counter(
+                        "picket_agent_samples_spool_damaged_total",
+                        "Records in the spool of samples that were damaged and left out.",
+                        &["destination"],
+                    )
+                },
                 self.spool_damaged.value() as f64,
             ),
         ]

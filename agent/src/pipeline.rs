@@ -31,6 +31,8 @@ use crate::config::checked::{ChangesInput, Config, FileInput, Format, JsonFormat
 use crate::config::patterns::{Globs, name_globs};
 use crate::host_root::HostRoot;
 use crate::journal::file::Id128;
+use crate::kubelet::Kubelet;
+use crate::kubelet::apps::Apps;
 use crate::lane::{self, HostIds, Lane, lock, stream_sets};
 use crate::listener::{self, Status};
 use crate::metrics::{LaneCounters, SinkCounters, TailCounters, Unreadable};
@@ -53,6 +55,9 @@ const QUEUED_BATCHES: usize = 1;
 const USED_BODIES: usize = 2;
 /// From the signal to the end: the kubelet's and systemd's patience is longer.
 const GRACE: Duration = Duration::from_secs(4);
+
+/// What pods are called, in the state directory.
+const PODS_FILE: &str = "pods.json";
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -154,6 +159,7 @@ pub async fn run(
     let memory = Box::new(Remembered::new(Arc::downgrade(&log), numbers));
     let bounds = Bounds::new(memory, Patience::default(), config.logs.max_held_bytes, Arc::clone(&tail_counters));
     let unreadable = Arc::new(Unreadable::default());
+    let apps = apps(config, options);
     let (stop, stopping) = watch::channel(false);
     let (mut running, mut sinks, mut destinations) = (Vec::new(), Vec::new(), Vec::new());
     for (output, spool) in config.outputs.loki.iter().zip(spools) {
@@ -171,7 +177,8 @@ pub async fn run(
             outlet,
             used_bodies,
         };
-        let lane = Lane::new(settings(config, output, options), with);
+        let settings = lane::Settings { apps: apps.clone(), ..settings(config, output, options) };
+        let lane = Lane::new(settings, with);
         let number = lock(&log).destination(&output.name);
         let with = loki::Connections {
             log: Arc::clone(&log),
@@ -189,12 +196,16 @@ pub async fn run(
     }
     let written = samples::Destinations::open(config, options, &stopping);
     let changing = watch_changes(config, options)?;
-    let (scout, bell) = scout(config, options, &catalog, &running, &unreadable, bounds);
+    let (scout, bell) = scout(config, options, &catalog, &running, &unreadable, bounds, apps.clone());
+    let naming = apps.clone().zip(config.kubelet.as_ref()).map(|(apps, kubelet)| {
+        let (kubelet, bell) = (Kubelet::new(kubelet), bell.clone());
+        tokio::spawn(async move { apps.run(kubelet, || bell.look()).await })
+    });
     let once = options.once;
     let scouting = spawn("scout", move || scout.run(once))?;
     let report =
         Arc::new(Report::new(Arc::clone(&log), destinations, written.counters(), Arc::clone(&unreadable), tail_counters));
-    let (sampling, sending) = written.start(config, options, &report)?;
+    let (sampling, sending) = written.start(config, options, &report, apps)?;
     sinks.extend(sending);
     let page: Arc<dyn Status> = Arc::new(Page { report, measuring: Some(sampling.measuring()) });
     let mut listening = None;
@@ -237,6 +248,9 @@ pub async fn run(
         let _ = listening.await;
     }
     bell.stop();
+    if let Some(naming) = naming {
+        naming.abort();
+    }
     if let Some(changing) = changing {
         changing.stop();
     }
@@ -298,7 +312,7 @@ pub fn dry_run(config: &Config, options: &Options, style: Style, out: &mut impl 
     let running = Running { wake: Arc::clone(&wake), thread: spawn("lane", move || Lane::new(settings, with).run())? };
     let unreadable = Arc::new(Unreadable::default());
     let running = [running];
-    let (scout, _bell) = scout(config, options, &catalog, &running, &unreadable, bounds);
+    let (scout, _bell) = scout(config, options, &catalog, &running, &unreadable, bounds, None);
     let once = options.once;
     let _scouting = spawn("scout", move || scout.run(once))?;
     let summary = Summary { samples, missing, ..dry_run::print(inbox, style, out)? };
@@ -357,6 +371,12 @@ fn catalog(options: &Options, log: &PositionLog, destinations: &[u32], interest:
     Arc::new(Catalog::new(options.root.clone(), interest, log.saved_chains(destinations)))
 }
 
+/// What pods are called, if lines are to say so. A dry run sends nobody a token, so it does not ask.
+fn apps(config: &Config, options: &Options) -> Option<Arc<Apps>> {
+    let pods = config.logs.pods.as_ref().filter(|pods| !pods.app_labels.is_empty())?;
+    Some(Arc::new(Apps::open(options.state_directory.join(PODS_FILE), pods.app_labels.clone())))
+}
+
 /// How many destinations want something of a log.
 fn destinations_of(config: &Config) -> Interest {
     let jobs: Vec<_> = config.outputs.loki.iter().map(|output| output.jobs.clone()).collect();
@@ -373,6 +393,7 @@ fn scout(
     running: &[Running],
     unreadable: &Arc<Unreadable>,
     bounds: Bounds,
+    apps: Option<Arc<Apps>>,
 ) -> (Scout, Bell) {
     let globs = |paths: &[String]| paths.iter().filter_map(|path| PathGlob::new(path).ok()).collect();
     let log_of_changes = config.logs.changes.as_ref().map(|changes| log_of_changes(changes, options));
@@ -380,6 +401,7 @@ fn scout(
     let inputs = Inputs {
         files: files.map(|input| (Arc::new(input.clone()), globs(&input.paths))).collect(),
         pods: config.logs.pods.clone().map(Arc::new),
+        apps,
         journal: config.logs.journal.clone().map(Arc::new),
     };
     let wakes = running.iter().map(|running| Arc::clone(&running.wake)).collect();
@@ -460,6 +482,7 @@ fn any_destination(config: &Config, options: &Options) -> lane::Settings {
         once: options.once,
         show_unterminated: false,
         host: host_ids(&options.root),
+        apps: None,
     }
 }
 

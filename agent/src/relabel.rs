@@ -5,6 +5,7 @@
 
 mod label_set;
 
+use md5::{Digest as _, Md5};
 use regex::{Captures, Regex};
 use thiserror::Error;
 
@@ -268,7 +269,7 @@ impl Step {
             Self::KeepIfEqual { source, target, equal } => return (set.get(target) == source.value(set)) == *equal,
             Self::HashMod { source, modulus, target } => {
                 // The last eight bytes, as a number.
-                let hash = u128::from_be_bytes(md5::compute(source.value(set)).0) as u64;
+                let hash = u128::from_be_bytes(Md5::digest(source.value(set)).into()) as u64;
                 set.set(target, &(hash % modulus).to_string());
             }
             Self::Case { source, target, change } => {

@@ -5,7 +5,7 @@
 //! the end of its series; a scrape knows only itself. Whole or not at all: of an answer that is too long, cut off or
 //! malformed nothing is taken.
 
-mod fetch;
+pub(crate) mod fetch;
 pub mod job;
 pub mod labels;
 pub mod pods;

@@ -6,3 +6,11 @@ pub mod dry_run;
 pub mod http;
 pub mod loki;
 pub mod remote_write;
+
+use tokio::sync::watch;
+
+/// Ends when everything is to end.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // The sender is gone only when everything has ended.
+    let _ = stop.wait_for(|stop| *stop).await;
+}

@@ -1,15 +1,13 @@
 //! Encoded batches of a destination that is away, on disk in order: what memory and the files alone would not keep.
 //!
-//! A directory of segments; a segment is records, each a frame (`durable::frame`), without a header. A record is synced before a position may rest on it. Bounded in bytes; when it is full, `append` says so and the lane waits. A torn
-//! tail is cut; a damaged record in the middle costs the rest of its segment, counted.
+//! Segments of records (`durable::segments`). A record is synced before a position may rest on it. Bounded in bytes; when it is full,
+//! `has_room` says so and the lane waits. A torn tail is cut; a damaged record in the middle costs the rest of its segment, counted.
 
-use std::collections::VecDeque;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use durable::frame;
+use durable::segments::{Naming, Segment, Segments, read_frame};
 use tracing::warn;
 
 use crate::checkpoint::{Move, read_spooled, write_spooled};
@@ -18,6 +16,7 @@ use crate::checkpoint::{Move, read_spooled, write_spooled};
 const SEGMENT_BYTES: u64 = 16 << 20;
 /// A record that claims to be longer is damage.
 const RECORD_MAX: usize = 256 << 20;
+const NAMING: Naming = Naming { digits: 20, suffix: ".spool" };
 
 /// One stream's share of a spooled batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,19 +48,11 @@ pub struct Spooled {
     pub body: Vec<u8>,
 }
 
-#[derive(Debug)]
-struct Segment {
-    number: u64,
-    bytes: u64,
-}
-
 /// The spool of one destination.
 #[derive(Debug)]
 pub struct Spool {
-    directory: PathBuf,
+    segments: Segments<()>,
     limit: u64,
-    segments: VecDeque<Segment>,
-    writing: Option<File>,
     /// Where the first undelivered record begins in the first segment.
     read_at: u64,
     head: Option<(Spooled, u64)>,
@@ -74,29 +65,10 @@ impl Spool {
     /// Opens the spool in `directory`, which is made when the first batch comes. Records up to number `delivered` are gone.
     /// Gives those that are not, without their bodies.
     pub fn open(directory: &Path, limit: u64, delivered: u64) -> io::Result<(Self, Vec<Spooled>)> {
-        let mut spool = Self {
-            directory: directory.to_owned(),
-            limit,
-            segments: VecDeque::new(),
-            writing: None,
-            read_at: 0,
-            head: None,
-            next: delivered + 1,
-            records: 0,
-            damaged: 0,
-        };
-        let mut numbers: Vec<u64> = Vec::new();
-        match fs::read_dir(directory) {
-            Ok(entries) => numbers.extend(entries.flatten().filter_map(|entry| {
-                let name = entry.file_name();
-                name.to_str()?.strip_suffix(".spool")?.parse::<u64>().ok()
-            })),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-        numbers.sort_unstable();
+        let segments = Segments::new(directory, NAMING);
+        let mut spool = Self { segments, limit, read_at: 0, head: None, next: delivered + 1, records: 0, damaged: 0 };
         let mut waiting = Vec::new();
-        for number in numbers {
+        for number in spool.segments.left()? {
             spool.take_in(number, delivered, &mut waiting)?;
         }
         Ok((spool, waiting))
@@ -104,19 +76,19 @@ impl Spool {
 
     /// Reads a segment at the start: cuts a torn tail, forgets what is delivered.
     fn take_in(&mut self, number: u64, delivered: u64, waiting: &mut Vec<Spooled>) -> io::Result<()> {
-        let path = self.path(number);
-        let mut file = OpenOptions::new().read(true).write(true).open(&path)?;
+        let file = self.segments.open(number)?;
+        let len = file.metadata()?.len();
         let mut at = 0;
         let mut undelivered = false;
         loop {
-            let (record, next) = match read_record(&mut file, at) {
+            let (record, next) = match read_frame(&file, at, len, RECORD_MAX).and_then(|frame| record(frame, at)) {
                 Ok(Some(found)) => found,
                 Ok(None) => break,
                 Err(error) => {
-                    let len = file.metadata()?.len();
+                    let path = self.segments.path(number);
                     warn!(path = %path.display(), from = at, bytes = len - at, %error, "spool: a torn or damaged tail was cut");
                     self.damaged += 1;
-                    file.set_len(at)?;
+                    self.segments.cut(number, at)?;
                     break;
                 }
             };
@@ -133,12 +105,11 @@ impl Spool {
             at = next;
         }
         if undelivered {
-            self.segments.push_back(Segment { number, bytes: at });
-        } else {
-            self.read_at = 0;
-            fs::remove_file(&path)?;
+            self.segments.take_in(Segment { number, bytes: at, about: () });
+            return Ok(());
         }
-        Ok(())
+        self.read_at = 0;
+        self.segments.remove(number)
     }
 
     /// Nothing waits.
@@ -153,7 +124,7 @@ impl Spool {
 
     /// Bytes on disk.
     pub fn bytes(&self) -> u64 {
-        self.segments.iter().map(|segment| segment.bytes).sum()
+        self.segments.bytes()
     }
 
     /// Damage that was found since the start.
@@ -171,51 +142,27 @@ impl Spool {
         batch.number = self.next;
         let mut bytes = Vec::new();
         frame::seal(&mut bytes, |out| write_spooled(&batch, out));
-        let full = self.segments.back().is_none_or(|segment| segment.bytes >= SEGMENT_BYTES);
-        if full || self.writing.is_none() {
-            self.begin_segment(full)?;
+        if self.segments.last().is_none_or(|segment| segment.bytes >= SEGMENT_BYTES) {
+            let number = self.segments.last().map_or(self.next, |last| last.number + 1);
+            self.segments.begin(number, ())?;
         }
-        let (Some(file), Some(segment)) = (&mut self.writing, self.segments.back_mut()) else {
-            return Err(io::Error::other("no segment to write to"));
-        };
-        let at = segment.bytes;
-        let written = file.seek(SeekFrom::Start(at)).and_then(|_| file.write_all(&bytes)).and_then(|()| file.sync_data());
-        if let Err(error) = written {
-            // Whatever half of it stands there must not be taken for a record.
-            let _ = file.set_len(at);
-            self.writing = None;
-            return Err(error);
-        }
-        segment.bytes += bytes.len() as u64;
+        self.segments.append(&bytes)?;
         self.next += 1;
         self.records += 1;
-        Ok(())
-    }
-
-    fn begin_segment(&mut self, new: bool) -> io::Result<()> {
-        if new {
-            DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
-            let number = self.segments.back().map_or(self.next, |last| last.number + 1);
-            let file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(self.path(number))?;
-            File::open(&self.directory)?.sync_all()?;
-            self.segments.push_back(Segment { number, bytes: 0 });
-            self.writing = Some(file);
-        } else if let Some(last) = self.segments.back() {
-            self.writing = Some(OpenOptions::new().write(true).open(self.path(last.number))?);
-        }
         Ok(())
     }
 
     /// The first batch that waits.
     pub fn head(&mut self) -> io::Result<Option<&Spooled>> {
         while self.head.is_none() && self.records > 0 {
-            let Some(segment) = self.segments.front() else { break };
-            let mut file = File::open(self.path(segment.number))?;
-            match read_record(&mut file, self.read_at) {
-                Ok(Some((record, next))) => self.head = Some((record, next)),
+            let Some(segment) = self.segments.first() else { break };
+            let (number, len) = (segment.number, segment.bytes);
+            let file = self.segments.open(number)?;
+            match read_frame(&file, self.read_at, len, RECORD_MAX).and_then(|frame| record(frame, self.read_at)) {
+                Ok(Some(found)) => self.head = Some(found),
                 Ok(None) => self.drop_segment()?,
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    warn!(segment = segment.number, from = self.read_at, %error, "spool: damaged; the rest of the segment is left out");
+                    warn!(segment = number, from = self.read_at, %error, "spool: damaged; the rest of the segment is left out");
                     self.damaged += 1;
                     self.drop_segment()?;
                 }
@@ -233,11 +180,8 @@ impl Spool {
         let Some((_, next)) = self.head.take() else { return Ok(()) };
         self.read_at = next;
         self.records = self.records.saturating_sub(1);
-        if self
-            .segments
-            .front()
-            .is_some_and(|segment| self.read_at >= segment.bytes && (self.segments.len() > 1 || self.records == 0))
-        {
+        let is_read = self.segments.first().is_some_and(|segment| self.read_at >= segment.bytes);
+        if is_read && (self.segments.len() > 1 || self.records == 0) {
             self.drop_segment()?;
         }
         Ok(())
@@ -245,49 +189,22 @@ impl Spool {
 
     fn drop_segment(&mut self) -> io::Result<()> {
         self.read_at = 0;
-        if let Some(segment) = self.segments.pop_front() {
-            if self.segments.is_empty() {
-                self.writing = None;
-            }
-            fs::remove_file(self.path(segment.number))?;
-        }
-        Ok(())
-    }
-
-    fn path(&self, number: u64) -> PathBuf {
-        self.directory.join(format!("{number:020}.spool"))
+        self.segments.drop_first(|_| Ok(()))
     }
 }
 
-/// The record at a place, and where the next begins; `None` at the end. `InvalidData` is damage.
-fn read_record(file: &mut File, at: u64) -> io::Result<Option<(Spooled, u64)>> {
-    let damage = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
-    let left = file.metadata()?.len().saturating_sub(at);
-    if left == 0 {
-        return Ok(None);
-    }
-    if left < 8 {
-        return Err(damage("half a record"));
-    }
-    file.seek(SeekFrom::Start(at))?;
-    let mut head = [0; 8];
-    file.read_exact(&mut head)?;
-    let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
-    let checksum = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
-    if length == 0 || length > RECORD_MAX || length as u64 > left - 8 {
-        return Err(damage("a record longer than the file"));
-    }
-    let mut body = vec![0; length];
-    file.read_exact(&mut body)?;
-    if crc32fast::hash(&body) != checksum {
-        return Err(damage("a wrong checksum"));
-    }
-    let record = read_spooled(&body).ok_or_else(|| damage("a record that cannot be understood"))?;
-    Ok(Some((record, at + 8 + length as u64)))
+/// What a frame at `at` holds, and where the next one begins.
+fn record(frame: Option<(u64, Vec<u8>)>, at: u64) -> io::Result<Option<(Spooled, u64)>> {
+    let Some((length, body)) = frame else { return Ok(None) };
+    let record =
+        read_spooled(&body).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a record that cannot be understood"))?;
+    Ok(Some((record, at + length)))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn batch(sequence: u64, size: usize) -> Spooled {
@@ -338,7 +255,7 @@ mod tests {
         let (mut spool, _) = Spool::open(directory.path(), 1 << 30, 0).unwrap();
         spool.append(batch(1, 100)).unwrap();
         spool.append(batch(2, 100)).unwrap();
-        let path = spool.path(spool.segments[0].number);
+        let path = spool.segments.path(1);
         drop(spool);
         let bytes = fs::read(&path).unwrap();
         fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
@@ -353,7 +270,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (mut spool, _) = Spool::open(directory.path(), 1 << 30, 0).unwrap();
         spool.append(batch(1, 100)).unwrap();
-        let path = spool.path(spool.segments[0].number);
+        let path = spool.segments.path(1);
         let mut bytes = fs::read(&path).unwrap();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
@@ -373,6 +290,6 @@ mod tests {
         spool.append(batch(1, 1000)).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&inside), 0o700);
-        assert_eq!(mode(&spool.path(spool.segments[0].number)), 0o600);
+        assert_eq!(mode(&spool.segments.path(1)), 0o600);
     }
 }

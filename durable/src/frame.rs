@@ -6,7 +6,7 @@
 use thiserror::Error;
 
 /// Length and checksum.
-const HEAD: usize = 8;
+pub(crate) const HEAD: usize = 8;
 
 /// A kind of file.
 #[derive(Clone, Copy, Debug)]

@@ -14,6 +14,7 @@ pub mod agent;
 pub mod authority;
 pub mod companion;
 pub mod journald;
+pub mod kubelet;
 pub mod line;
 pub mod load;
 pub mod log_file;

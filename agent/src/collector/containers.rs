@@ -32,7 +32,7 @@ use tracing::{info, warn};
 
 use self::cgroup::{Cgroup, Devices, With};
 pub use self::families::FAMILIES;
-use self::families::{MACHINE_CORES, MACHINE_MEMORY, OOM, Whose};
+use self::families::{MACHINE_CORES, MACHINE_MEMORY, OOM, POD_APP, Whose};
 use self::hierarchies::Hierarchies;
 pub use self::names::Owner;
 use self::names::{Names, Naming};
@@ -46,6 +46,7 @@ use super::kept::KeptFile;
 use super::rounds::booted;
 use super::seldom::Seldom;
 use super::text::{integer, lines, list, words};
+use crate::kubelet::apps::Apps;
 use crate::measure::Sampler;
 
 /// Pods at most; kubelet's default is 110.
@@ -83,6 +84,8 @@ pub struct Containers {
     /// Whether it was there the last time, and whether ever.
     is_found: bool,
     is_here: bool,
+    /// What the kubelet calls pods.
+    apps: Option<Arc<Apps>>,
 }
 
 /// A pod.
@@ -131,6 +134,11 @@ fn at(top: &Path, id: &str) -> PathBuf {
     top.join(id.trim_start_matches('/'))
 }
 
+/// The groups of all pods of that node, as paths below its tree of groups.
+pub fn roots(host: &Host) -> Vec<String> {
+    Hierarchies::find(host).main().map(|main| pods_roots(&main.top)).unwrap_or_default()
+}
+
 /// The groups of all pods. They are at the top mostly; `cgroupRoot` and kind put them deeper.
 fn pods_roots(top: &Path) -> Vec<String> {
     let (mut roots, mut left) = (Vec::new(), DIRECTORIES_MAX);
@@ -176,7 +184,14 @@ impl Containers {
             late_roots: Seldom::default(),
             is_found: false,
             is_here: false,
+            apps: None,
         }
+    }
+
+    /// With what the kubelet calls pods, if it is asked.
+    #[must_use]
+    pub fn with_apps(self, apps: Option<Arc<Apps>>) -> Self {
+        Self { apps, ..self }
     }
 
     /// The directory of the first group, in the tree in which groups are looked for.
@@ -443,6 +458,11 @@ impl Sampler for Containers {
         }
         for pod in self.pods.values_mut() {
             pod.sample(&self.networks, &mut with, out);
+        }
+        for pod in self.pods.values() {
+            if let (Some(owner), Some(app)) = (&pod.owner, self.apps.as_ref().and_then(|apps| apps.of(&pod.uid))) {
+                out.sample(&POD_APP, &[&owner.namespace, &owner.pod, &pod.uid, &app], 1.0);
+            }
         }
         match (was_found, self.is_found) {
             (false, true) => {

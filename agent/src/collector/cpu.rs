@@ -95,7 +95,7 @@ impl Collector for Cpu {
 
 #[cfg(test)]
 mod tests {
-    use regex::Regex;
+    use regex::bytes::Regex;
 
     use super::Settings;
     use crate::collector::testing::{check, check_with};

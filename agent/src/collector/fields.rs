@@ -1,7 +1,7 @@
 //! Names of fields that the kernel lists in the same order each time: whether one is wanted, and the name of its family, is worked
 //! out once, and only compared from then on. Patterns cost more than reading the file.
 
-use regex::Regex;
+use regex::bytes::Regex;
 
 /// More fields than any file has.
 const MOST: usize = 4096;
@@ -55,7 +55,7 @@ impl Fields {
     fn work_out(&self, group: &[u8], field: &[u8]) -> Option<String> {
         let (group, field) = (std::str::from_utf8(group).ok()?, std::str::from_utf8(field).ok()?);
         let name = if group.is_empty() { field.to_owned() } else { format!("{group}_{field}") };
-        self.wanted.is_match(&name).then(|| format!("{}{name}", self.prefix))
+        self.wanted.is_match(name.as_bytes()).then(|| format!("{}{name}", self.prefix))
     }
 }
 

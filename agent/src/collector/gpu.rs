@@ -15,7 +15,7 @@ mod xid;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ use processes::Processes;
 use rest::Rest;
 use xid::XidEvents;
 
+/// The library as the loader knows it.
+pub const LIBRARY: &str = "libnvidia-ml.so.1";
 /// Between two attempts to hear of XID errors.
 const LISTEN_AGAIN: Duration = Duration::from_mins(1);
 
@@ -243,6 +245,23 @@ fn sample_fields(device: &Device<'_>, card: &Card, out: &mut Families) {
 }
 
 /// Why there is nothing, in words that lead on.
+/// The cards that a library knows, in words; why there are none otherwise.
+pub fn look(library: &OsStr) -> Result<String, String> {
+    let nvml = Nvml::builder().lib_path(library).init().map_err(|error| match error {
+        NvmlError::LibloadingError(_) => "the library cannot be loaded".to_owned(),
+        error => explain(&error),
+    })?;
+    let driver = nvml.sys_driver_version().unwrap_or_default();
+    match nvml.device_count() {
+        Ok(0) => Err("the driver knows no card".to_owned()),
+        Ok(cards) => {
+            let names = (0..cards).filter_map(|index| nvml.device_by_index(index).ok()?.name().ok());
+            Ok(format!("{}, driver {driver}", names.collect::<Vec<_>>().join(", ")))
+        }
+        Err(error) => Err(explain(&error)),
+    }
+}
+
 fn explain(error: &NvmlError) -> String {
     match error {
         NvmlError::LibloadingError(error) => {

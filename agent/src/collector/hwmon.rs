@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn fixtures() {
         check("hwmon", &["server", "old_driver", "collisions", "absent"]);
-        let without = |text: &str| Filter { exclude: Some(regex::Regex::new(text).unwrap()), include: None };
+        let without = |text: &str| Filter { exclude: Some(regex::bytes::Regex::new(text).unwrap()), include: None };
         let settings =
             Settings { hwmon_chips: without("^nvme"), hwmon_sensors: without("coretemp_0;temp3$"), ..Settings::default() };
         check_with("hwmon", &["excluded"], &settings);

@@ -89,7 +89,7 @@ fn join<'w>(words: impl Iterator<Item = &'w str>, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use regex::Regex;
+    use regex::bytes::Regex;
 
     use super::{Filter, Settings};
     use crate::collector::testing::{check, check_with};

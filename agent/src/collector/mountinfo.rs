@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 /// One mount. Names are as the kernel has escaped them (`unescape`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mount<'l> {
+pub struct Mount<'l> {
     /// The device's number.
     pub major: &'l [u8],
     /// The device's number.
@@ -24,7 +24,7 @@ pub(super) struct Mount<'l> {
 
 impl<'l> Mount<'l> {
     /// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`
-    pub(super) fn of_line(line: &'l [u8]) -> Option<Self> {
+    pub fn of_line(line: &'l [u8]) -> Option<Self> {
         // A source may be empty, so that two blanks are two ends of a field.
         let mut fields = line.split(|byte| *byte == b' ');
         let (major, minor) = split_at_byte(fields.nth(2)?, b':')?;
@@ -36,7 +36,7 @@ impl<'l> Mount<'l> {
     }
 
     /// Whether nothing can be written: mounted so, the file system is so, or it has become so after an error.
-    pub(super) fn is_read_only(&self) -> bool {
+    pub fn is_read_only(&self) -> bool {
         let ro = |options: &[u8]| options.split(|byte| *byte == b',').any(|option| option == b"ro" || option == b"emergency_ro");
         ro(self.options) || ro(self.super_options)
     }
@@ -47,7 +47,7 @@ impl<'l> Mount<'l> {
     }
 
     /// The value of an option of the file system: `addr`.
-    pub(super) fn super_option(&self, key: &[u8]) -> Option<&'l [u8]> {
+    pub fn super_option(&self, key: &[u8]) -> Option<&'l [u8]> {
         self.super_options.split(|byte| *byte == b',').find_map(|option| option.strip_prefix(key)?.strip_prefix(b"="))
     }
 }
@@ -58,7 +58,7 @@ fn split_at_byte(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
 }
 
 /// A name without the kernel's escapes: blank, tab, newline and backslash stand as `\` and three octal digits.
-pub(super) fn unescape(name: &[u8]) -> Cow<'_, [u8]> {
+pub fn unescape(name: &[u8]) -> Cow<'_, [u8]> {
     if !name.contains(&b'\\') {
         return Cow::Borrowed(name);
     }

@@ -1,6 +1,6 @@
 //! What can be said to collectors; the defaults are `node_exporter`'s, with what a Kubernetes node adds.
 
-use regex::Regex;
+use regex::bytes::Regex;
 
 /// What collectors leave out, and what they give besides.
 #[derive(Clone, Debug)]
@@ -111,8 +111,8 @@ pub struct Filter {
 impl Filter {
     /// Whether a name is given.
     pub fn admits(&self, name: &str) -> bool {
-        !self.exclude.as_ref().is_some_and(|pattern| pattern.is_match(name))
-            && self.include.as_ref().is_none_or(|pattern| pattern.is_match(name))
+        !self.exclude.as_ref().is_some_and(|pattern| pattern.is_match(name.as_bytes()))
+            && self.include.as_ref().is_none_or(|pattern| pattern.is_match(name.as_bytes()))
     }
 
     fn without(text: &str) -> Self {

@@ -4,7 +4,6 @@
 //! dashboards know. A UPS whose driver is dead or whose data is stale has `up` 0 and nothing else; the others of its server go on.
 
 mod apcupsd;
-mod ber;
 mod nut;
 mod nut_base_units;
 mod nut_line;
@@ -12,7 +11,6 @@ mod nut_names;
 mod server;
 mod snmp;
 mod timed;
-mod ups_mib;
 mod variables;
 
 #[cfg(test)]
@@ -20,6 +18,7 @@ mod tests;
 
 use std::io;
 
+use client::Secret;
 use proto::metric::{Desc, Families, UnixMillis};
 use thiserror::Error;
 use tracing::{info, warn};
@@ -27,7 +26,7 @@ use tracing::{info, warn};
 pub use apcupsd::ApcupsdSettings;
 pub use nut::{Login, NutSettings};
 pub use server::Server;
-pub use snmp::SnmpSettings;
+pub use snmp::{AuthProtocol, PrivacyProtocol, SnmpAccess, SnmpAuth, SnmpPrivacy, SnmpSettings, SnmpUser};
 
 use crate::measure::Sampler;
 use crate::target::UP;
@@ -38,7 +37,7 @@ use variables::Variables;
 pub enum UpsSettings {
     /// NUT's upsd, with all its UPSes.
     Nut(NutSettings),
-    /// One UPS, by SNMP v2c.
+    /// One UPS, by SNMP.
     Snmp(SnmpSettings),
     /// One UPS, by apcupsd's network information server.
     Apcupsd(ApcupsdSettings),
@@ -51,6 +50,16 @@ impl UpsSettings {
             Self::Nut(settings) => &settings.server,
             Self::Snmp(settings) => &settings.server,
             Self::Apcupsd(settings) => &settings.server,
+        }
+    }
+
+    /// Whether it cannot be asked without a secret, or what is made of one. A community that nobody chose is none.
+    pub fn needs_secret(&self) -> bool {
+        match self {
+            Self::Nut(settings) => settings.login.is_some(),
+            Self::Snmp(SnmpSettings { access: SnmpAccess::Community(community), .. }) => matches!(community, Secret::File(_)),
+            Self::Snmp(SnmpSettings { access: SnmpAccess::User(user), .. }) => user.auth.is_some(),
+            Self::Apcupsd(_) => false,
         }
     }
 }
@@ -67,7 +76,7 @@ pub enum NutNames {
 
 /// Every family that UPSes give.
 pub fn families() -> impl Iterator<Item = &'static Desc> {
-    nut_names::FAMILIES.iter().copied().chain(nut_base_units::families()).chain(ups_mib::families())
+    nut_names::FAMILIES.iter().copied().chain(nut_base_units::families()).chain(snmp::families())
 }
 
 /// Why a server or one of its UPSes gave nothing.
@@ -83,6 +92,12 @@ enum UpsError {
     Refused(String),
     #[error("what answers does not speak {protocol}: {why}; look at host and port")]
     Odd { protocol: &'static str, why: &'static str },
+    #[error(transparent)]
+    Report(#[from] snmp::Report),
+    #[error("no answer in time{}", .0.map(|why| format!("; {why}")).unwrap_or_default())]
+    Silent(Option<&'static str>),
+    #[error("{0:?} is shorter than the 8 octets that SNMP v3 asks for")]
+    ShortPassword(Secret),
     #[error("more {0} than a server has")]
     TooMany(&'static str),
 }
@@ -107,7 +122,7 @@ pub struct Ups {
 
 enum Source {
     Nut(Box<nut::Nut>, NutNames),
-    Snmp(snmp::Snmp),
+    Snmp(Box<snmp::Snmp>),
     Apcupsd(apcupsd::Apcupsd, NutNames),
 }
 
@@ -120,7 +135,7 @@ impl Ups {
                 let names = settings.names;
                 Source::Nut(Box::new(nut::Nut::new(settings)), names)
             }
-            UpsSettings::Snmp(settings) => Source::Snmp(snmp::Snmp::new(settings)),
+            UpsSettings::Snmp(settings) => Source::Snmp(Box::new(snmp::Snmp::new(settings))),
             UpsSettings::Apcupsd(settings) => {
                 let names = settings.names;
                 Source::Apcupsd(apcupsd::Apcupsd::new(settings), names)
@@ -183,11 +198,16 @@ fn give(all: &[Told], names: NutNames, out: &mut Families, faults: &mut Vec<Stri
         out.sample(&UP, &[], f64::from(u8::from(told.away.is_none())));
         out.static_label("ups", &told.name);
         match &told.away {
-            Some(why) => faults.push(format!("UPS {}: {why}", told.name)),
+            Some(why) => faults.push(format!("UPS {}: {why}", shown(&told.name))),
             None => match names {
                 NutNames::NutExporter => nut_names::give(told, &mut name, out),
                 NutNames::BaseUnits => nut_base_units::give(told, out),
             },
         }
     }
+}
+
+/// A server's words as they may stand in a message: cut where they are long, and without control characters.
+fn shown(words: &str) -> String {
+    words.chars().filter(|char| !char.is_control()).take(100).collect()
 }

@@ -1,12 +1,15 @@
 //! What the file says → what the program runs on. Pure: no file is opened, no clock is read.
 
+mod collectors;
 mod formats;
 mod inputs;
 mod journal;
+mod kubelet;
 mod metrics;
 mod outputs;
 mod place;
 mod pods;
+mod ups;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -42,11 +45,15 @@ pub struct Environment {
 pub(super) fn check(raw: &Raw, environment: &Environment) -> Result<Config, Problems> {
     let mut check = Check { problems: Problems::default(), labels: BTreeMap::new() };
     check.labels = check.labels_of_all(raw.labels.as_ref());
+    let node = check.node(raw.node.as_ref(), environment);
+    let logs = raw.logs.as_ref().map(|logs| check.logs(&logs.value)).unwrap_or_default();
+    let metrics = check.metrics(raw.metrics.as_ref());
     let config = Config {
-        node: check.node(raw.node.as_ref(), environment),
+        node,
         labels: check.labels.clone(),
-        logs: raw.logs.as_ref().map(|logs| check.logs(&logs.value)).unwrap_or_default(),
-        metrics: check.metrics(raw.metrics.as_ref()),
+        kubelet: check.kubelet(raw.kubelet.as_ref(), &logs, metrics.as_ref()),
+        logs,
+        metrics,
         outputs: raw.outputs.as_ref().map_or_else(Outputs::default, |Spanned { value: outputs, .. }| Outputs {
             loki: check.loki(items(outputs.loki.as_ref())),
             remote_write: check.remote_write(items(outputs.remote_write.as_ref())),

@@ -15,10 +15,12 @@ use regex::bytes::Regex;
 
 use super::defaults;
 use super::patterns::Globs;
+use crate::collector::containers::ContainerSettings;
+use crate::collector::settings::Settings;
 use crate::collector::ups::UpsSettings;
+use crate::kubelet::KubeletSettings;
 use crate::relabel::Rule;
 use crate::scrape::Job;
-use crate::scrape::pods::KubeletSettings;
 use crate::sink::remote_write::Wanted;
 
 pub use journal::{JournalInput, JournalSelection, MessageFormat, Priority, Proof, Start};
@@ -34,6 +36,8 @@ pub struct Config {
     pub logs: Logs,
     /// What is measured; nothing if `None`.
     pub metrics: Option<Metrics>,
+    /// Who is asked about pods, if anybody is.
+    pub kubelet: Option<KubeletSettings>,
     /// Where it goes.
     pub outputs: Outputs,
     /// Where `/metrics`, `/healthz` and `/readyz` answer; `None` when switched off with `listen: ""`.
@@ -106,6 +110,8 @@ pub struct PodInput {
     pub multiline: Vec<PodMultiline>,
     /// Further labels of these streams.
     pub labels: BTreeMap<String, String>,
+    /// Labels of a pod of which the first that it has is what its lines call `app`; without any, the kubelet is not asked.
+    pub app_labels: Vec<String>,
     /// How far back a first start reads; `None` reads everything.
     pub max_age: Option<Duration>,
     /// What happens to an entry that is longer than the destination takes.
@@ -238,12 +244,14 @@ pub struct Metrics {
     pub interval: Duration,
     /// The collectors that run, by name.
     pub collectors: Vec<&'static str>,
+    /// What they give.
+    pub settings: Settings,
+    /// What is given of containers.
+    pub containers: ContainerSettings,
     /// GPUs.
     pub gpu: Gpu,
     /// UPSes, by their servers.
     pub ups: Vec<UpsSettings>,
-    /// Directories of text files, as paths of the host.
-    pub textfile_directories: Vec<String>,
     /// Targets that are scraped.
     pub scrape: Vec<Job>,
     /// Pods that are scraped.
@@ -255,8 +263,6 @@ pub struct Metrics {
 /// Pods of this node that ask to be scraped.
 #[derive(Clone, Debug)]
 pub struct ScrapePods {
-    /// Who lists them.
-    pub kubelet: KubeletSettings,
     /// What is not the pod's to say.
     pub template: Job,
 }

@@ -50,8 +50,6 @@ pub(super) const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/s
 pub(super) const UPS_TIMEOUT: Duration = Duration::from_secs(5);
 /// What nearly every card takes.
 pub(super) const SNMP_COMMUNITY: &str = "public";
-/// NVIDIA's library as the loader knows it.
-pub(super) const NVML: &str = "libnvidia-ml.so.1";
 pub(super) const REMOTE_WRITE_PATH: &str = "/api/v1/write";
 pub(super) const REMOTE_WRITE_VERSION: Wanted = Wanted::Auto;
 /// Prometheus' own defaults.

@@ -2,18 +2,17 @@
 //!
 //! Secrets cannot appear: the configuration has only the paths of the files that hold them.
 
+mod collectors;
+mod metrics;
+
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::path::Path;
 
 use super::checked::{
-    Auth, Config, DropRule, FileInput, Format, HostLabel, JournalSelection, LokiOutput, LongLines, MessageFormat, Metrics,
-    Multiline, Place, PodInput, PodMultiline, RemoteWriteOutput, Route, Start,
+    Auth, Config, DropRule, FileInput, Format, JournalSelection, LokiOutput, LongLines, MessageFormat, Multiline, Place,
+    PodInput, PodMultiline, RemoteWriteOutput, Route, Start,
 };
-use crate::collector::registry::{COLLECTORS, Entry};
-use crate::collector::ups::{Login, NutNames, SnmpSettings, UpsSettings};
-use crate::relabel::Rule;
-use crate::scrape::Job;
 use crate::sink::remote_write::Wanted;
 use client::{Secret, Tls};
 use proto::remote_write::Version;
@@ -72,6 +71,13 @@ impl Page {
             self.metrics(metrics)?;
             self.close();
         }
+        if let Some(kubelet) = &config.kubelet {
+            self.open("kubelet")?;
+            self.line("url", scalar(&kubelet.url))?;
+            self.client_access(&kubelet.url, &kubelet.auth, &kubelet.tls)?;
+            self.line("timeout", show_duration(kubelet.timeout))?;
+            self.close();
+        }
         self.open("outputs")?;
         if config.outputs.loki.is_empty() {
             self.line("loki", "[]")?;
@@ -121,6 +127,7 @@ impl Page {
             self.section("multiline", &pods.multiline, Self::pod_multiline)?;
         }
         self.line("labels", map(&pods.labels))?;
+        self.line("app_labels", list(&pods.app_labels))?;
         self.line("max_age", age(pods.max_age))?;
         self.line("long_lines", long_lines(pods.long_lines))?;
         self.line("max_line", show_bytes(pods.max_line as u64))?;
@@ -215,121 +222,6 @@ impl Page {
                 self.line("prefix", scalar(&vault.prefix))
             }
         }
-    }
-
-    fn metrics(&mut self, metrics: &Metrics) -> fmt::Result {
-        let names = |wanted: &dyn Fn(&Entry) -> bool| -> Vec<String> {
-            COLLECTORS.iter().filter(|entry| wanted(entry)).map(|entry| entry.name.to_owned()).collect()
-        };
-        let runs = |entry: &Entry| metrics.collectors.contains(&entry.name);
-        self.line("interval", show_duration(metrics.interval))?;
-        self.open("collectors")?;
-        self.line("enable", list(&names(&|entry| runs(entry) && !entry.default)))?;
-        self.line("disable", list(&names(&|entry| !runs(entry) && entry.default)))?;
-        self.close();
-        if metrics.gpu.is_asked_for {
-            self.open("gpu")?;
-            self.line("library", scalar(&metrics.gpu.library))?;
-            let label = match metrics.gpu.host_label {
-                HostLabel::Capital => "Hostname",
-                HostLabel::Small => "hostname",
-            };
-            self.line("host_label", label)?;
-            self.line("pids", metrics.gpu.pids)?;
-            self.line("close_when_idle", metrics.gpu.close_when_idle)?;
-            self.close();
-        }
-        if !metrics.ups.is_empty() {
-            self.section("ups", &metrics.ups, Self::ups)?;
-        }
-        for directory in &metrics.textfile_directories {
-            self.open("textfile")?;
-            self.line("directory", scalar(directory))?;
-            self.close();
-        }
-        if !metrics.scrape.is_empty() {
-            self.section("scrape", &metrics.scrape, Self::scrape)?;
-        }
-        if let Some(pods) = &metrics.scrape_pods {
-            self.open("scrape_pods")?;
-            self.line("job", scalar(&pods.template.job))?;
-            self.line("url", scalar(&pods.kubelet.url))?;
-            self.client_access(&pods.kubelet.url, &pods.kubelet.auth, &pods.kubelet.tls)?;
-            self.line("interval", show_duration(pods.template.interval))?;
-            self.line("timeout", show_duration(pods.template.timeout))?;
-            self.close();
-        }
-        let rules: Vec<(&String, &Rule)> =
-            metrics.relabel.iter().flat_map(|(job, rules)| rules.iter().map(move |rule| (job, rule))).collect();
-        if !rules.is_empty() {
-            self.section("relabel", &rules, Self::relabel)?;
-        }
-        Ok(())
-    }
-
-    fn ups(&mut self, ups: &UpsSettings) -> fmt::Result {
-        let (protocol, timeout, names) = match ups {
-            UpsSettings::Nut(nut) => ("nut", nut.timeout, Some(nut.names)),
-            UpsSettings::Snmp(snmp) => ("snmp", snmp.timeout, None),
-            UpsSettings::Apcupsd(apcupsd) => ("apcupsd", apcupsd.timeout, Some(apcupsd.names)),
-        };
-        self.line(protocol, scalar(&ups.server().to_string()))?;
-        match names {
-            Some(NutNames::NutExporter) => self.line("names", "nut_exporter")?,
-            Some(NutNames::BaseUnits) => self.line("names", "base_units")?,
-            None => {}
-        }
-        self.line("timeout", show_duration(timeout))?;
-        if let UpsSettings::Nut(nut) = ups {
-            if let Some(Login { user, password: Secret::File(file) }) = &nut.login {
-                self.line("username", scalar(user))?;
-                self.line("password_file", path(file))?;
-            }
-            if let Some(tls) = &nut.tls {
-                self.open("tls")?;
-                self.tls(tls)?;
-                self.close();
-            }
-        }
-        // Without a file it is the one that everybody knows.
-        if let UpsSettings::Snmp(SnmpSettings { community: Secret::File(file), .. }) = ups {
-            self.line("community_file", path(file))?;
-        }
-        Ok(())
-    }
-
-    fn scrape(&mut self, job: &Job) -> fmt::Result {
-        self.line("job", scalar(&job.job))?;
-        self.line("url", scalar(&job.url))?;
-        self.line("labels", map(&job.labels.iter().cloned().collect()))?;
-        self.line("interval", show_duration(job.interval))?;
-        self.line("timeout", show_duration(job.timeout))?;
-        self.line("honor_labels", job.honor_labels)?;
-        self.line("honor_timestamps", job.honor_timestamps)?;
-        self.line("body_limit", show_bytes(job.limits.body_bytes))?;
-        self.line("sample_limit", job.limits.samples)?;
-        self.client_access(&job.url, &job.auth, &job.tls)
-    }
-
-    fn relabel(&mut self, (job, rule): &(&String, &Rule)) -> fmt::Result {
-        let default = Rule::default();
-        self.line("job", scalar(job))?;
-        self.line("action", rule.action.name())?;
-        if !rule.source_labels.is_empty() {
-            self.line("source_labels", list(&rule.source_labels))?;
-        }
-        for (key, value, default) in [
-            ("separator", &rule.separator, &default.separator),
-            ("regex", &rule.regex, &default.regex),
-            ("target_label", &rule.target_label, &default.target_label),
-            ("replacement", &rule.replacement, &default.replacement),
-        ] {
-            // What an action does not look at is refused.
-            if value != default {
-                self.line(key, scalar(value))?;
-            }
-        }
-        if rule.modulus > 0 { self.line("modulus", rule.modulus) } else { Ok(()) }
     }
 
     /// Credentials and TLS of what is asked.

@@ -3,6 +3,7 @@
 //! Adding a key is one line here, one in `check`, one in `effective` and one in `deploy/config/agent.yaml`; the tests name
 //! those that were forgotten.
 
+pub(super) mod collectors;
 pub(super) mod journal;
 pub(super) mod metrics;
 
@@ -31,6 +32,8 @@ section! {
         logs: RawLogs,
         /// What is measured. Default: the node, if there is a remote write destination or no input is configured.
         metrics: RawMetrics,
+        /// How the kubelet is asked. Default: it is not, unless `scrape_pods` or `app_labels` need it.
+        kubelet: RawKubelet,
         /// Where it goes. No default: one is needed but for a dry run.
         outputs: RawOutputs,
         /// Address of /metrics, /healthz and /readyz. Default 127.0.0.1:9102; `""` switches it off.
@@ -136,6 +139,8 @@ section! {
         multiline: Vec<Spanned<RawPodMultiline>>,
         /// Further labels of these streams. Default: none.
         labels: Labels,
+        /// Labels of a pod of which the first that it has is the `app` of its lines. Default: none, and the kubelet is not asked.
+        app_labels: Vec<Spanned<String>>,
         /// How far back a first start reads: a duration, or `all`. Default 24h.
         max_age: Age,
         /// What happens to an entry that is too long for the destination: `cut` (default) or `split`.
@@ -323,6 +328,21 @@ section! {
         /// Bytes on disk for when the destination is away. Default 1GiB; 0 for none.
         spool: Size,
         /// How long an answer may take. Default 30s.
+        timeout: Duration,
+    }
+}
+
+section! {
+    elsewhere;
+    /// `kubelet`
+    RawKubelet {
+        /// Where it lists its pods. Default https://127.0.0.1:10250/pods.
+        url: String,
+        /// File with a bearer token. Default: that of the service account.
+        bearer_token_file: String,
+        /// TLS beyond the system's authorities.
+        tls: RawTls,
+        /// How long an answer may take. Default 10s.
         timeout: Duration,
     }
 }

@@ -91,6 +91,8 @@ metrics:
   ups:
     - {nut: ups.example.org, username: monitor, password_file: /etc/picket/ups-password}
     - {snmp: 192.0.2.7, community_file: /etc/picket/community}
+    - snmp: 192.0.2.9
+      v3: {username: monitor, auth: sha256, auth_password_file: /etc/picket/snmp-auth, privacy: aes, privacy_password_file: /etc/picket/snmp-privacy}
     - {apcupsd: 192.0.2.8}
   textfile: {directory: /var/lib/picket/textfile}
   scrape:
@@ -98,12 +100,13 @@ metrics:
       url: https://127.0.0.1:6443
       bearer_token_file: /var/run/secrets/kubernetes.io/serviceaccount/token
       tls: {ca_file: /var/run/secrets/kubernetes.io/serviceaccount/ca.crt}
-  scrape_pods: {tls: {insecure_skip_verify: true}}
+  scrape_pods: {}
   relabel:
     - {job: dcgm-exporter, name_prefix: nvidia_tesla_t4_}
     - {job: kube-apiserver, action: drop, source_labels: [__name__, le], regex: 'apiserver_request_duration_seconds_bucket;.*'}
     - {job: kube-apiserver, action: hashmod, source_labels: [instance], target_label: shard, modulus: 2}
     - {job: kube-apiserver, source_labels: [instance], regex: '(.*):.*', target_label: host}
+kubelet: {tls: {insecure_skip_verify: true}}
 outputs: {loki: [{url: http://loki:3100}], remote_write: [{url: http://prometheus:9090}]}";
     assert_eq!(effective_of(REFERENCE), effective_of(least));
 }
@@ -142,7 +145,8 @@ fn mentioned(text: &str) -> BTreeSet<String> {
 fn the_commented_lines_of_the_reference_are_valid_keys() {
     for line in REFERENCE.lines().filter_map(|line| line.trim_start().strip_prefix("#: ")) {
         let text = match line.split_once(':').expect("a key").0 {
-            "drop" | "routes" | "multiline" => format!("logs:\n  pods:\n    {line}\n"),
+            "drop" | "routes" | "multiline" | "app_labels" => format!("logs:\n  pods:\n    {line}\n"),
+            name @ ("interrupts" | "systemd") => format!("metrics:\n  collectors:\n    enable: [{name}]\n    {line}\n"),
             _ => format!("outputs:\n  loki:\n    - url: https://loki\n      {line}\n"),
         };
         assert!(check_text(text.as_bytes()).is_ok(), "{line}: {:?}", check_text(text.as_bytes()));
@@ -192,7 +196,8 @@ fn what_is_on_the_node_is_found_and_read() {
     let node = tempfile::tempdir().expect("folder");
     let line = format!("agent --path-rootfs {}", node.path().display());
     let empty = load_line(&line).expect("valid");
-    assert!(empty.findings.iter().all(|finding| matches!(finding.found, Found::Absent(_))));
+    // What is measured is found on the machine that this runs on.
+    assert!(empty.findings.iter().take(4).all(|finding| matches!(finding.found, Found::Absent(_))));
     let problems = empty.ready(false).expect_err("nowhere to send").to_string();
     assert!(problems.contains("--loki URL") && problems.contains("--remote-write URL") && problems.contains("--dry-run"));
     assert!(empty.config.metrics.is_some(), "the node can be measured wherever it is");
@@ -206,7 +211,7 @@ fn what_is_on_the_node_is_found_and_read() {
     let found = load_line(&line).expect("valid");
     let shown: Vec<String> = found.findings.iter().map(ToString::to_string).collect();
     assert_eq!(
-        shown,
+        shown[..4],
         [
             "Kubernetes audit log: found, /var/log/kubernetes/audit/audit.log",
             "Vault audit log: found, /vault/audit/*.log",
@@ -221,7 +226,10 @@ fn what_is_on_the_node_is_found_and_read() {
     assert_eq!(jobs, ["sshd-pve", "calico-flow", "node-journal"]);
 
     let samples_alone = load_line(&format!("{line} --remote-write http://p")).expect("valid");
-    assert!(samples_alone.config.logs.files.is_empty() && samples_alone.findings.is_empty(), "no Loki wants logs");
+    assert!(
+        samples_alone.config.logs.files.is_empty() && samples_alone.findings.iter().all(|finding| finding.what != "pod logs"),
+        "no Loki wants logs"
+    );
     assert!(samples_alone.config.metrics.is_some() && samples_alone.ready(false).is_ok());
     let explicit = load_line(&format!("{line} --file a=/b --remote-write http://p")).expect("valid");
     assert!(explicit.ready(false).expect_err("logs go nowhere").to_string().contains("nowhere to send logs"));

@@ -13,6 +13,7 @@ use super::stream_sets::{StreamSet, journal, streams};
 use crate::batch::CachedSlot;
 use crate::checkpoint::{Cursor, Move, Newest, Part, SegmentIdentity, Stamp};
 use crate::config::checked::{Format, LongLines, Multiline};
+use crate::kubelet::apps::Apps;
 use crate::tail::chain::Chain;
 use crate::tail::discovery::{pod_directory, restart_of};
 use crate::tail::origin::Origin;
@@ -81,6 +82,8 @@ pub struct ChainLane {
     pub newest_times: Vec<[i64; PARTS]>,
     /// Their places in the open batch.
     pub slots: Vec<[CachedSlot; PARTS]>,
+    /// What pods are called, if lines are to say so.
+    apps: Option<Arc<Apps>>,
     /// What reads it, if it is the journal.
     pub journal: Option<Box<JournalLane>>,
 }
@@ -132,6 +135,7 @@ impl ChainLane {
             multiline: multiline.map(Arc::new),
             long_lines,
             max_line,
+            apps: settings.apps.clone(),
             rotate_wait: chain.origin.rotate_wait(),
             journal: journal(&chain.origin, settings),
             streams,
@@ -149,7 +153,7 @@ impl ChainLane {
         self.generation = generation;
         let followed = follow(&mut self.open, &self.chain, &mut self.newest);
         for open in &mut self.open {
-            open.metadata = file_metadata(&self.chain.origin, &open.segment.path());
+            open.metadata = file_metadata(&self.chain.origin, &open.segment.path(), self.apps.as_deref());
         }
         if !self.open.is_empty() {
             self.stand();
@@ -331,12 +335,15 @@ impl ChainLane {
 }
 
 /// What every entry of a file carries.
-fn file_metadata(origin: &Origin, path: &Path) -> StructuredMetadata {
+fn file_metadata(origin: &Origin, path: &Path, apps: Option<&Apps>) -> StructuredMetadata {
     let mut metadata = StructuredMetadata::default();
     let Origin::Pod { .. } = origin else { return metadata };
     let pod = path.ancestors().nth(2).and_then(|directory| directory.file_name()).and_then(|name| name.to_str());
     if let Some((_, _, uid)) = pod.and_then(pod_directory) {
         metadata.push("pod_uid", uid);
+        if let Some(app) = apps.and_then(|apps| apps.of(uid)) {
+            metadata.push("app", &app);
+        }
     }
     let restart = path.file_name().and_then(|name| name.to_str()).and_then(restart_of);
     if let Some(restart) = restart {

@@ -19,7 +19,7 @@ fn a_file_that_only_the_batch_under_way_knows_is_not_taken_for_finished() {
     let inputs = || {
         let input = crate::config::checked::FileInput { rotate_wait: Duration::from_mins(1), ..file_input("a") };
         let glob = PathGlob::new(&path("a.log").display().to_string()).unwrap();
-        Inputs { files: vec![(Arc::new(input), vec![glob])], pods: None, journal: None }
+        Inputs { files: vec![(Arc::new(input), vec![glob])], ..Inputs::default() }
     };
     fs::write(path("a.log"), "one\n").unwrap();
     let mut stage = Stage::set(saved.path(), inputs(), u64::MAX, 700);
@@ -44,7 +44,7 @@ fn a_file_that_is_copied_and_truncated_before_a_byte_of_it_was_read_is_read_from
     let (logs, saved) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let path = |name: &str| logs.path().join(name);
     let glob = PathGlob::new(&path("a.log").display().to_string()).unwrap();
-    let inputs = Inputs { files: vec![(Arc::new(file_input("a")), vec![glob])], pods: None, journal: None };
+    let inputs = Inputs { files: vec![(Arc::new(file_input("a")), vec![glob])], ..Inputs::default() };
     fs::write(path("a.log.1"), "one\n".repeat(10)).unwrap();
     fs::write(path("a.log"), "two\n").unwrap();
     // One line a batch: the lane stands still in the older file, and has not come to the newer.
@@ -59,7 +59,7 @@ fn a_file_that_is_copied_and_truncated_before_a_byte_of_it_was_read_is_read_from
 }
 
 fn pods(root: &Path) -> Inputs {
-    Inputs { files: Vec::new(), pods: Some(Arc::new(pod_input(root))), journal: None }
+    Inputs { pods: Some(Arc::new(pod_input(root))), ..Inputs::default() }
 }
 
 /// Something changes in the directory: the scout looks, sooner than it would by itself.
@@ -153,7 +153,7 @@ fn a_deleted_file_is_given_up_to_the_byte_while_the_destination_takes_nothing() 
     let content = "0123456789\n".repeat(1000);
     fs::write(&path, &content).unwrap();
     let globs = vec![PathGlob::new(&path.display().to_string()).unwrap()];
-    let inputs = Inputs { files: vec![(Arc::new(file_input("a")), globs)], pods: None, journal: None };
+    let inputs = Inputs { files: vec![(Arc::new(file_input("a")), globs)], ..Inputs::default() };
     // Batches of ten entries: one is on its way, one is queued, one is ready; the rest is not read.
     let mut stage = Stage::set(saved.path(), inputs, content.len() as u64 - 1, 10);
     stage.until("the lane to wait", |stage| stage.inbox.len() == 1);

@@ -83,6 +83,7 @@ impl Stage {
             once: false,
             show_unterminated: false,
             host: HostIds { machine: Some(Id128([0xab; 16])), boot: Some(Id128([1; 16])) },
+            apps: None,
         };
         let lane = Lane::new(settings, with);
         let counters = Arc::new(TailCounters::default());

@@ -12,12 +12,12 @@ use tokio::sync::watch;
 use tracing::error;
 
 use super::Options;
-use crate::collector::containers::{ContainerSettings, Containers};
+use crate::collector::containers::Containers;
 use crate::collector::gpu::{GpuSettings, Gpus};
 use crate::collector::rounds::Rounds;
-use crate::collector::settings::Settings;
-use crate::collector::ups::Ups;
+use crate::collector::ups::{Ups, UpsSettings};
 use crate::config::checked::{Config, RemoteWriteOutput};
+use crate::kubelet::apps::Apps;
 use crate::measure::{self, Group, Measuring, Outlets, Plan};
 use crate::metrics::RemoteWriteCounters;
 use crate::relabel::Relabelling;
@@ -61,8 +61,10 @@ impl Destinations {
         config: &Config,
         options: &Options,
         report: &Arc<Report>,
+        apps: Option<Arc<Apps>>,
     ) -> io::Result<(Sampling, Vec<tokio::task::JoinHandle<bool>>)> {
-        let mut groups = groups(config, options);
+        let ups = config.metrics.as_ref().map(|metrics| metrics.ups.as_slice()).unwrap_or_default();
+        let mut groups = groups(config, ups, apps, options);
         if config.metrics.is_some() && !self.sinks.is_empty() {
             groups.push(Group {
                 job: "picket-agent".to_owned(),
@@ -117,20 +119,29 @@ impl Sampling {
 
 /// One sample of everything, as it would be shipped, and what is missing.
 pub(super) fn sample_once(config: &Config, options: &Options) -> (Vec<Samples>, Vec<String>) {
-    measure::sample_once(groups(config, options), &plan(config))
+    let (samples, mut missing) = measure::sample_once(groups(config, &not_secret(config), None, options), &plan(config));
+    let secret = config.metrics.iter().flat_map(|metrics| &metrics.ups).filter(|ups| ups.needs_secret());
+    missing.extend(secret.map(|ups| format!("ups: {} is not asked, since no secret leaves in a dry run", ups.server())));
+    (samples, missing)
+}
+
+/// The UPSes that can be asked in a dry run.
+fn not_secret(config: &Config) -> Vec<UpsSettings> {
+    let all = config.metrics.iter().flat_map(|metrics| &metrics.ups);
+    all.filter(|ups| !ups.needs_secret()).cloned().collect()
 }
 
 /// The same as collectors give it, without labels of the target.
 pub(super) fn collect_once(config: &Config, options: &Options) -> Families {
     let mut all = Families::new();
-    for mut group in groups(config, options) {
+    for mut group in groups(config, &not_secret(config), None, options) {
         group.sampler.sample(measure::unix_millis(), &mut all);
     }
     all
 }
 
-/// Everything that is measured but for the agent itself.
-fn groups(config: &Config, options: &Options) -> Vec<Group> {
+/// Everything that is measured but for the agent itself, with these UPSes.
+fn groups(config: &Config, ups: &[UpsSettings], apps: Option<Arc<Apps>>, options: &Options) -> Vec<Group> {
     let Some(metrics) = &config.metrics else { return Vec::new() };
     let group = |job: &str, sampler| Group {
         job: job.to_owned(),
@@ -139,8 +150,7 @@ fn groups(config: &Config, options: &Options) -> Vec<Group> {
         is_pulled: true,
         sampler,
     };
-    let settings = Settings { textfile_directories: metrics.textfile_directories.clone(), ..Settings::default() };
-    let node = Rounds::new(&metrics.collectors, &options.host, &settings);
+    let node = Rounds::new(&metrics.collectors, &options.host, &metrics.settings);
     let mut groups = vec![group("node", Box::new(node))];
     let settings = GpuSettings {
         is_expected: metrics.gpu.is_asked_for,
@@ -152,8 +162,8 @@ fn groups(config: &Config, options: &Options) -> Vec<Group> {
     };
     // A driver may be loaded, and a kubelet started, when we have run for long.
     groups.push(group("dcgm-exporter", Box::new(Gpus::new(settings, &options.host))));
-    groups.push(group("cadvisor", Box::new(Containers::new(&options.host, ContainerSettings::default()))));
-    for settings in &metrics.ups {
+    groups.push(group("cadvisor", Box::new(Containers::new(&options.host, metrics.containers.clone()).with_apps(apps))));
+    for settings in ups {
         let instance = ("instance".to_owned(), settings.server().to_string());
         groups.push(Group { labels: vec![instance], ..group("ups", Box::new(Ups::new(settings.clone()))) });
     }
@@ -178,9 +188,9 @@ async fn scrape(config: Config, once: bool, common: Common) {
             tokio::spawn(run::keep(job, changed, common))
         });
     }
-    if let Some(pods) = metrics.scrape_pods.clone().filter(|_| !once) {
+    if let Some((pods, kubelet)) = metrics.scrape_pods.clone().zip(config.kubelet.clone()).filter(|_| !once) {
         let changed = relabelling(&config, &pods.template.job);
-        tasks.push(tokio::spawn(run::keep_pods(pods.kubelet, config.node.clone(), pods.template, changed, common)));
+        tasks.push(tokio::spawn(run::keep_pods(kubelet, config.node.clone(), pods.template, changed, common)));
     }
     for task in tasks {
         // A task that ended by a fault has said so.

@@ -86,7 +86,7 @@ fn a_torn_tail_is_cut_and_the_rest_read() {
     for time in 0..3 {
         spool.append(&samples(&set, time)).unwrap();
     }
-    let (bytes, path) = (spool.bytes(), spool.path(1));
+    let (bytes, path) = (spool.bytes(), spool.segments.path(1));
     drop(spool);
     let whole = fs::read(&path).unwrap();
     for torn in (0..bytes).rev() {
@@ -107,7 +107,7 @@ fn a_damaged_record_costs_the_rest_of_its_segment_and_is_counted() {
     for time in 0..3 {
         spool.append(&samples(&set, time)).unwrap();
     }
-    let path = spool.path(1);
+    let path = spool.segments.path(1);
     drop(spool);
     let whole = fs::read(&path).unwrap();
     for place in 0..whole.len() {

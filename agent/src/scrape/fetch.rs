@@ -18,16 +18,16 @@ const ELSEWHERE_MAX: usize = 4;
 
 /// A whole answer.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// As it says.
-    pub(super) content_type: Option<String>,
+    pub(crate) content_type: Option<String>,
     /// Unpacked.
-    pub(super) body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// What asks one server.
 #[derive(Debug)]
-pub(super) struct Fetch {
+pub(crate) struct Fetch {
     endpoint: Endpoint,
     client: Client,
     redirects: Redirects,
@@ -36,12 +36,12 @@ pub(super) struct Fetch {
 }
 
 impl Fetch {
-    pub(super) fn new(endpoint: Endpoint, redirects: Redirects) -> Self {
+    pub(crate) fn new(endpoint: Endpoint, redirects: Redirects) -> Self {
         Self { client: Client::new(endpoint.clone(), USER_AGENT), endpoint, redirects, elsewhere: Vec::new() }
     }
 
     /// Asks once.
-    pub(super) async fn get(&mut self, headers: &HeaderMap, body_max: u64) -> Result<Answer, ScrapeError> {
+    pub(crate) async fn get(&mut self, headers: &HeaderMap, body_max: u64) -> Result<Answer, ScrapeError> {
         let first = self.endpoint.url.read()?;
         let first = Url::parse(first.trim()).ok();
         let mut there: Option<Url> = None;

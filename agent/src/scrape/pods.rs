@@ -3,47 +3,18 @@
 //! In: the kubelet's list of pods (`/pods`), of which only what is needed is kept. Out: targets with labels namespace, pod, container
 //! and node. Who writes an annotation chooses a path on his own pod and nothing else: the address is the kubelet's word, no credentials
 //! go there, and no other host is reached through it. Without a port, each TCP port that a container declares is a target.
-//!
-//! The kubelet wants to know who asks: a service account's token, with `get` on `nodes/pods` (`nodes/proxy` before Kubernetes 1.33).
 
-use std::borrow::Cow;
 use std::net::IpAddr;
-use std::time::Duration;
 
-use client::{Auth, Endpoint, Secret, Tls};
-use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
-use serde::Deserialize;
+use client::Auth;
 use url::Url;
 
-use super::fetch::Fetch;
+use super::Job;
 use super::job::Redirects;
-use super::{Job, ScrapeError};
+use crate::kubelet::list::{Annotations, Container, Pod, PodList, Protocol};
 
-/// A node has some hundred pods, of some 10 KiB each.
-const LIST_BYTES_MAX: u64 = 32 << 20;
 /// More targets are left out.
 const TARGETS_MAX: usize = 1000;
-
-/// How the kubelet is asked.
-#[derive(Clone, Debug)]
-pub struct KubeletSettings {
-    /// Where its list is: `https://127.0.0.1:10250/pods`.
-    pub url: String,
-    /// The service account's token.
-    pub auth: Auth,
-    /// The authority that has signed the kubelet's certificate; many kubelets have signed their own, and are taken at their word
-    /// only with `insecure_skip_verify`.
-    pub tls: Tls,
-    /// How long an answer may take.
-    pub timeout: Duration,
-}
-
-/// What asks the kubelet.
-#[derive(Debug)]
-pub struct Kubelet {
-    fetch: Fetch,
-    timeout: Duration,
-}
 
 /// A target that a pod asks to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,24 +34,6 @@ pub struct Found {
     pub problems: Vec<String>,
 }
 
-impl Kubelet {
-    /// Nothing is opened or read yet.
-    pub fn new(settings: &KubeletSettings) -> Self {
-        let KubeletSettings { url, auth, tls, timeout } = settings.clone();
-        let endpoint = Endpoint { url: Secret::Inline(url), auth, tls, timeout };
-        Self { fetch: Fetch::new(endpoint, Redirects::None), timeout: settings.timeout }
-    }
-
-    /// Asks once.
-    pub async fn targets(&mut self, node: &str) -> Result<Found, ScrapeError> {
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        let answer = tokio::time::timeout(self.timeout, self.fetch.get(&headers, LIST_BYTES_MAX)).await;
-        let answer = answer.unwrap_or(Err(ScrapeError::Timeout(self.timeout)))?;
-        targets(&answer.body, node).map_err(ScrapeError::Pods)
-    }
-}
-
 impl PodTarget {
     /// As a job: what is not the pod's is the template's. It is scraped as nobody, and stays where it is.
     pub fn job(&self, template: &Job) -> Job {
@@ -88,90 +41,6 @@ impl PodTarget {
         labels.extend(template.labels.iter().filter(|(name, _)| self.labels.iter().all(|(own, _)| own != name)).cloned());
         Job { url: self.url.clone(), labels, auth: Auth::None, redirects: Redirects::SameHost, ..template.clone() }
     }
-}
-
-#[derive(Deserialize)]
-struct PodList<'l> {
-    #[serde(borrow)]
-    items: Option<Vec<Pod<'l>>>,
-}
-
-#[derive(Deserialize)]
-struct Pod<'l> {
-    #[serde(borrow)]
-    metadata: Metadata<'l>,
-    #[serde(borrow, default)]
-    spec: Spec<'l>,
-    #[serde(borrow, default)]
-    status: Status<'l>,
-}
-
-#[derive(Deserialize)]
-struct Metadata<'l> {
-    #[serde(borrow)]
-    name: Cow<'l, str>,
-    #[serde(borrow)]
-    namespace: Cow<'l, str>,
-    #[serde(borrow, default)]
-    annotations: Option<Annotations<'l>>,
-}
-
-#[derive(Default, Deserialize)]
-struct Annotations<'l> {
-    #[serde(borrow, rename = "prometheus.io/scrape")]
-    scrape: Option<Cow<'l, str>>,
-    #[serde(borrow, rename = "prometheus.io/port")]
-    port: Option<Cow<'l, str>>,
-    #[serde(borrow, rename = "prometheus.io/path")]
-    path: Option<Cow<'l, str>>,
-    #[serde(borrow, rename = "prometheus.io/scheme")]
-    scheme: Option<Cow<'l, str>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Spec<'l> {
-    #[serde(borrow, default)]
-    init_containers: Option<Vec<Container<'l>>>,
-    #[serde(borrow, default)]
-    containers: Option<Vec<Container<'l>>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Container<'l> {
-    #[serde(borrow)]
-    name: Cow<'l, str>,
-    #[serde(default)]
-    ports: Option<Vec<ContainerPort>>,
-    #[serde(borrow, default)]
-    restart_policy: Option<Cow<'l, str>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ContainerPort {
-    container_port: u16,
-    #[serde(default)]
-    protocol: Protocol,
-}
-
-#[derive(Default, Deserialize, PartialEq, Eq)]
-enum Protocol {
-    #[default]
-    #[serde(rename = "TCP")]
-    Tcp,
-    #[serde(other)]
-    Other,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Status<'l> {
-    #[serde(borrow, default)]
-    phase: Cow<'l, str>,
-    #[serde(borrow, default, rename = "podIP")]
-    pod_ip: Cow<'l, str>,
 }
 
 /// Targets of a list of pods (`v1.PodList` as JSON).

@@ -11,10 +11,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
-use super::pods::{Kubelet, KubeletSettings, PodTarget};
+use super::ScrapeError;
+use super::pods::{PodTarget, targets};
 use super::report::{Kept, report};
 use super::{Job, Outcome, Scraper};
-use crate::measure::{Outlets, unix_millis};
+use crate::kubelet::{Kubelet, KubeletSettings};
+use crate::measure::{Outlets, Schedule, unix_millis};
 use crate::relabel::Relabelling;
 use crate::target::{Target, TargetLabels, UP};
 
@@ -54,7 +56,7 @@ pub async fn keep_pods(kubelet: KubeletSettings, node: String, template: Job, re
     let mut running: BTreeMap<String, (PodTarget, watch::Sender<bool>, JoinHandle<()>)> = BTreeMap::new();
     let mut said: Option<String> = None;
     loop {
-        match kubelet.targets(&node).await {
+        match kubelet.pods().await.and_then(|list| targets(&list, &node).map_err(ScrapeError::Pods)) {
             Ok(found) => {
                 let problems = found.problems.join("; ");
                 if !problems.is_empty() && said.as_ref() != Some(&problems) {
@@ -133,9 +135,11 @@ impl KeptTarget {
     }
 
     async fn run(&mut self) {
+        // Each target has its own moment in the interval.
+        let schedule = Schedule::new(self.job.interval, self.job.offset());
         let mut last = UnixMillis::default();
         loop {
-            let next = next_time(unix_millis(), last, &self.job);
+            let next = schedule.next(unix_millis(), last);
             // At most an interval, so a clock that is set does not keep it waiting.
             let wait = Duration::from_millis(u64::try_from(next.0 - unix_millis().0).unwrap_or(0)).min(self.job.interval);
             tokio::time::sleep(wait).await;
@@ -192,13 +196,4 @@ impl KeptTarget {
         }
         self.said = why;
     }
-}
-
-/// The target's own moment in the next interval, later than the last one; but if the clock was set back by far, then by the clock.
-fn next_time(now: UnixMillis, last: UnixMillis, job: &Job) -> UnixMillis {
-    let interval = i64::try_from(job.interval.as_millis()).unwrap_or(i64::MAX).max(1);
-    let offset = i64::try_from(job.offset().as_millis()).unwrap_or(0);
-    let next = ((now.0 - offset).div_euclid(interval) + 1) * interval + offset;
-    let is_set_back = last.0 - now.0 > 2 * interval;
-    UnixMillis(if next <= last.0 && !is_set_back { last.0 + interval } else { next })
 }

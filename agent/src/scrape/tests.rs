@@ -385,7 +385,8 @@ async fn real_exporters_are_scraped_whole() {
 
 #[tokio::test]
 async fn the_kubelet_is_asked_with_its_token() {
-    use super::pods::{Kubelet, KubeletSettings};
+    use super::pods::targets;
+    use crate::kubelet::{Kubelet, KubeletSettings};
     let list = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/kubelet-pods/usual.json")).unwrap();
     let server = Server::new(move |request| {
         if request.to_lowercase().contains("authorization: bearer word\r\n") {
@@ -397,9 +398,9 @@ async fn the_kubelet_is_asked_with_its_token() {
     .await;
     let settings =
         |auth| KubeletSettings { url: server.url("/pods"), auth, tls: client::Tls::default(), timeout: Duration::from_secs(10) };
-    let why = Kubelet::new(&settings(Auth::None)).targets("node-1").await.unwrap_err().to_string();
+    let why = Kubelet::new(&settings(Auth::None)).pods().await.unwrap_err().to_string();
     assert_eq!(why, "the target answers with status 401, 200 was expected");
     let auth = Auth::Scheme { scheme: "Bearer".to_owned(), secret: Secret::Inline("word".to_owned()) };
-    let found = Kubelet::new(&settings(auth)).targets("node-1").await.unwrap();
+    let found = targets(&Kubelet::new(&settings(auth)).pods().await.unwrap(), "node-1").unwrap();
     assert_eq!((found.targets.len(), found.problems.len()), (5, 0));
 }

@@ -23,6 +23,7 @@ use tracing::{error, info, warn};
 
 use super::delivery::{Delivery, Next, Stream, Verdict};
 use super::http::{Content, Failure, Http, Reply};
+use super::stopped;
 use crate::batch::Sealed;
 use crate::checkpoint::{Part, Record};
 use crate::config::checked::LokiOutput;
@@ -382,12 +383,6 @@ async fn sleep_until(until: Option<Instant>) {
         Some(until) => tokio::time::sleep_until(until.into()).await,
         None => std::future::pending().await,
     }
-}
-
-/// Ends when everything is to end.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // The sender is gone only when everything has ended.
-    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// Ends some time after everything is to end: a request under way may still be answered.

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::http::{Content, Failure, Http, Reply};
+use super::stopped;
 use crate::config::checked::RemoteWriteOutput;
 use crate::metrics::RemoteWriteCounters;
 use crate::sample_spool::SampleSpool;
@@ -212,11 +213,12 @@ impl RemoteWriteSink {
                     info!(destination = %self.name, version = self.negotiation.version().header(), reason, "the destination is spoken to in another version");
                     waiting.push(request);
                 }
-                Answer::Refused { samples, .. } if samples == 0 && self.negotiation.first_refusal() => waiting.push(request),
-                Answer::Refused { samples, word, reason } => {
+                // What says how much it has stored knows 2.0.
+                Answer::Refused { stored: None, .. } if self.negotiation.first_refusal() => waiting.push(request),
+                Answer::Refused { stored, word, reason } => {
                     self.works();
                     // With 2.0, what was valid is there already.
-                    if samples > 0 {
+                    if let Some(samples @ 1..) = stored {
                         self.stored(&request, samples);
                         self.refused(&request, request.len() as u64 - samples, &word, &reason);
                         continue;
@@ -477,10 +479,4 @@ fn chunks(batch: &[Arc<Samples>], most: usize) -> Vec<Request> {
 fn now() -> UnixNanos {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     UnixNanos(since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)))
-}
-
-/// Ends when everything is to end.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // The sender is gone only when everything has ended.
-    let _ = stop.wait_for(|stop| *stop).await;
 }

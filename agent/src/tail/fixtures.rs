@@ -34,6 +34,7 @@ pub fn pod_input(root: &Path) -> PodInput {
         routes: Vec::new(),
         multiline: Vec::new(),
         labels: BTreeMap::new(),
+        app_labels: Vec::new(),
         max_age: None,
         long_lines: LongLines::Cut,
         max_line: 64 * 1024,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::discovery::PathGlob;
 use crate::config::checked::{FileInput, JournalInput, PodInput};
+use crate::kubelet::apps::Apps;
 use crate::tail::origin;
 
 /// What to look for.
@@ -14,6 +15,8 @@ pub struct Inputs {
     pub files: Vec<(Arc<FileInput>, Vec<PathGlob>)>,
     /// Pod logs.
     pub pods: Option<Arc<PodInput>>,
+    /// What pods are called, if lines are to say so.
+    pub apps: Option<Arc<Apps>>,
     /// The journal.
     pub journal: Option<Arc<JournalInput>>,
 }
@@ -61,7 +64,7 @@ mod tests {
         ];
         let exclude = crate::config::patterns::name_globs(vec!["shop/db-*".to_owned()]).unwrap();
         let pods = Some(Arc::new(PodInput { exclude, ..pod_input(Path::new("/pods")) }));
-        let inputs = Inputs { files, pods, journal: None };
+        let inputs = Inputs { files, pods, ..Inputs::default() };
         for (key, source) in [
             ("file my shop /l/a.log", Some("my shop")),
             ("file my shop /x/a.log", Some("my shop")),

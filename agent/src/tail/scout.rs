@@ -76,6 +76,11 @@ pub struct Bell {
 }
 
 impl Bell {
+    /// Something may have changed.
+    pub fn look(&self) {
+        let _ = self.look.try_send(());
+    }
+
     /// Ends the thread.
     pub fn stop(&self) {
         self.stop.store(true, std::sync::atomic::Ordering::Release);
@@ -117,7 +122,7 @@ impl Scout {
     /// Looks once, tells the lanes that the start is over, and goes on until told to stop.
     pub fn run(mut self, once: bool) {
         self.look_around();
-        while self.catalog.chains().iter().any(|chain| chain.is_searching()) && !self.is_stopped() {
+        while self.is_incomplete() && !self.is_stopped() {
             let _ = self.look.recv_timeout(SETTLE);
             self.look_around();
         }
@@ -159,6 +164,12 @@ impl Scout {
                 }
             }
         }
+    }
+
+    /// Whether the first look has not found everything yet.
+    fn is_incomplete(&self) -> bool {
+        let waits = self.inputs.apps.as_ref().is_some_and(|apps| apps.is_waiting());
+        waits || self.catalog.chains().iter().any(|chain| chain.is_searching())
     }
 
     fn is_stopped(&self) -> bool {
@@ -250,15 +261,23 @@ impl Scout {
                 return;
             }
         };
+        let mut uids = HashSet::new();
         for pod_entry in pods.flatten() {
             let name = pod_entry.file_name();
-            let Some((namespace, pod, _uid)) = name.to_str().and_then(pod_directory) else { continue };
+            let Some((namespace, pod, uid)) = name.to_str().and_then(pod_directory) else { continue };
             let path = format!("{namespace}/{pod}");
             if input.exclude.is_match(&path) || (!input.include.is_empty() && !input.include.is_match(&path)) {
                 continue;
             }
             let directory = input.root.join(&name);
             self.watch_directory(&directory, round);
+            if let Some(apps) = &self.inputs.apps {
+                uids.insert(uid.to_owned());
+                // What its lines carry is asked first; meanwhile they stand in their files.
+                if !apps.is_decided(uid) {
+                    continue;
+                }
+            }
             let Ok(entries) = catalog.root.read_dir(&directory) else { continue };
             for entry in entries.flatten() {
                 let Ok(container) = entry.file_name().into_string() else { continue };
@@ -268,6 +287,9 @@ impl Scout {
                     containers.entry(key).or_default().push(path);
                 }
             }
+        }
+        if let Some(apps) = &self.inputs.apps {
+            apps.keep(&uids);
         }
         let mut seen = HashSet::new();
         for (container, directories) in containers {

@@ -48,10 +48,10 @@ pub enum Answer {
         /// What the server said.
         reason: String,
     },
-    /// 400 and other 4xx: something in the request is refused for good, and with 1.0 all of it is. `samples` were stored all the same.
+    /// 400 and other 4xx: something in the request is refused for good, and with 1.0 all of it is.
     Refused {
-        /// Samples that are there (2.0).
-        samples: u64,
+        /// Samples that are there all the same; none if it does not say, as what knows 2.0 does.
+        stored: Option<u64>,
         /// Why, as one word for counters: `out_of_order`, `duplicate`, `out_of_bounds`, `limit`, or the status.
         word: String,
         /// What the server said.
@@ -91,8 +91,8 @@ pub fn read_answer(reply: &Reply<'_>, version: Version, sent: u64, now: UnixNano
         413 => Answer::TooLarge { reason },
         408 | 425 | 429 | 500 | 502..600 => Answer::Again { after, reason },
         400 | 406 | 409 | 411 | 412 | 416 | 417 | 422 | 431 => {
-            let samples = reply.written.map_or(0, |written| written.samples.min(sent));
-            Answer::Refused { samples, word: word(reply.status, reply.body), reason }
+            let stored = reply.written.map(|written| written.samples.min(sent));
+            Answer::Refused { stored, word: word(reply.status, reply.body), reason }
         }
         _ => Answer::Held { reason },
     }

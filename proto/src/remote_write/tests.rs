@@ -101,7 +101,7 @@ fn collections_of_the_same_series_share_their_labels() {
 }
 
 #[test]
-fn help_is_sent_where_it_is_asked_for_and_types_always() {
+fn help_is_sent_with_all_series_of_a_family_where_it_is_asked_for_and_types_always() {
     let request = Request::new(vec![samples(&set(2), 1_000, 1.0)]);
     for wanted in [true, false] {
         let mut asked = Vec::new();
@@ -115,7 +115,7 @@ fn help_is_sent_where_it_is_asked_for_and_types_always() {
             .iter()
             .map(|series| decoded.symbols[series.metadata.as_ref().unwrap().help as usize].as_str())
             .collect();
-        assert_eq!(helps, if wanted { ["What it is.", "", "What it is."] } else { [""; 3] });
+        assert_eq!(helps, if wanted { ["What it is."; 3] } else { [""; 3] });
         assert_eq!(asked, ["up", "reads_total"]);
     }
 }
@@ -151,7 +151,7 @@ fn an_answer_says_what_to_do() {
         read_answer(&Reply { status, retry_after: Some("7"), written, body }, version, 10, UnixNanos(0))
     };
     let stored = |samples| move |answer: &Answer| matches!(answer, Answer::Stored { samples: stored, .. } if *stored == samples);
-    let refused = |samples, word: &'static str| move |answer: &Answer| matches!(answer, Answer::Refused { samples: stored, word: said, .. } if *stored == samples && said == word);
+    let refused = |samples, word: &'static str| move |answer: &Answer| matches!(answer, Answer::Refused { stored, word: said, .. } if *stored == samples && said == word);
     let again = |answer: &Answer| matches!(answer, Answer::Again { after: Some(after), .. } if *after == Duration::from_secs(7));
     let held = |answer: &Answer| matches!(answer, Answer::Held { .. });
     let other = |answer: &Answer| matches!(answer, Answer::OtherVersion { .. });
@@ -164,10 +164,11 @@ fn an_answer_says_what_to_do() {
         (Version::V2, 204, None, "", Box::new(other)),
         (Version::V2, 415, None, "", Box::new(other)),
         (Version::V1, 415, None, "", Box::new(other)),
-        (Version::V1, 400, None, "out of order sample", Box::new(refused(0, "out_of_order"))),
-        (Version::V2, 400, written(9), "duplicate sample for timestamp", Box::new(refused(9, "duplicate"))),
-        (Version::V1, 400, None, "out of bounds", Box::new(refused(0, "out_of_bounds"))),
-        (Version::V1, 422, None, "no", Box::new(refused(0, "422"))),
+        (Version::V1, 400, None, "out of order sample", Box::new(refused(None, "out_of_order"))),
+        (Version::V2, 400, written(9), "duplicate sample for timestamp", Box::new(refused(Some(9), "duplicate"))),
+        (Version::V2, 400, written(0), "out of bounds", Box::new(refused(Some(0), "out_of_bounds"))),
+        (Version::V1, 400, None, "out of bounds", Box::new(refused(None, "out_of_bounds"))),
+        (Version::V1, 422, None, "no", Box::new(refused(None, "422"))),
         (Version::V1, 413, None, "", Box::new(|answer| matches!(answer, Answer::TooLarge { .. }))),
         (Version::V1, 429, None, "", Box::new(again)),
         (Version::V2, 503, None, "", Box::new(again)),

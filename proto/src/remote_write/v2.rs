@@ -1,6 +1,6 @@
 //! Encodes remote write 2.0 (`io.prometheus.write.v2.Request`): every text once, in front; series refer to it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::request::{Part, Request};
@@ -19,29 +19,28 @@ const METADATA_TYPE: u8 = 1 << 3;
 const METADATA_HELP: u8 = 3 << 3;
 const METADATA_UNIT: u8 = 4 << 3;
 
-/// Appends the message. `describe` says of a family whether its help and unit are to be sent; they stand at its first series.
+/// Appends the message. `describe` says of a family whether its help and unit are to be sent; it is asked once. Then they stand at
+/// all of its series, for a receiver takes what stands at a series for all that there is to say of it.
 pub(super) fn encode(request: &Request, mut describe: impl FnMut(&str) -> bool, out: &mut Vec<u8>) {
     let mut symbols = Symbols::new(request);
-    // A family may be in several sets; it is described once.
-    let mut described: HashSet<String> = HashSet::new();
-    let mut asked: HashSet<(usize, usize)> = HashSet::new();
+    // A family may be in several sets, with a help of its own in each.
+    let mut asked: HashMap<String, bool> = HashMap::new();
+    let mut descriptions: HashMap<(usize, usize), (u32, u32)> = HashMap::new();
     let mut series_bytes = Vec::new();
     let mut references = Vec::new();
     request.for_each_series(|series, place, parts, group| {
         references.clear();
         references.extend(series.references().iter().map(|reference| symbols.number(group, *reference)));
-        let (mut help, mut unit) = (0, 0);
-        if asked.insert((group, series.family_place())) {
+        let described = *descriptions.entry((group, series.family_place())).or_insert_with(|| {
             let family = series.family();
             let says_nothing = family.help.is_empty() && family.unit.is_empty();
-            let is_new = !says_nothing && !described.contains(family.name);
-            if is_new && describe(family.name) {
-                described.insert(family.name.to_owned());
-                let (of_help, of_unit) = series.help_and_unit();
-                (help, unit) = (symbols.number(group, of_help), symbols.number(group, of_unit));
+            if says_nothing || !*asked.entry(family.name.to_owned()).or_insert_with(|| describe(family.name)) {
+                return (0, 0);
             }
-        }
-        put_series(series, place, parts, &references, (help, unit), &mut series_bytes);
+            let (help, unit) = series.help_and_unit();
+            (symbols.number(group, help), symbols.number(group, unit))
+        });
+        put_series(series, place, parts, &references, described, &mut series_bytes);
     });
     symbols.write(out);
     out.extend_from_slice(&series_bytes);

@@ -7,12 +7,12 @@ use tests::wait;
 use crate::stage::{PATIENCE, Stage, gaps};
 
 /// The sum of one of the agent's own metrics.
-fn own(agent: &Agent, name: &str) -> f64 {
+pub(crate) fn own(agent: &Agent, name: &str) -> f64 {
     agent.metrics().map_or(0.0, |metrics| metrics.of(&format!("picket_agent_samples_{name}")).map(|sample| sample.value).sum())
 }
 
 /// Waits until so many more samples of the load have arrived.
-fn arrive(receiver: &Receiver, more: usize) {
+pub(crate) fn arrive(receiver: &Receiver, more: usize) {
     let count = || receiver.received().one("node_load1", "node").map_or(0, |series| series.samples.len());
     let before = count();
     wait::for_condition("samples to arrive", PATIENCE, || count() >= before + more);

@@ -47,9 +47,28 @@ impl Stage {
         self.launch(url, more, "", &[]).start_listening()
     }
 
+    /// The same, with these variables in its environment.
+    pub(crate) fn start_with(&self, url: &str, env: Vec<(String, String)>) -> Agent {
+        Launch { env, ..self.launch(url, "", "", &[]) }.start_listening()
+    }
+
     /// The same; `metrics` are further settings of what is measured.
     pub(crate) fn start_measuring(&self, url: &str, metrics: &str) -> Agent {
         self.launch(url, "", metrics, &[]).start_listening()
+    }
+
+    /// The same on this machine's own trees, with one file of logs too.
+    pub(crate) fn start_on_this_machine(&self, url: &str) -> Agent {
+        self.write("some.log", "a line\n");
+        let log = format!("some={}", self.path("some.log").display());
+        let trees = ["--path-procfs=/proc", "--path-sysfs=/sys", "--path-udev=/run/udev", "--path-rootfs=/"];
+        let destination = ["--loki", "http://127.0.0.1:1", "--file", &log];
+        let mut launch = self.launch(url, "", "", &destination);
+        launch.args.retain(|argument| !argument.to_string_lossy().starts_with("--path-"));
+        let unwanted: Vec<OsString> = ["proc", "sys", "udev", "root"].map(|name| self.path(name).into_os_string()).into();
+        launch.args.retain(|argument| !unwanted.contains(argument));
+        launch.args.extend(trees.map(OsString::from));
+        launch.start_listening()
     }
 
     /// Runs it with `--once`: exit status, standard output and standard error.

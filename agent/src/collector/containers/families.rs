@@ -19,6 +19,7 @@ macro_rules! families {
     };
 }
 
+const POD: &[&str] = &["namespace", "pod", "uid", "app"];
 const NONE: &[&str] = &[];
 
 families! {
@@ -62,6 +63,7 @@ families! {
     TX_PACKETS counter "container_network_transmit_packets_total" WITH_INTERFACE "Packets sent by the pod.";
     TX_ERRORS counter "container_network_transmit_errors_total" WITH_INTERFACE "Packets that could not be sent for an error.";
     TX_DROPPED counter "container_network_transmit_packets_dropped_total" WITH_INTERFACE "Packets dropped before they were sent.";
+    POD_APP gauge "picket_pod_app_info" POD "1, with what the kubelet calls the pod: what its lines carry as `app`.";
     MACHINE_CORES gauge "machine_cpu_cores" NONE "Processors of the node that are on line.";
     MACHINE_MEMORY gauge "machine_memory_bytes" NONE "Memory of the node in bytes.";
 }

@@ -81,6 +81,18 @@ fn what_is_off_by_default_is_not_given() {
 }
 
 #[test]
+fn a_pod_says_what_the_kubelet_calls_it() {
+    let state = tempfile::tempdir().unwrap();
+    write(&state.path().join("pods.json"), &format!("{{{UID:?}: \"shop-web\", \"another\": \"x\"}}"));
+    let apps = Arc::new(Apps::open(state.path().join("pods.json"), vec!["app".to_owned()]));
+    let containers = Containers::new(&host(&fixtures("containerd")), ContainerSettings::default());
+    let text = sample(&mut containers.with_apps(Some(apps)), 0).1;
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("picket_pod_app_info")).collect();
+    let pod = format!("{{namespace=\"shop\",pod=\"web-7f-x2\",uid={UID:?},app=\"shop-web\"}}");
+    assert_eq!(lines, [format!("picket_pod_app_info{pod} 1")]);
+}
+
+#[test]
 fn a_process_is_its_containers() {
     let tree = tempfile::tempdir().unwrap();
     symlink(fixtures("containerd").join("root"), tree.path().join("root")).unwrap();

@@ -1,7 +1,7 @@
 //! What the processors are (/proc/cpuinfo, `proc_cpuinfo(5)`): asked for only on demand, since the file is long and says little anew.
 
 use proto::metric::{Desc, Families};
-use regex::Regex;
+use regex::bytes::Regex;
 
 use super::{BUG, FLAG, FREQUENCY, INFO};
 use crate::collector::host::Host;
@@ -71,7 +71,7 @@ impl Info {
 
 fn matching(desc: &'static Desc, all: &[u8], wanted: Option<&Regex>, out: &mut Families) {
     let Some(wanted) = wanted else { return };
-    for word in words(all).filter_map(name).filter(|word| wanted.is_match(word)) {
+    for word in words(all).filter_map(name).filter(|word| wanted.is_match(word.as_bytes())) {
         out.sample(desc, &[word], 1.0);
     }
 }

@@ -92,18 +92,21 @@ impl XidEvents {
 /// Returns when it is to end.
 fn listen(nvml: &Nvml, heard: &Mutex<BTreeMap<String, Had>>, ends: &Receiver<()>) -> Result<(), NvmlError> {
     let mut set = nvml.create_event_set()?;
-    let mut known = BTreeMap::new();
+    let (mut known, mut is_any_lost) = (BTreeMap::new(), false);
     for index in 0..nvml.device_count()? {
-        // One that is lost says nothing of this.
-        let Ok(device) = nvml.device_by_index(index) else { continue };
-        let Ok(uuid) = device.uuid() else { continue };
+        let found = nvml.device_by_index(index).and_then(|device| Ok((device.uuid()?, device)));
+        let Ok((uuid, device)) = found else {
+            is_any_lost = true;
+            continue;
+        };
         if device.supported_event_types().is_ok_and(|kinds| kinds.contains(EventTypes::CRITICAL_XID_ERROR)) {
             set = device.register_events(EventTypes::CRITICAL_XID_ERROR, set).map_err(|failed| failed.error)?;
             known.insert(index, uuid);
         }
     }
     if known.is_empty() {
-        return Err(NvmlError::NotSupported);
+        // One that is lost may come back.
+        return Err(if is_any_lost { NvmlError::GpuLost } else { NvmlError::NotSupported });
     }
     while ends.try_recv() != Err(TryRecvError::Disconnected) {
         let event = match set.wait(WAIT_MS) {

@@ -11,6 +11,8 @@ use super::{NutNames, Server, Told, UpsError};
 
 /// apcupsd has some 60 lines.
 const LINES: usize = 512;
+/// Its lines are no longer; its own limit is a quarter of it.
+const LINE_BYTES: usize = 1024;
 
 /// How apcupsd is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,8 +163,12 @@ fn push(key: &str, value: &str, variables: &mut Variables) -> Result<(), UpsErro
 fn frame(reader: &mut impl Read, line: &mut Vec<u8>) -> Result<bool, UpsError> {
     let mut length = [0; 2];
     reader.read_exact(&mut length)?;
+    let length = usize::from(u16::from_be_bytes(length));
+    if length > LINE_BYTES {
+        return Err(UpsError::Odd { protocol: "apcupsd's protocol", why: "an endless line" });
+    }
     line.clear();
-    line.resize(usize::from(u16::from_be_bytes(length)), 0);
+    line.resize(length, 0);
     reader.read_exact(line)?;
     Ok(!line.is_empty())
 }
@@ -236,6 +242,7 @@ mod tests {
         assert!(read(&framed("BCHARGE  : 100.0 Percent\n")).is_err());
         assert!(read(b"HTTP/1.1 400 Bad Request\r\n\r\n").is_err());
         assert!(read(&framed(&"A : 1\n".repeat(LINES + 1))).is_err());
+        assert!(read(&framed(&format!("STATUS : ONLINE\nMODEL : {}\n", "x".repeat(LINE_BYTES)))).is_err());
     }
 
     proptest! {

@@ -13,12 +13,14 @@ use rustls::{ClientConnection, StreamOwned};
 
 use super::nut_line::{Answer, version};
 use super::timed::Timed;
-use super::{NutNames, Server, Told, UpsError};
+use super::{NutNames, Server, Told, UpsError, shown};
 
 /// A line is no longer: upsd's own limit is a quarter of it.
 const LINE_BYTES: u64 = 4096;
 /// A server has no more UPSes.
 const UPSES: usize = 256;
+/// What is heard in one sample is no more: so many UPSes with 150 variables each.
+const ANSWER_BYTES: usize = 2 << 20;
 
 /// How upsd is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +88,7 @@ impl Nut {
     }
 
     fn ask_on(&mut self, connection: &mut Connection, until: Instant) -> Result<(), UpsError> {
-        connection.set_until(until);
+        connection.begin(until);
         connection.list_upses(&mut self.told)?;
         for told in &mut self.told {
             connection.list_variables(told)?;
@@ -100,12 +102,14 @@ struct Connection {
     reader: BufReader<Stream>,
     bytes: Vec<u8>,
     text: String,
+    /// Bytes heard in this sample.
+    heard: usize,
 }
 
 impl Connection {
     fn open(settings: &NutSettings, until: Instant) -> Result<Self, UpsError> {
         let plain = Stream::Plain(Timed::connect(&settings.server, until)?);
-        let mut connection = Self { reader: BufReader::new(plain), bytes: Vec::new(), text: String::new() };
+        let mut connection = Self { reader: BufReader::new(plain), bytes: Vec::new(), text: String::new(), heard: 0 };
         if let Some(tls) = &settings.tls {
             connection.send("STARTTLS")?;
             connection.expect_ok()?;
@@ -121,7 +125,9 @@ impl Connection {
         Ok(connection)
     }
 
-    fn set_until(&mut self, until: Instant) {
+    /// What follows is one sample.
+    fn begin(&mut self, until: Instant) {
+        self.heard = 0;
         match self.reader.get_mut() {
             Stream::Plain(stream) => stream.set_until(until),
             Stream::Tls(stream) => stream.sock.set_until(until),
@@ -141,6 +147,10 @@ impl Connection {
         if self.bytes.last() != Some(&b'\n') {
             let why = if read as u64 == LINE_BYTES { "an endless line" } else { "it closed the connection" };
             return Err(odd(why));
+        }
+        self.heard = self.heard.saturating_add(read);
+        if self.heard > ANSWER_BYTES {
+            return Err(UpsError::TooMany("text"));
         }
         self.text.clear();
         self.text.push_str(&String::from_utf8_lossy(&self.bytes));
@@ -260,13 +270,15 @@ fn quoted(word: &str) -> String {
 }
 
 /// What upsd's tokens mean, and what to do.
-fn in_words(token: &str) -> String {
-    match token {
+fn in_words(refusal: &str) -> String {
+    match refusal.split_ascii_whitespace().next().unwrap_or_default() {
         "DRIVER-NOT-CONNECTED" => "its driver does not run; start it (`upsdrvctl start`)".to_owned(),
         "DATA-STALE" => "its driver has no new data; look at its cable".to_owned(),
         "ACCESS-DENIED" => "upsd denies access to this host; look at upsd.conf and upsd.users".to_owned(),
-        "FEATURE-NOT-CONFIGURED" | "FEATURE-NOT-SUPPORTED" => "upsd has no certificate; set CERTFILE in upsd.conf".to_owned(),
-        other => other.to_owned(),
+        "FEATURE-NOT-CONFIGURED" | "FEATURE-NOT-SUPPORTED" => {
+            "upsd has no certificate; set CERTFILE, or CERTPATH and CERTIDENT, in upsd.conf".to_owned()
+        }
+        _ => shown(refusal),
     }
 }
 

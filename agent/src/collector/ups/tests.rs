@@ -1,6 +1,8 @@
 mod apcupsd;
 mod nut;
 mod snmp;
+mod snmpd;
+mod starttls;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

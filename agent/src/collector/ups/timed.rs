@@ -1,7 +1,7 @@
 //! A TCP connection that keeps a deadline: whatever is read or written until then, in however many pieces.
 
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use super::Server;
@@ -14,11 +14,13 @@ pub(super) struct Timed {
 }
 
 impl Timed {
-    /// To the first address of the server that answers. Looking up its name has the system's own deadline.
+    /// To the first address of the server that answers; one that is silent leaves the others their share of the time. Looking up its
+    /// name has the system's own deadline.
     pub(super) fn connect(server: &Server, until: Instant) -> io::Result<Self> {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in (server.host.as_str(), server.port).to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, left(until)?) {
+        let addresses: Vec<SocketAddr> = (server.host.as_str(), server.port).to_socket_addrs()?.collect();
+        for (address, count) in addresses.iter().zip((1..=addresses.len() as u32).rev()) {
+            match TcpStream::connect_timeout(address, left(until)? / count) {
                 Ok(stream) => {
                     // Questions are small, and each waits for its answer.
                     stream.set_nodelay(true)?;

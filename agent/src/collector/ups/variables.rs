@@ -53,5 +53,5 @@ impl Variables {
 /// A value that is a number as NUT writes them: no exponents, no `nan`.
 pub(super) fn number(value: &str) -> Option<f64> {
     let is_plain = value.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+'));
-    if is_plain { value.parse().ok() } else { None }
+    if is_plain { value.parse().ok().filter(|number: &f64| number.is_finite()) } else { None }
 }

@@ -3,31 +3,20 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use client::Secret;
-
 use super::super::checked::{Gpu, HostLabel, Metrics, ScrapePods};
 use super::super::defaults;
-use super::super::raw::metrics::{RawGpu, RawMetrics, RawRelabel, RawScrape, RawScrapePods, RawTextfile, RawUps};
+use super::super::raw::metrics::{RawContainers, RawGpu, RawMetrics, RawRelabel, RawScrape, RawScrapePods, RawTextfile};
 use super::place::RawPlace;
 use super::{Check, items, value_or};
-use crate::collector::registry::COLLECTORS;
-use crate::collector::ups::{ApcupsdSettings, Login, NutNames, NutSettings, Server, SnmpSettings, UpsSettings};
+use crate::collector::containers::ContainerSettings;
+use crate::collector::gpu::LIBRARY;
 use crate::relabel::{Action, Relabelling, Rule};
 use crate::scrape::Job;
 use crate::scrape::job::Limits;
-use crate::scrape::pods::KubeletSettings;
 use crate::sink::http::client_auth;
-use settings::problem::{At, quote};
+use settings::problem::quote;
 use settings::quantity::{show_bytes, show_duration};
 use settings::read::{Labels, Spanned, nearest};
-
-/// What a UPS's server speaks.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum UpsProtocol {
-    Nut,
-    Snmp,
-    Apcupsd,
-}
 
 impl Check {
     /// The node's metrics, if the section is there.
@@ -43,93 +32,20 @@ impl Check {
                 show_duration,
             );
         }
-        let collectors = raw.collectors.as_ref().map(|collectors| &collectors.value);
-        let enabled = self.collectors(items(collectors.and_then(|collectors| collectors.enable.as_ref())));
-        let disabled = self.collectors(items(collectors.and_then(|collectors| collectors.disable.as_ref())));
-        let runs = |name: &str, default: bool| (default || enabled.contains(&name)) && !disabled.contains(&name);
+        let (collectors, mut settings) = self.collectors(raw.collectors.as_ref());
+        settings.textfile_directories = raw.textfile.iter().filter_map(|section| self.textfile(section)).collect();
         let interval = value_or(raw.interval.as_ref(), defaults::INTERVAL);
         Some(Metrics {
             interval,
-            collectors: COLLECTORS.iter().filter(|entry| runs(entry.name, entry.default)).map(|entry| entry.name).collect(),
+            collectors,
+            settings,
+            containers: containers(raw.containers.as_ref().map(|containers| &containers.value)),
             gpu: gpu(raw.gpu.as_ref().map(|gpu| &gpu.value)),
             ups: items(raw.ups.as_ref()).iter().filter_map(|section| self.ups(section)).collect(),
-            textfile_directories: raw.textfile.iter().filter_map(|section| self.textfile(section)).collect(),
             scrape: items(raw.scrape.as_ref()).iter().filter_map(|section| self.scrape(section, interval)).collect(),
-            scrape_pods: raw.scrape_pods.as_ref().and_then(|section| self.scrape_pods(section, interval)),
+            scrape_pods: raw.scrape_pods.as_ref().map(|section| self.scrape_pods(section, interval)),
             relabel: self.relabel(items(raw.relabel.as_ref())),
         })
-    }
-
-    fn ups(&mut self, section: &Spanned<RawUps>) -> Option<UpsSettings> {
-        let raw = &section.value;
-        let places = [(UpsProtocol::Nut, &raw.nut), (UpsProtocol::Snmp, &raw.snmp), (UpsProtocol::Apcupsd, &raw.apcupsd)];
-        let mut given = places.into_iter().filter_map(|(protocol, place)| Some((protocol, place.as_ref()?)));
-        let Some((protocol, address)) = given.next() else {
-            if !section.damaged {
-                self.problems.push(&section.at, "one of `nut`, `snmp` and `apcupsd` is missing: where the UPS is asked");
-            }
-            return None;
-        };
-        if let Some((_, second)) = given.next() {
-            self.problems.push(&second.at, "`nut`, `snmp` and `apcupsd` exclude each other; write an item for each");
-        }
-        let (name, port) = match protocol {
-            UpsProtocol::Nut => ("nut", 3493),
-            UpsProtocol::Snmp => ("snmp", 161),
-            UpsProtocol::Apcupsd => ("apcupsd", 3551),
-        };
-        let server = Server::parse(&address.value, port);
-        if server.is_none() {
-            self.problems.push(&address.at, format!("`{name}`: {} is not HOST or HOST:PORT", quote(&address.value)));
-        }
-        if let Some(timeout) = &raw.timeout {
-            self.bounded(
-                "timeout",
-                &timeout.at,
-                timeout.value,
-                Duration::from_millis(100),
-                Duration::from_mins(1),
-                show_duration,
-            );
-        }
-        let foreign: [(&str, Option<&At>, bool); 5] = [
-            ("names", raw.names.as_ref().map(|names| &names.at), protocol != UpsProtocol::Snmp),
-            ("username", raw.username.as_ref().map(|user| &user.at), protocol == UpsProtocol::Nut),
-            ("password_file", raw.password_file.as_ref().map(|file| &file.at), protocol == UpsProtocol::Nut),
-            ("tls", raw.tls.as_ref().map(|tls| &tls.at), protocol == UpsProtocol::Nut),
-            ("community_file", raw.community_file.as_ref().map(|file| &file.at), protocol == UpsProtocol::Snmp),
-        ];
-        for (key, at, has) in foreign {
-            if let (Some(at), false) = (at, has) {
-                self.problems.push(at, format!("`{key}` means nothing to `{name}`; remove it"));
-            }
-        }
-        let login = self.ups_login(section);
-        let tls = raw.tls.as_ref().map(|tls| self.tls(tls, None));
-        let community = raw.community_file.as_ref().and_then(|file| self.path("community_file", file));
-        let server = server?;
-        let timeout = value_or(raw.timeout.as_ref(), defaults::UPS_TIMEOUT);
-        let names = value_or(raw.names.as_ref(), NutNames::default());
-        Some(match protocol {
-            UpsProtocol::Nut => UpsSettings::Nut(NutSettings { server, names, timeout, login, tls }),
-            UpsProtocol::Snmp => {
-                let default = || Secret::Inline(defaults::SNMP_COMMUNITY.to_owned());
-                let community = community.map_or_else(default, |file| Secret::File(file.into()));
-                UpsSettings::Snmp(SnmpSettings { server, community, timeout })
-            }
-            UpsProtocol::Apcupsd => UpsSettings::Apcupsd(ApcupsdSettings { server, names, timeout }),
-        })
-    }
-
-    fn ups_login(&mut self, section: &Spanned<RawUps>) -> Option<Login> {
-        let raw = &section.value;
-        if raw.username.is_none() && raw.password_file.is_none() {
-            return None;
-        }
-        let user = self.needed(raw.username.as_ref(), "username", section);
-        let file = self.needed(raw.password_file.as_ref(), "password_file", section);
-        let file = file.and_then(|file| self.path("password_file", file));
-        Some(Login { user: user?.value.clone(), password: Secret::File(file?.into()) })
     }
 
     fn textfile(&mut self, section: &Spanned<RawTextfile>) -> Option<String> {
@@ -178,27 +94,15 @@ impl Check {
         })
     }
 
-    fn scrape_pods(&mut self, section: &Spanned<RawScrapePods>, interval: Duration) -> Option<ScrapePods> {
+    fn scrape_pods(&mut self, section: &Spanned<RawScrapePods>, interval: Duration) -> ScrapePods {
         let raw = &section.value;
-        let default = |text: &str| Spanned::new(text.to_owned(), section.at.clone());
-        let (url, token) = (default(defaults::KUBELET_PODS), default(defaults::SERVICE_ACCOUNT_TOKEN));
-        let place = RawPlace {
-            name: None,
-            url: Some(raw.url.as_ref().unwrap_or(&url)),
-            tenant: None,
-            basic_auth: None,
-            bearer_token_file: Some(raw.bearer_token_file.as_ref().unwrap_or(&token)),
-            tls: raw.tls.as_ref(),
-            timeout: raw.timeout.as_ref(),
-        };
         let interval = self.scrape_interval(raw.interval.as_ref(), interval);
-        let (_, place) = self.place(&place, section, "/pods", defaults::SCRAPE_TIMEOUT.min(interval))?;
+        if let Some(timeout) = &raw.timeout {
+            self.bounded("timeout", &timeout.at, timeout.value, Duration::from_secs(1), Duration::from_mins(10), show_duration);
+        }
+        let timeout = value_or(raw.timeout.as_ref(), defaults::SCRAPE_TIMEOUT).min(interval);
         let template = Job::new(value_or(raw.job.as_ref(), defaults::PODS_JOB.to_owned()), String::new());
-        let timeout = place.timeout.min(interval);
-        Some(ScrapePods {
-            kubelet: KubeletSettings { url: place.url, auth: client_auth(&place.auth), tls: place.tls, timeout },
-            template: Job { interval, timeout, ..template },
-        })
+        ScrapePods { template: Job { interval, timeout, ..template } }
     }
 
     fn scrape_interval(&mut self, setting: Option<&Spanned<Duration>>, default: Duration) -> Duration {
@@ -277,20 +181,15 @@ impl Check {
         }
         Some(rule)
     }
+}
 
-    /// Names of collectors.
-    fn collectors(&mut self, names: &[Spanned<String>]) -> Vec<&'static str> {
-        let mut known = Vec::new();
-        for name in names {
-            if let Some(entry) = COLLECTORS.iter().find(|entry| entry.name == name.value) {
-                known.push(entry.name);
-                continue;
-            }
-            let all: Vec<&str> = COLLECTORS.iter().map(|entry| entry.name).collect();
-            let hint = nearest(&name.value, &all).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-            self.problems.push(&name.at, format!("there is no collector {}{hint}", quote(&name.value)));
-        }
-        known
+fn containers(raw: Option<&RawContainers>) -> ContainerSettings {
+    let default = ContainerSettings::default();
+    let Some(raw) = raw else { return default };
+    ContainerSettings {
+        memory_failures: value_or(raw.memory_failures.as_ref(), default.memory_failures),
+        slices: value_or(raw.slices.as_ref(), default.slices),
+        pressure: value_or(raw.pressure.as_ref(), default.pressure),
     }
 }
 
@@ -298,7 +197,7 @@ fn gpu(raw: Option<&RawGpu>) -> Gpu {
     let library = raw.and_then(|raw| raw.library.as_ref());
     Gpu {
         is_asked_for: raw.is_some(),
-        library: value_or(library, defaults::NVML.to_owned()),
+        library: value_or(library, LIBRARY.to_owned()),
         host_label: value_or(raw.and_then(|raw| raw.host_label.as_ref()), HostLabel::default()),
         pids: value_or(raw.and_then(|raw| raw.pids.as_ref()), false),
         close_when_idle: value_or(raw.and_then(|raw| raw.close_when_idle.as_ref()), false),

@@ -37,8 +37,22 @@ impl Check {
         };
         let (max_age, long_lines, max_line, rotate_wait) = self.reading(&reading, false);
         let labels = self.labels(raw.labels.as_ref());
+        let app_labels = items(raw.app_labels.as_ref()).iter().map(|label| label.value.clone()).collect();
         let root = PathBuf::from(root?);
-        Some(PodInput { root, include, exclude, drop, routes, multiline, labels, max_age, long_lines, max_line, rotate_wait })
+        Some(PodInput {
+            root,
+            include,
+            exclude,
+            drop,
+            routes,
+            multiline,
+            labels,
+            app_labels,
+            max_age,
+            long_lines,
+            max_line,
+            rotate_wait,
+        })
     }
 
     fn pod_drop_rule(&mut self, section: &Spanned<RawPodDrop>) -> Option<DropRule> {

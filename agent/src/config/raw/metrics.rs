@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::collectors::RawCollectors;
 use super::{RawBasicAuth, RawTls, elsewhere};
-use crate::collector::ups::NutNames;
+use crate::collector::ups::{AuthProtocol, NutNames, PrivacyProtocol};
 use crate::config::checked::HostLabel;
 use settings::problem::Problems;
 use settings::read::{Count, Labels, Read, Size, Spanned, one_of};
@@ -16,8 +17,10 @@ section! {
     RawMetrics {
         /// How often. Default 15s.
         interval: Duration,
-        /// Which collectors of the node run.
+        /// Which collectors of the node run, and what they give.
         collectors: RawCollectors,
+        /// Containers of pods.
+        containers: RawContainers,
         /// NVIDIA's GPUs. Default: measured where NVIDIA's library is.
         gpu: RawGpu,
         /// UPSes, by the servers that know them. Default: none.
@@ -30,6 +33,19 @@ section! {
         scrape_pods: RawScrapePods,
         /// What is changed of the series of a job, in this order.
         relabel: Vec<Spanned<RawRelabel>>,
+    }
+}
+
+section! {
+    elsewhere;
+    /// `metrics.containers`
+    RawContainers {
+        /// Page faults too. Default false.
+        memory_failures: bool,
+        /// Groups of classes of pods and of the system's slices too. Default false.
+        slices: bool,
+        /// How long containers waited for processors, memory and I/O. Default true.
+        pressure: bool,
     }
 }
 
@@ -79,12 +95,6 @@ section! {
     RawScrapePods {
         /// Label `job`. Default kubernetes-pods.
         job: String,
-        /// Where the kubelet lists its pods. Default https://127.0.0.1:10250/pods.
-        url: String,
-        /// File with a bearer token. Default: that of the service account.
-        bearer_token_file: String,
-        /// TLS towards the kubelet.
-        tls: RawTls,
         /// How often pods are scraped. Default: as the node.
         interval: Duration,
         /// How long an answer may take. Default 10s.
@@ -138,7 +148,7 @@ section! {
     RawUps {
         /// A NUT server: host, with or without a port. One of the three is needed.
         nut: String,
-        /// A UPS that speaks SNMP (v2c) itself.
+        /// A UPS that speaks SNMP itself.
         snmp: String,
         /// An apcupsd.
         apcupsd: String,
@@ -152,19 +162,29 @@ section! {
         password_file: String,
         /// STARTTLS towards NUT. Default: no encryption.
         tls: RawTls,
-        /// File with the community of SNMP. Default: it is `public`.
+        /// File with the community of SNMP v2c. Default: it is `public`.
         community_file: String,
+        /// The user of SNMP v3. Default: v2c is spoken.
+        v3: RawSnmpUser,
     }
 }
 
 section! {
     elsewhere;
-    /// `metrics.collectors`
-    RawCollectors {
-        /// Collectors that do not run by default. Default: none.
-        enable: Vec<Spanned<String>>,
-        /// Collectors that run by default and are not to. Default: none.
-        disable: Vec<Spanned<String>>,
+    /// `metrics.ups[].v3`
+    RawSnmpUser {
+        /// Who asks. Needed.
+        username: String,
+        /// What signs messages: `md5`, `sha`, `sha224`, `sha256`, `sha384` or `sha512`. Default: nothing does.
+        auth: AuthProtocol,
+        /// File with the password of `auth`. Needed with it.
+        auth_password_file: String,
+        /// What encrypts messages: `des`, `aes`, `aes192`, `aes256`, `aes192c` or `aes256c`. Default: nothing does.
+        privacy: PrivacyProtocol,
+        /// File with the password of `privacy`. Needed with it.
+        privacy_password_file: String,
+        /// Context. Default: the one without a name.
+        context: String,
     }
 }
 
@@ -177,5 +197,17 @@ impl Read for HostLabel {
 impl Read for NutNames {
     fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
         one_of(name, node, problems, &[("nut_exporter", Self::NutExporter), ("base_units", Self::BaseUnits)])
+    }
+}
+
+impl Read for AuthProtocol {
+    fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
+        one_of(name, node, problems, &Self::NAMES)
+    }
+}
+
+impl Read for PrivacyProtocol {
+    fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
+        one_of(name, node, problems, &Self::NAMES)
     }
 }

@@ -48,7 +48,7 @@ impl Host {
 
     fn stage(&self, selections: &str, entries: usize) -> Stage {
         let input = input(selections);
-        let inputs = Inputs { files: Vec::new(), pods: None, journal: Some(Arc::new(input)) };
+        let inputs = Inputs { journal: Some(Arc::new(input)), ..Inputs::default() };
         Stage::set_on(HostRoot::new(self.root.path()), self.state.path(), inputs, u64::MAX, entries)
     }
 }

@@ -96,6 +96,7 @@ impl ByHand {
             once: false,
             show_unterminated: false,
             host: crate::lane::HostIds::default(),
+            apps: None,
         };
         let lane = ChainLane::new(&chain, 0, 0, &settings).unwrap().unwrap();
         Self {

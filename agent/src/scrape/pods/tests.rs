@@ -3,6 +3,8 @@ use std::path::Path;
 
 use expect_test::expect_file;
 
+use client::Secret;
+
 use super::*;
 
 fn show(found: &Found) -> String {
@@ -70,16 +72,4 @@ fn a_node_has_at_most_so_many_targets() {
     );
     let found = targets(list.as_bytes(), "n").unwrap();
     assert_eq!((found.targets.len(), found.problems.len()), (TARGETS_MAX, 1));
-}
-
-#[tokio::test]
-async fn a_kubelet_that_does_not_answer_is_an_error_with_its_reason() {
-    let settings = KubeletSettings {
-        url: "http://127.0.0.1:1/pods".to_owned(),
-        auth: Auth::None,
-        tls: Tls::default(),
-        timeout: Duration::from_secs(5),
-    };
-    let why = Kubelet::new(&settings).targets("n").await.unwrap_err().to_string();
-    assert!(why.starts_with("connection failed: "), "{why}");
 }

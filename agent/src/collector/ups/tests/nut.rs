@@ -2,18 +2,14 @@
 
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use ::tests::authority::Authority;
 use ::tests::program::{Program, Running};
 use ::tests::skip::skipped;
 use ::tests::wait;
 use client::{Secret, Tls};
 use expect_test::expect_file;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::*;
 
@@ -22,18 +18,18 @@ const PROGRAMS: &str = "/lib/nut";
 /// upsd looks at its drivers every second or two; `dummy-ups` at its file as often.
 const CHANGE_MAX: Duration = Duration::from_mins(1);
 
-fn settings(port: u16) -> NutSettings {
+pub(super) fn settings(port: u16) -> NutSettings {
     NutSettings { server: here(port), names: NutNames::NutExporter, timeout: TIMEOUT, login: None, tls: None }
 }
 
-fn ups(settings: NutSettings) -> Ups {
+pub(super) fn ups(settings: NutSettings) -> Ups {
     Ups::new(UpsSettings::Nut(settings))
 }
 
 /// upsd and two UPSes, in a directory of their own.
-struct Upsd {
+pub(super) struct Upsd {
     directory: tempfile::TempDir,
-    port: u16,
+    pub(super) port: u16,
     server: Option<Running>,
     drivers: Vec<Running>,
 }
@@ -41,11 +37,16 @@ struct Upsd {
 impl Upsd {
     /// Starts them; nothing where NUT is not installed, which is said.
     fn start(test: &str) -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        Self::start_in(test, directory, "")
+    }
+
+    /// In that directory, with further lines of `upsd.conf`.
+    pub(super) fn start_in(test: &str, directory: tempfile::TempDir, lines: &str) -> Option<Self> {
         let Some(driver) = Program::find(&format!("{PROGRAMS}/dummy-ups")) else {
             skipped(test, "NUT's server is not installed");
             return None;
         };
-        let directory = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
         write(
@@ -53,7 +54,7 @@ impl Upsd {
             "pollinterval = 1\n[homeups]\ndriver = dummy-ups\nport = homeups.dev\ndesc = \"Rack UPS \\\"A\\\"\"\n\
              [second]\ndriver = dummy-ups\nport = second.dev\n",
         );
-        write("upsd.conf", &format!("LISTEN 127.0.0.1 {port}\n"));
+        write("upsd.conf", &format!("LISTEN 127.0.0.1 {port}\n{lines}"));
         write("upsd.users", "");
         write("homeups.dev", &std::fs::read_to_string(fixture("homeups.dev")).unwrap());
         write("second.dev", "ups.status: OB LB\nbattery.charge: 4\n");
@@ -204,7 +205,7 @@ fn converse(read: impl Read, mut write: impl Write, answer: &impl Fn(&str) -> Op
     }
 }
 
-fn usual(line: &str) -> Option<String> {
+pub(super) fn usual(line: &str) -> Option<String> {
     Some(match line {
         "VER" => "Network UPS Tools upsd 2.8.0 - http://www.networkupstools.org/\n".to_owned(),
         "LIST UPS" => "BEGIN LIST UPS\nUPS a \"\"\nEND LIST UPS\n".to_owned(),
@@ -223,6 +224,10 @@ fn what_a_server_refuses_or_breaks_is_said() {
         ("LIST VAR \"a\"", |_| Some("BEGIN LIST VAR a\nVAR a ups.load\n".to_owned()), false, "no list of variables"),
         ("LIST VAR \"a\"", |_| Some("VAR a x \"1\"\n".repeat(1025)), false, "more variables"),
         ("LIST VAR \"a\"", |_| None, false, "closed"),
+        ("LIST VAR \"a\"", |_| Some(format!("VAR a x \"{}\"\n", "y".repeat(4000)).repeat(530)), false, "more text"),
+        ("LIST VAR \"a\"", |_| Some("ERR UNKNOWN-UPS \x1b[31m\n".to_owned()), true, "UPS a: UNKNOWN-UPS [31m"),
+        ("LIST VAR \"a\"", |_| Some("ERR ACCESS-DENIED to you\n".to_owned()), true, "upsd.users"),
+        ("LIST VAR \"a\"", |_| Some("\0\u{ff}\n".to_owned()), false, "no list of variables"),
         ("LIST UPS", |_| Some("UPS a \"\"\n".repeat(257)), false, "more UPSes"),
         ("LIST UPS", |_| Some("ERR ACCESS-DENIED\n".to_owned()), false, "upsd.users"),
         ("LIST UPS", |_| Some("HTTP/1.1 400 Bad Request\r\n\r\n".to_owned()), false, "does not speak NUT"),
@@ -243,48 +248,44 @@ fn what_a_server_refuses_or_breaks_is_said() {
 }
 
 #[test]
-fn a_connection_is_encrypted_if_that_is_asked_for() {
-    let authority = Authority::new("UPSes");
-    let identity = authority.server(&["127.0.0.1"]);
-    let directory = tempfile::tempdir().unwrap();
-    let ca_file = directory.path().join("ca.pem");
-    std::fs::write(&ca_file, authority.certificate()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let chain = vec![CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap()];
-    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
-    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap());
+fn a_server_that_answers_byte_by_byte_has_no_more_time_than_others() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            let mut command = [0; 9];
-            stream.read_exact(&mut command).unwrap();
-            assert_eq!(&command, b"STARTTLS\n");
-            stream.write_all(b"OK STARTTLS\n").unwrap();
-            let session = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
-            let mut stream = rustls::StreamOwned::new(session, stream);
-            let mut line = Vec::new();
-            let mut byte = [0];
-            while stream.read_exact(&mut byte).is_ok() {
-                if byte != *b"\n" {
-                    line.extend(byte);
-                    continue;
-                }
-                let Some(answer) = usual(&String::from_utf8(std::mem::take(&mut line)).unwrap()) else { break };
-                stream.write_all(answer.as_bytes()).unwrap();
+            stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+            // Until the client goes, who asks nothing more. To apcupsd's clients these are frames of 514 bytes.
+            while stream.write_all(b"\x02").is_ok() {
+                let _ = stream.read(&mut [0; 64]);
             }
         }
     });
-    let with = |ca_file| ups(NutSettings { tls: Some(Tls { ca_file, ..Tls::default() }), ..settings(port) });
-    let mut trusted = with(Some(ca_file));
-    let (is_up, text) = sample(&mut trusted);
-    assert!(is_up && text.contains("network_ups_tools_ups_load{ups=\"a\"} 5"), "{text} {:?}", trusted.missing());
-    // The same connection again.
-    assert!(sample(&mut trusted).0);
-    let mut other = with(None);
-    drop(trusted);
-    assert!(!sample(&mut other).0);
-    assert!(other.missing()[0].contains("certificate"), "{:?}", other.missing());
+    let of_apcupsd = ApcupsdSettings { server: here(port), names: NutNames::NutExporter, timeout: SHORT };
+    let of_nut = NutSettings { timeout: SHORT, ..settings(port) };
+    for settings in [UpsSettings::Nut(of_nut), UpsSettings::Apcupsd(of_apcupsd)] {
+        let mut ups = Ups::new(settings);
+        let begin = Instant::now();
+        assert_eq!(sample(&mut ups), (false, String::new()));
+        assert!(begin.elapsed() < TIMEOUT && ups.missing()[0].contains("no answer in time"), "{:?}", ups.missing());
+    }
+}
+
+#[test]
+fn a_hundred_upses_are_given_whatever_their_names_are() {
+    let name = |number: u32| format!("rack \\\"{number}\\\" \\\\ über");
+    let port = scripted(move |line| {
+        if line == "LIST UPS" {
+            let upses: String = (0..100).map(|number| format!("UPS \"{}\" \"\"\n", name(number))).collect::<Vec<_>>().concat();
+            return Some(format!("BEGIN LIST UPS\n{upses}END LIST UPS\n"));
+        }
+        let Some(name) = line.strip_prefix("LIST VAR ") else { return usual(line) };
+        let variables: Vec<String> = (0..150).map(|number| format!("VAR {name} outlet.{number}.power \"{number}\"\n")).collect();
+        Some(format!("BEGIN LIST VAR {name}\n{}END LIST VAR {name}\n", variables.concat()))
+    });
+    let mut ups = ups(settings(port));
+    let (is_up, text) = sample(&mut ups);
+    assert!(is_up, "{:?}", ups.missing());
+    assert_eq!((text.matches("up{").count(), text.matches("} 149\n").count()), (100, 100));
+    assert!(text.contains(r#"network_ups_tools_outlet_149_power{ups="rack \"99\" \\ über"} 149"#));
 }

@@ -5,12 +5,16 @@
 
 use proto::metric::{Desc, Families};
 
-use super::ber::{Oid, Value};
+use super::ber::Oid;
+use super::pdu::Value;
 
 /// What is walked.
 pub(super) const UPS_MIB: &[u32] = &[1, 3, 6, 1, 2, 1, 33, 1];
 /// What is asked beside it: hundredths of seconds since the card started.
 pub(super) const SYS_UPTIME: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 3, 0];
+
+/// `DisplayString` of RFC 2579; UPS-MIB's are of 63.
+const TEXT_BYTES: usize = 255;
 
 static UPTIME: Desc = Desc::gauge("ups_sysUpTime", "Hundredths of seconds since the card started.", &[]);
 
@@ -111,7 +115,7 @@ const ROWS: &[Row] = &[
 ];
 
 /// What it gives.
-pub(super) fn families() -> impl Iterator<Item = &'static Desc> {
+pub(in crate::collector::ups) fn families() -> impl Iterator<Item = &'static Desc> {
     std::iter::once(&UPTIME).chain(ROWS.iter().map(|row| row.desc))
 }
 
@@ -156,10 +160,13 @@ fn number(value: &Value<'_>) -> Option<f64> {
     }
 }
 
-/// Cards pad texts with NULs.
+/// Cards pad texts with NULs. What is longer than the MIB allows is cut.
 fn text(value: &Value<'_>) -> Option<String> {
     match value {
-        Value::Octets(bytes) => Some(String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned()),
+        Value::Octets(bytes) => {
+            let bytes = bytes.get(..TEXT_BYTES).unwrap_or(bytes);
+            Some(String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned())
+        }
         Value::Oid(oid) => Some(oid.to_string()),
         _ => None,
     }
