@@ -14,6 +14,7 @@ mod xid;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,6 +81,8 @@ struct Loaded {
     nvml: Arc<Nvml>,
     driver: String,
     xid: Option<XidEvents>,
+    /// As they were when they answered last.
+    cards: BTreeMap<u32, Card>,
 }
 
 /// What became of a sample.
@@ -116,13 +119,20 @@ impl Gpus {
         let cards = loaded.nvml.device_count()?;
         let mut sampled = Sampled { cards, is_whole: true, is_idle: cards > 0 };
         for index in 0..cards {
-            let Ok(device) = loaded.nvml.device_by_index(index) else {
+            let device = loaded.nvml.device_by_index(index).ok();
+            let found =
+                device.and_then(|device| Card::of(&device, index, &loaded.driver, &self.settings).map(|card| (device, card)));
+            let Some((device, card)) = found else {
                 sampled.is_whole = false;
+                // One that has fallen off the bus does not even say who it was; why it is gone, the driver has said.
+                if let (Some(card), Some(xid)) = (loaded.cards.get(&index), &loaded.xid) {
+                    xid.sample(card, out);
+                }
                 continue;
             };
-            let Some(card) = Card::of(&device, index, &loaded.driver, &self.settings) else { continue };
             let is_idle = sample_card(&device, &card, loaded.xid.as_ref(), &mut self.processes, out);
             sampled.is_idle &= is_idle && device.is_in_persistent_mode().is_ok_and(|is_kept| !is_kept);
+            loaded.cards.insert(index, card);
         }
         Ok(sampled)
     }
@@ -145,7 +155,7 @@ impl Loaded {
         let nvml = Arc::new(Nvml::builder().lib_path(&settings.library).init()?);
         let driver = nvml.sys_driver_version().unwrap_or_default();
         let xid = XidEvents::start(&nvml, LISTEN_AGAIN);
-        Ok(Self { nvml, driver, xid })
+        Ok(Self { nvml, driver, xid, cards: BTreeMap::new() })
     }
 
     /// Returns when nobody here uses the library any more.

@@ -96,6 +96,27 @@ fn a_lost_card_does_not_end_the_hearing_of_the_others() {
     xid.end();
 }
 
+#[test]
+fn why_a_card_is_gone_is_told_after_it_is_gone() {
+    const NAME: &str = "why_a_card_is_gone_is_told_after_it_is_gone";
+    let directory = tempfile::tempdir().unwrap();
+    let fallen = directory.path().join("fallen");
+    let Some(library) = stub(NAME, directory.path(), &format!("-DFALLEN=\"{}\"", fallen.display())) else { return };
+    let mut gpus = gpus(library);
+    assert!(sample(&mut gpus).0);
+    let waiting = directory.path().join("fallen.waiting");
+    wait::for_condition("events are waited for", Duration::from_secs(20), || waiting.exists());
+    // The stub's card falls before it says why.
+    std::fs::write(&fallen, "").unwrap();
+    wait::for_condition("the events are heard", Duration::from_secs(20), || {
+        sample(&mut gpus).1.contains("GPU-01111111-0000-0000-0000-000000000000\",xid=\"79\"} 2")
+    });
+    let (is_up, text) = sample(&mut gpus);
+    assert!(!is_up && text.contains("GPU has fallen off the bus\"} 79"), "{text}");
+    let of_temperature: Vec<&str> = text.lines().filter(|line| line.starts_with("DCGM_FI_DEV_GPU_TEMP{")).collect();
+    assert!(of_temperature.len() == 1 && of_temperature[0].contains("gpu=\"1\""), "{of_temperature:#?}");
+}
+
 /// The lines of memory by process.
 fn of_processes(text: &str) -> Vec<&str> {
     text.lines().filter(|line| line.starts_with("gpu_pod_memory_used_bytes{")).collect()

@@ -92,17 +92,21 @@ impl XidEvents {
 /// Returns when it is to end.
 fn listen(nvml: &Nvml, heard: &Mutex<BTreeMap<String, Had>>, ends: &Receiver<()>) -> Result<(), NvmlError> {
     let mut set = nvml.create_event_set()?;
-    let mut is_heard = false;
+    let (mut known, mut is_any_lost) = (BTreeMap::new(), false);
     for index in 0..nvml.device_count()? {
-        // One that is lost says nothing of this.
-        let Ok(device) = nvml.device_by_index(index) else { continue };
+        let found = nvml.device_by_index(index).and_then(|device| Ok((device.uuid()?, device)));
+        let Ok((uuid, device)) = found else {
+            is_any_lost = true;
+            continue;
+        };
         if device.supported_event_types().is_ok_and(|kinds| kinds.contains(EventTypes::CRITICAL_XID_ERROR)) {
             set = device.register_events(EventTypes::CRITICAL_XID_ERROR, set).map_err(|failed| failed.error)?;
-            is_heard = true;
+            known.insert(index, uuid);
         }
     }
-    if !is_heard {
-        return Err(NvmlError::NotSupported);
+    if known.is_empty() {
+        // One that is lost may come back.
+        return Err(if is_any_lost { NvmlError::GpuLost } else { NvmlError::NotSupported });
     }
     while ends.try_recv() != Err(TryRecvError::Disconnected) {
         let event = match set.wait(WAIT_MS) {
@@ -115,7 +119,7 @@ fn listen(nvml: &Nvml, heard: &Mutex<BTreeMap<String, Had>>, ends: &Receiver<()>
             Some(XidError::Unknown) => 999,
             None => continue,
         };
-        let uuid = event.device.uuid().unwrap_or_default();
+        let uuid = event.device.uuid().unwrap_or_else(|_| silent(nvml, &known));
         warn!(uuid, xid, meaning = name(xid), "a GPU reports an XID error");
         let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
         let had = heard.entry(uuid).or_default();
@@ -123,6 +127,12 @@ fn listen(nvml: &Nvml, heard: &Mutex<BTreeMap<String, Had>>, ends: &Receiver<()>
         *had.counts.entry(xid).or_default() += 1;
     }
     Ok(())
+}
+
+/// The card that answers no more: it is the one that an event speaks of whose card cannot say who it is.
+fn silent(nvml: &Nvml, known: &BTreeMap<u32, String>) -> String {
+    let is_silent = |index: u32| nvml.device_by_index(index).and_then(|device| device.uuid()).is_err();
+    known.iter().find(|(index, _)| is_silent(**index)).map(|(_, uuid)| uuid.clone()).unwrap_or_default()
 }
 
 /// What NVIDIA's documentation calls an Xid; by number.
