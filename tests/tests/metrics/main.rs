@@ -2,13 +2,15 @@
 //!
 //! Where a test belongs: `exporter` (names and values beside `node_exporter`), `recorded` (fixtures through the program), `scraped` (what
 //! others expose), `prometheus` (a real one, killed and started again), `delivery` (versions, refusals, outages: what becomes of
-//! every sample).
+//! every sample), `protocol` (what stands in requests, in either version), `answers` (what each answer leads to, and none).
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod answers;
 mod delivery;
 mod exporter;
 mod prometheus;
+mod protocol;
 mod recorded;
 mod scraped;
 mod stage;
