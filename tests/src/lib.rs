@@ -3,7 +3,7 @@
 //! A line is made by `line`, written by `log_file` (renamed and packed by `rotation`), at a pace by `load`; the `agent`
 //! ships it to `loki`; `account` says what became of it. `scene` is the stage of one test; `nginx` and `authority` stand between the
 //! agent and its destination where transport is what a test is about. `companion` is the other program, `webhook` whom
-//! it tells. `prometheus` and `receiver` take samples. `node` is a machine's directory tree of a test's own, in which `journald` and `sshd` run. `small_disk` and `wall_clock` are what can go wrong with a machine. `wait` is the only module that waits; `program` runs what
+//! it tells. `prometheus` and `receiver` take samples, `exposed` gives some. `node` is a machine's directory tree of a test's own, in which `journald` and `sshd` run. `small_disk` and `wall_clock` are what can go wrong with a machine. `wait` is the only module that waits; `program` runs what
 //! is not ours.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test harness fails by panicking")]
@@ -13,6 +13,7 @@ pub mod account;
 pub mod agent;
 pub mod authority;
 pub mod companion;
+pub mod exposed;
 pub mod journald;
 pub mod kubelet;
 pub mod line;

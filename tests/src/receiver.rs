@@ -3,16 +3,19 @@
 //! It speaks 1.0 and 2.0. Like Prometheus it refuses a sample that is older than its series' newest, or of the same time with another
 //! value; of a request of 1.0 nothing is stored then, of one of 2.0 the rest is. What no sender may do is a violation.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+mod request;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use prost::Message as _;
 use proto::metric::STALE_BITS;
-use proto::remote_write::{wire_1, wire_2};
 use proto::snappy::decompress;
+
+use crate::wait;
+use request::{Decoded, Sent};
 
 /// What a receiver knows of the protocol.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +28,21 @@ pub enum Speaks {
     /// 1.0; another it takes for that, stores nothing and answers 204, as Prometheus 2.42 does.
     OldAndDeaf,
 }
+
+/// How it treats whoever connects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Manners {
+    /// It answers.
+    #[default]
+    Proper,
+    /// It reads, and says nothing.
+    Silent,
+    /// It reads, says this, whatever it is, and hangs up.
+    Rude(String),
+}
+
+/// What an answer takes: status, further headers (each with its end of line), words.
+type Said = (u16, String, String);
 
 /// A sample: time in milliseconds, bits of the value.
 pub type Sample = (i64, u64);
@@ -45,24 +63,59 @@ pub struct Series {
 pub struct Received {
     /// By labels, `{__name__="up",…}`.
     pub series: BTreeMap<String, Series>,
-    /// Families' help, by name, and how often it was told.
-    pub help: BTreeMap<String, (String, usize)>,
+    /// What was told of families, by name: of metrics (2.0), or of families (1.0).
+    pub families: BTreeMap<String, Family>,
     /// Samples that came again, unchanged.
     pub repeated: u64,
     /// Requests by version.
     pub requests: BTreeMap<String, u64>,
+    /// Requests that got no proper answer.
+    pub snubbed: u64,
     /// The largest number of samples in a request.
     pub largest: usize,
+    /// Every request that held samples, in order.
+    pub log: Vec<Taken>,
     /// What no sender may do.
     pub violations: Vec<String>,
+}
+
+/// What was told of a family.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Family {
+    /// Its type.
+    pub kind: i32,
+    /// Its help.
+    pub help: String,
+    /// Its unit.
+    pub unit: String,
+    /// In how many requests there was help.
+    pub helped: usize,
+}
+
+/// A request and its answer.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// When it came.
+    pub at: Instant,
+    /// Its version.
+    pub version: String,
+    /// Its content type.
+    pub kind: String,
+    /// How many samples it held.
+    pub samples: usize,
+    /// Their times.
+    pub times: BTreeSet<i64>,
+    /// The answer.
+    pub status: u16,
 }
 
 /// How requests are answered.
 #[derive(Default)]
 struct Script {
     speaks: Speaks,
-    /// Instead of anything else: this status and these words.
-    status: Option<(u16, String)>,
+    manners: Manners,
+    /// Instead of anything else.
+    said: Option<Said>,
     /// Samples of series with this in their labels are refused.
     bad: Option<String>,
     /// Requests with more samples are refused as too large.
@@ -113,7 +166,18 @@ impl Receiver {
 
     /// Answers with this status from now on; `None`: as it should.
     pub fn answer(&self, status: Option<(u16, &str)>) {
-        lock(&self.state).script.status = status.map(|(status, words)| (status, words.to_owned()));
+        lock(&self.state).script.said = status.map(|(status, words)| (status, String::new(), words.to_owned()));
+    }
+
+    /// The same with further headers.
+    pub fn answer_with(&self, status: u16, headers: &[(&str, &str)], words: &str) {
+        let lines: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        lock(&self.state).script.said = Some((status, lines.concat(), words.to_owned()));
+    }
+
+    /// Has these manners from now on.
+    pub fn behave(&self, manners: Manners) {
+        lock(&self.state).script.manners = manners;
     }
 
     /// Refuses samples of series with this in their labels.
@@ -162,11 +226,15 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Nobody waits longer for somebody who says nothing.
+const SILENT_MAX: Duration = Duration::from_mins(2);
+
 /// The headers of a request, by name in lower case.
 type Headers = BTreeMap<String, String>;
 
 fn serve(connection: &TcpStream, state: &Mutex<State>) -> Option<()> {
     let mut reader = BufReader::new(connection);
+    let mut connection = connection;
     loop {
         let mut request = String::new();
         if reader.read_line(&mut request).ok()? == 0 {
@@ -179,21 +247,36 @@ fn serve(connection: &TcpStream, state: &Mutex<State>) -> Option<()> {
             let Some((name, value)) = line.trim_end().split_once(':') else { break };
             headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
         }
+        if !request.starts_with("POST ") {
+            lock(state).received.violations.push(format!("no POST: {request}"));
+        }
         let mut body = vec![0; headers.get("content-length")?.parse().ok()?];
         reader.read_exact(&mut body).ok()?;
+        let manners = || lock(state).script.manners.clone();
+        let manner = manners();
+        if manner != Manners::Proper {
+            lock(state).received.snubbed += 1;
+        }
+        match manner {
+            Manners::Proper => {}
+            Manners::Silent => {
+                wait::until(SILENT_MAX, || (manners() != Manners::Silent).then_some(()));
+                return None;
+            }
+            Manners::Rude(words) => return connection.write_all(words.as_bytes()).ok(),
+        }
         let (status, more, words) = take(&headers, &body, state);
-        let mut connection = connection;
-        // In one piece, or the other side's kernel waits for more.
-        let answer = format!("HTTP/1.1 {status} X\r\n{more}Content-Length: {}\r\n\r\n{words}", words.len());
-        connection.write_all(answer.as_bytes()).ok()?;
+        // What has no body has no length either. In one piece, or the other side's kernel waits for more.
+        let length = if status == 204 { String::new() } else { format!("Content-Length: {}\r\n", words.len()) };
+        let words = if status == 204 { "" } else { &words };
+        connection.write_all(format!("HTTP/1.1 {status} X\r\n{more}{length}\r\n{words}").as_bytes()).ok()?;
     }
 }
 
 /// Judges a request and stores what is good: status, further headers, words.
-fn take(headers: &Headers, body: &[u8], state: &Mutex<State>) -> (u16, String, String) {
+fn take(headers: &Headers, body: &[u8], state: &Mutex<State>) -> Said {
     let state = &mut *lock(state);
     let header = |name: &str| headers.get(name).map_or("", String::as_str);
-    let plain = |status: u16, words: &str| (status, String::new(), words.to_owned());
     let kind = header("content-type");
     let is_new = kind == "application/x-protobuf;proto=io.prometheus.write.v2.Request";
     let version = header("x-prometheus-remote-write-version");
@@ -209,10 +292,31 @@ fn take(headers: &Headers, body: &[u8], state: &Mutex<State>) -> (u16, String, S
             state.received.violations.push(format!("{what} is {is:?}, not {should:?}"));
         }
     }
-    if let Some((status, words)) = &state.script.status {
-        return plain(*status, words);
+    let at = Instant::now();
+    let decoded = decompress(body, 64 << 20).ok().and_then(|message| Decoded::of(&message, is_new));
+    let Some(decoded) = decoded else {
+        state.received.violations.push("neither snappy nor protobuf".to_owned());
+        return plain(400, "neither snappy nor protobuf");
+    };
+    let samples: usize = decoded.series.iter().map(|series| series.samples.len()).sum();
+    let times = decoded.series.iter().flat_map(|series| series.samples.iter().map(|(time, _)| *time)).collect();
+    let said = answer(decoded, samples, is_new, header("authorization"), state);
+    if samples > 0 {
+        let taken = Taken { at, version: version.to_owned(), kind: kind.to_owned(), samples, times, status: said.0 };
+        state.received.log.push(taken);
     }
-    if state.script.token.as_ref().is_some_and(|token| header("authorization") != format!("Bearer {token}")) {
+    said
+}
+
+fn plain(status: u16, words: &str) -> Said {
+    (status, String::new(), words.to_owned())
+}
+
+fn answer(decoded: Decoded, samples: usize, is_new: bool, authorization: &str, state: &mut State) -> Said {
+    if let Some(said) = &state.script.said {
+        return said.clone();
+    }
+    if state.script.token.as_ref().is_some_and(|token| authorization != format!("Bearer {token}")) {
         return plain(401, "who are you");
     }
     if is_new && state.script.speaks == Speaks::OnlyOld {
@@ -221,20 +325,23 @@ fn take(headers: &Headers, body: &[u8], state: &Mutex<State>) -> (u16, String, S
     if is_new && state.script.speaks == Speaks::OldAndDeaf {
         return plain(204, "");
     }
-    let message = match decompress(body, 64 << 20) {
-        Ok(message) => message,
-        Err(error) => return plain(400, &error.to_string()),
-    };
-    let decoded = if is_new { decode_new(&message, &mut state.received) } else { decode_old(&message, &mut state.received) };
-    let Some(decoded) = decoded else { return plain(400, "not protobuf") };
-    let count: usize = decoded.iter().map(|series| series.samples.len()).sum();
-    state.received.largest = state.received.largest.max(count);
-    if state.script.most.is_some_and(|most| count > most) {
+    state.received.largest = state.received.largest.max(samples);
+    if state.script.most.is_some_and(|most| samples > most) {
         return plain(413, "too large");
+    }
+    state.received.violations.extend(decoded.violations);
+    for (name, told) in decoded.families {
+        let known = state.received.families.entry(name).or_default();
+        known.kind = told.kind;
+        // Types come with every request, the rest once in a while.
+        if !(told.help.is_empty() && told.unit.is_empty()) {
+            let helped = known.helped + usize::from(!told.help.is_empty());
+            *known = Family { helped, ..told };
+        }
     }
     let mut refused = Vec::new();
     let mut good: Vec<(String, Sent)> = Vec::new();
-    for series in decoded {
+    for series in decoded.series {
         let labels = series.check(&mut state.received.violations);
         let known = state.received.series.get(&labels).and_then(|known| known.samples.last()).copied();
         let reason = if state.script.bad.as_ref().is_some_and(|bad| labels.contains(bad.as_str())) {
@@ -274,97 +381,4 @@ fn store(received: &mut Received, labels: String, sent: Sent) {
             series.samples.push(sample);
         }
     }
-}
-
-/// A series of a request.
-struct Sent {
-    labels: Vec<(String, String)>,
-    samples: Vec<Sample>,
-    kind: i32,
-    started: i64,
-}
-
-impl Sent {
-    /// Its labels as text; what is wrong with it is a violation.
-    fn check(&self, violations: &mut Vec<String>) -> String {
-        let mut text = String::from("{");
-        for (name, value) in &self.labels {
-            write!(text, "{}{name}={value:?}", if text.len() > 1 { "," } else { "" }).unwrap();
-        }
-        text.push('}');
-        let names: Vec<&String> = self.labels.iter().map(|(name, _)| name).collect();
-        if !names.is_sorted() || names.windows(2).any(|pair| pair[0] == pair[1]) {
-            violations.push(format!("labels out of order or twice: {text}"));
-        }
-        if self.labels.iter().any(|(name, value)| name.is_empty() || value.is_empty()) {
-            violations.push(format!("an empty label: {text}"));
-        }
-        if !names.iter().any(|name| *name == "__name__") {
-            violations.push(format!("no name: {text}"));
-        }
-        if self.samples.is_empty() || self.samples.windows(2).any(|pair| pair[0].0 >= pair[1].0) {
-            violations.push(format!("no samples, or times that do not rise: {text}"));
-        }
-        text
-    }
-
-    /// Why its samples cannot stand behind the newest that is known.
-    fn refusal(&self, known: Option<Sample>) -> Option<&'static str> {
-        let (time, value) = known?;
-        let first = self.samples.first()?;
-        match first.0.cmp(&time) {
-            std::cmp::Ordering::Less => Some("out of order sample"),
-            std::cmp::Ordering::Equal if first.1 != value => Some("duplicate sample for timestamp"),
-            _ => None,
-        }
-    }
-}
-
-fn decode_old(message: &[u8], received: &mut Received) -> Option<Vec<Sent>> {
-    let decoded = wire_1::WriteRequest::decode(message).ok()?;
-    for metadata in &decoded.metadata {
-        told(received, &metadata.family, &metadata.help);
-    }
-    let series = decoded.series.into_iter().map(|series| Sent {
-        labels: series.labels.into_iter().map(|label| (label.name, label.value)).collect(),
-        samples: series.samples.iter().map(|sample| (sample.timestamp, sample.value.to_bits())).collect(),
-        kind: 0,
-        started: 0,
-    });
-    Some(series.collect())
-}
-
-fn decode_new(message: &[u8], received: &mut Received) -> Option<Vec<Sent>> {
-    let decoded = wire_2::Request::decode(message).ok()?;
-    let symbols = &decoded.symbols;
-    let mut sorted = symbols.clone();
-    sorted.sort();
-    if symbols.first().is_none_or(|first| !first.is_empty()) || sorted.windows(2).any(|pair| pair[0] == pair[1]) {
-        received.violations.push("the first symbol is not empty, or one stands twice".to_owned());
-    }
-    let symbol = |place: u32| symbols.get(place as usize).cloned();
-    let mut all = Vec::new();
-    for series in &decoded.series {
-        let pairs = series.labels.chunks(2).map(|pair| Some((symbol(*pair.first()?)?, symbol(*pair.get(1)?)?)));
-        let labels = pairs.collect::<Option<Vec<_>>>()?;
-        let metadata = series.metadata.unwrap_or_default();
-        let help = symbol(metadata.help)?;
-        let name = labels.iter().find(|(name, _)| name == "__name__").map_or(String::new(), |(_, value)| value.clone());
-        if !help.is_empty() {
-            told(received, &name, &help);
-        }
-        all.push(Sent {
-            labels,
-            samples: series.samples.iter().map(|sample| (sample.timestamp, sample.value.to_bits())).collect(),
-            kind: metadata.r#type,
-            started: series.samples.first().map_or(0, |sample| sample.start),
-        });
-    }
-    Some(all)
-}
-
-fn told(received: &mut Received, family: &str, help: &str) {
-    let known = received.help.entry(family.to_owned()).or_default();
-    help.clone_into(&mut known.0);
-    known.1 += 1;
 }

@@ -36,7 +36,8 @@ fn in_2_0_types_travel_with_every_series_and_help_once() {
     is_whole(&receiver, "node_load1");
     let arrived = receiver.received();
     assert_eq!(arrived.requests.keys().collect::<Vec<_>>(), ["2.0.0"]);
-    assert_eq!(arrived.help["node_load1"], ("1m load average.".to_owned(), 1));
+    let told = &arrived.families["node_load1"];
+    assert_eq!((told.help.as_str(), told.helped), ("1m load average.", 1));
     let kinds = |name: &str| arrived.named(name).map(|(_, series)| series.kind).collect::<Vec<_>>();
     assert_eq!((kinds("node_load1"), kinds("picket_agent_samples_stored_total")), (vec![2], vec![1]));
     let load = arrived.one("node_load1", "node").unwrap();
@@ -54,7 +55,7 @@ fn a_receiver_that_knows_1_0_alone_gets_it_and_nothing_is_lost_over_that() {
         is_whole(&receiver, "node_load1");
         let arrived = receiver.received();
         assert_eq!(arrived.requests["2.0.0"], 1, "{speaks:?}");
-        assert_eq!(arrived.help["node_load1"].0, "1m load average.", "{speaks:?}");
+        assert_eq!(arrived.families["node_load1"].help, "1m load average.", "{speaks:?}");
     }
 }
 

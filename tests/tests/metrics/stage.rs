@@ -1,6 +1,7 @@
 //! The stage: an agent that measures a node of the test's own, ten times a second.
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tests::agent::{self, Agent, Launch};
+use tests::exposed::Exposed;
 use tests::skip::skipped;
 
 /// How long anything may take on a busy machine.
@@ -44,7 +46,7 @@ impl Stage {
 
     /// Starts the agent with one destination; `more` are further settings of it.
     pub(crate) fn start(&self, url: &str, more: &str) -> Agent {
-        self.launch(url, more, "", &[]).start_listening()
+        self.launch(&[(url, more)], "", &[]).start_listening()
     }
 
     /// The same, with these variables in its environment.
@@ -54,7 +56,22 @@ impl Stage {
 
     /// The same; `metrics` are further settings of what is measured.
     pub(crate) fn start_measuring(&self, url: &str, metrics: &str) -> Agent {
-        self.launch(url, "", metrics, &[]).start_listening()
+        self.launch(&[(url, "")], metrics, &[]).start_listening()
+    }
+
+    /// Starts it with these destinations, each with its further settings, that get what these targets expose, by their jobs, five
+    /// times a second.
+    pub(crate) fn start_scraping(&self, destinations: &[(&str, &str)], targets: &[(&str, &Exposed)]) -> Agent {
+        let mut jobs = Vec::new();
+        let mut scrape = String::new();
+        for (job, target) in targets {
+            jobs.push(*job);
+            write!(scrape, "{{job: {job}, url: \"{}\", interval: 200ms}}, ", target.url()).unwrap();
+        }
+        let of_jobs = |more: &str| format!("jobs: [{}], {more}", jobs.join(", "));
+        let all: Vec<(&str, String)> = destinations.iter().map(|(url, more)| (*url, of_jobs(more))).collect();
+        let all: Vec<(&str, &str)> = all.iter().map(|(url, more)| (*url, more.as_str())).collect();
+        self.launch(&all, &format!("scrape: [{scrape}]"), &[]).start_listening()
     }
 
     /// The same on this machine's own trees, with one file of logs too.
@@ -73,14 +90,16 @@ impl Stage {
 
     /// Runs it with `--once`: exit status, standard output and standard error.
     pub(crate) fn run_once(&self, url: &str) -> (ExitStatus, String, String) {
-        self.launch(url, "", "", &["--once"]).run(PATIENCE)
+        self.launch(&[(url, "")], "", &["--once"]).run(PATIENCE)
     }
 
-    fn launch(&self, url: &str, more: &str, metrics: &str, arguments: &[&str]) -> Launch {
-        let config = format!(
-            "node: node-1\nlisten: 127.0.0.1:0\nmetrics: {{interval: {INTERVAL}ms, {metrics}}}\n\
-             outputs:\n  remote_write: [{{url: \"{url}\", linger: 0s, {more}}}]\n",
+    fn launch(&self, destinations: &[(&str, &str)], metrics: &str, arguments: &[&str]) -> Launch {
+        let mut config = format!(
+            "node: node-1\nlisten: 127.0.0.1:0\nmetrics: {{interval: {INTERVAL}ms, {metrics}}}\noutputs:\n  remote_write:\n"
         );
+        for (url, more) in destinations {
+            writeln!(config, "  - {{url: \"{url}\", linger: 0s, {more}}}").unwrap();
+        }
         self.write("agent.yaml", &config);
         // What is not in these trees is not on this node.
         let mut args: Vec<OsString> = Vec::new();
