@@ -51,7 +51,7 @@ impl Stage {
 
     /// The same, with these variables in its environment.
     pub(crate) fn start_with(&self, url: &str, env: Vec<(String, String)>) -> Agent {
-        Launch { env, ..self.launch(url, "", "", &[]) }.start_listening()
+        Launch { env, ..self.launch(&[(url, "")], "", &[]) }.start_listening()
     }
 
     /// The same; `metrics` are further settings of what is measured.
@@ -80,7 +80,7 @@ impl Stage {
         let log = format!("some={}", self.path("some.log").display());
         let trees = ["--path-procfs=/proc", "--path-sysfs=/sys", "--path-udev=/run/udev", "--path-rootfs=/"];
         let destination = ["--loki", "http://127.0.0.1:1", "--file", &log];
-        let mut launch = self.launch(url, "", "", &destination);
+        let mut launch = self.launch(&[(url, "")], "", &destination);
         launch.args.retain(|argument| !argument.to_string_lossy().starts_with("--path-"));
         let unwanted: Vec<OsString> = ["proc", "sys", "udev", "root"].map(|name| self.path(name).into_os_string()).into();
         launch.args.retain(|argument| !unwanted.contains(argument));
