@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use client::Tls;
 use globset::GlobMatcher;
+use proto::remote_write::Version;
 use regex::bytes::Regex;
 
 use super::defaults;
@@ -21,7 +22,6 @@ use crate::collector::ups::UpsSettings;
 use crate::kubelet::KubeletSettings;
 use crate::relabel::Rule;
 use crate::scrape::Job;
-use crate::sink::remote_write::Wanted;
 
 pub use journal::{JournalInput, JournalSelection, MessageFormat, Priority, Proof, Start};
 
@@ -265,6 +265,16 @@ pub struct Metrics {
 pub struct ScrapePods {
     /// What is not the pod's to say.
     pub template: Job,
+}
+
+/// Which version of remote write a destination is spoken to in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wanted {
+    /// 2.0 where it is known, else 1.0.
+    #[default]
+    Auto,
+    /// This one, whatever the answer.
+    Only(Version),
 }
 
 /// How GPUs are measured.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::sink::remote_write::Wanted;
+use super::checked::Wanted;
 
 pub(super) const LISTEN: &str = "127.0.0.1:9102";
 pub(super) const CLUSTER: &str = "default";

@@ -11,9 +11,8 @@ use std::path::Path;
 
 use super::checked::{
     Auth, Config, DropRule, FileInput, Format, JournalSelection, LokiOutput, LongLines, MessageFormat, Multiline, Place,
-    PodInput, PodMultiline, RemoteWriteOutput, Route, Start,
+    PodInput, PodMultiline, RemoteWriteOutput, Route, Start, Wanted,
 };
-use crate::sink::remote_write::Wanted;
 use client::{Secret, Tls};
 use proto::remote_write::Version;
 use settings::quantity::{show_bytes, show_duration};

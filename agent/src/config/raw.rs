@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use self::journal::{Kernel, Preset};
 use self::metrics::RawMetrics;
-use super::checked::{LongLines, MessageFormat, Priority, Start};
-use crate::sink::remote_write::Wanted;
+use super::checked::{LongLines, MessageFormat, Priority, Start, Wanted};
 use proto::remote_write::Version;
 use settings::file;
 use settings::problem::Problems;

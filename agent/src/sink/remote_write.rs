@@ -26,7 +26,6 @@ use crate::config::checked::RemoteWriteOutput;
 use crate::metrics::RemoteWriteCounters;
 use crate::sample_spool::SampleSpool;
 use negotiation::Negotiation;
-pub use negotiation::Wanted;
 use queue::Queue;
 use told::Told;
 

@@ -7,20 +7,12 @@ use std::time::{Duration, Instant};
 
 use proto::remote_write::Version;
 
+use crate::config::checked::Wanted;
+
 /// After an outage, 2.0 is tried again at the earliest so long after it did not work.
 const AGAIN_AFTER_OUTAGE: Duration = Duration::from_hours(1);
 /// Without one.
 const AGAIN: Duration = Duration::from_hours(24);
-
-/// What the configuration says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Wanted {
-    /// 2.0 where it is known, else 1.0.
-    #[default]
-    Auto,
-    /// This one, whatever the answer.
-    Only(Version),
-}
 
 /// The version that is spoken now.
 #[derive(Debug)]
