@@ -41,7 +41,7 @@ impl Check {
             interval,
             collectors: COLLECTORS.iter().filter(|entry| runs(entry.name, entry.default)).map(|entry| entry.name).collect(),
             gpu: gpu(raw.gpu.as_ref().map(|gpu| &gpu.value)),
-            ups: items(raw.ups.as_ref()).iter().filter_map(|section| self.ups(section)).collect(),
+            ups: self.upses(items(raw.ups.as_ref())),
             textfile_directories: raw.textfile.iter().filter_map(|section| self.textfile(section)).collect(),
             scrape: items(raw.scrape.as_ref()).iter().filter_map(|section| self.scrape(section, interval)).collect(),
             scrape_pods: raw.scrape_pods.as_ref().and_then(|section| self.scrape_pods(section, interval)),
