@@ -70,14 +70,22 @@ impl Upsd {
     }
 
     fn serve(&mut self) {
-        let program = Program::find(&format!("{PROGRAMS}/upsd")).unwrap();
-        self.server = Some(program.serve(["-F", "-u", &user()], &self.environment(), &self.log()));
+        self.server = Some(self.started());
         wait::for_condition("upsd has both UPSes", CHANGE_MAX, || {
+            // Who connects to a port that nobody listens on may be given that very port, and then upsd finds it taken.
+            if self.server.as_mut().is_some_and(|server| server.ended().is_some()) {
+                self.server = Some(self.started());
+            }
             ["homeups", "second"].iter().all(|name| {
                 self.ask(&format!("GET VAR {name} ups.status"))
                     .is_some_and(|answer| answer.starts_with("VAR") && !answer.contains("WAIT"))
             })
         });
+    }
+
+    fn started(&self) -> Running {
+        let program = Program::find(&format!("{PROGRAMS}/upsd")).unwrap();
+        program.serve(["-F", "-u", &user()], &self.environment(), &self.log())
     }
 
     fn environment(&self) -> Vec<(String, String)> {
