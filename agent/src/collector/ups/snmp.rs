@@ -184,7 +184,7 @@ impl Snmp {
             let mut hint = None;
             let heard = loop {
                 if left(until).is_err() {
-                    return Err(self.dialect.silent(hint));
+                    return Err(self.dialect.silent(ask, hint));
                 }
                 socket.send(&question)?;
                 let again = until.min(Instant::now() + RESEND);
@@ -235,11 +235,12 @@ impl Dialect {
         }
     }
 
-    /// No answer came in time.
-    fn silent(&mut self, hint: Option<&'static str>) -> UpsError {
-        let why = match self {
-            Self::V2c(_) => Some("a card is silent to a wrong community, too"),
-            Self::V3(session) => {
+    /// No answer came in time. Who has answered the first question, which is a GET, is only slow.
+    fn silent(&mut self, ask: Ask, hint: Option<&'static str>) -> UpsError {
+        let why = match (self, ask) {
+            (_, Ask::Bulk(_)) => Some("it has answered other questions; a longer `timeout` may help"),
+            (Self::V2c(_), Ask::Get) => Some("a card is silent to a wrong community, too"),
+            (Self::V3(session), Ask::Get) => {
                 let silence = session.silence();
                 session.forget();
                 hint.or(silence)

@@ -41,7 +41,7 @@ impl Check {
             settings,
             containers: containers(raw.containers.as_ref().map(|containers| &containers.value)),
             gpu: gpu(raw.gpu.as_ref().map(|gpu| &gpu.value)),
-            ups: items(raw.ups.as_ref()).iter().filter_map(|section| self.ups(section)).collect(),
+            ups: self.upses(items(raw.ups.as_ref())),
             scrape: items(raw.scrape.as_ref()).iter().filter_map(|section| self.scrape(section, interval)).collect(),
             scrape_pods: raw.scrape_pods.as_ref().map(|section| self.scrape_pods(section, interval)),
             relabel: self.relabel(items(raw.relabel.as_ref())),

@@ -26,8 +26,20 @@ enum UpsProtocol {
 }
 
 impl Check {
-    /// A server of UPSes.
-    pub(super) fn ups(&mut self, section: &Spanned<RawUps>) -> Option<UpsSettings> {
+    /// The servers of UPSes, each once: a second item would give the same series again.
+    pub(super) fn upses(&mut self, sections: &[Spanned<RawUps>]) -> Vec<UpsSettings> {
+        let mut all: Vec<UpsSettings> = Vec::new();
+        for section in sections {
+            let Some(settings) = self.ups(section) else { continue };
+            if all.iter().any(|other| gives_the_same(other, &settings)) {
+                self.problems.push(&section.at, format!("{} is asked already; remove one of the items", settings.server()));
+            }
+            all.push(settings);
+        }
+        all
+    }
+
+    fn ups(&mut self, section: &Spanned<RawUps>) -> Option<UpsSettings> {
         let raw = &section.value;
         let places = [(UpsProtocol::Nut, &raw.nut), (UpsProtocol::Snmp, &raw.snmp), (UpsProtocol::Apcupsd, &raw.apcupsd)];
         let mut given = places.into_iter().filter_map(|(protocol, place)| Some((protocol, place.as_ref()?)));
@@ -147,4 +159,15 @@ impl Check {
         let auth = auth.map(|(protocol, file)| SnmpAuth { protocol: protocol.value, password: secret(file), privacy });
         Some(SnmpUser { name: name?, context: value_or(raw.context.as_ref(), String::new()), auth })
     }
+}
+
+/// Whether two items give the same series. The same variables under both kinds of names are not the same.
+fn gives_the_same(first: &UpsSettings, second: &UpsSettings) -> bool {
+    let is_same = match (first, second) {
+        (UpsSettings::Nut(first), UpsSettings::Nut(second)) => first.names == second.names,
+        (UpsSettings::Apcupsd(first), UpsSettings::Apcupsd(second)) => first.names == second.names,
+        (UpsSettings::Snmp(_), UpsSettings::Snmp(_)) => true,
+        _ => false,
+    };
+    is_same && first.server() == second.server()
 }

@@ -52,6 +52,8 @@ enum Card {
     /// It answers questions with error 5, `genErr`.
     Failing,
     Silent,
+    /// It answers no question but the first.
+    Tired,
 }
 
 /// Starts one; its port. It runs until the test program ends.
@@ -64,7 +66,7 @@ fn card(objects: Objects, card: Card) -> u16 {
             let (length, from) = socket.recv_from(&mut buffer).unwrap();
             let Question { community, request, ask, objects: names } = Question::read(&buffer[..length]).unwrap();
             assert_eq!(community, b"secret");
-            if card == Card::Silent || (card == Card::Lossy && count % 2 == 0) {
+            if card == Card::Silent || (card == Card::Tired && ask != Ask::Get) || (card == Card::Lossy && count % 2 == 0) {
                 continue;
             }
             let first = &names[0];
@@ -126,6 +128,7 @@ fn a_card_that_misbehaves_gives_nothing() {
         (Card::Circling, "in circles"),
         (Card::Failing, "SNMP error 5"),
         (Card::Silent, "no answer in time; a card is silent to a wrong community"),
+        (Card::Tired, "no answer in time; it has answered other questions"),
     ] {
         let mut ups = ups(card(recorded(), kind), if kind == Card::Silent { SHORT } else { TIMEOUT });
         let begin = Instant::now();
