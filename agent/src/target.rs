@@ -38,13 +38,35 @@ pub struct Target {
     ends: Vec<bool>,
     /// How many series the last collection had that the one before had not.
     added: usize,
+    /// Series that somebody else gives.
+    elsewhere: Arc<SeriesSet>,
 }
 
 impl Target {
     /// With these labels, and what is changed of its series. Nothing was collected yet.
     pub fn new(labels: TargetLabels, relabelling: Relabelling) -> Self {
         let set = SeriesSetBuilder::new().finish();
-        Self { labels, relabelling, last: Families::new(), shipped: Vec::new(), set, ends: Vec::new(), added: 0 }
+        Self {
+            labels,
+            relabelling,
+            last: Families::new(),
+            shipped: Vec::new(),
+            elsewhere: Arc::clone(&set),
+            set,
+            ends: Vec::new(),
+            added: 0,
+        }
+    }
+
+    /// The same, which leaves these series to somebody else.
+    #[must_use]
+    pub fn without(self, elsewhere: Arc<SeriesSet>) -> Self {
+        Self { elsewhere, ..self }
+    }
+
+    /// The series of the last collection.
+    pub fn set(&self) -> &Arc<SeriesSet> {
+        &self.set
     }
 
     /// What is shipped of a collection of that time, and before it the ends of series that are no more. `collected` is left with
@@ -66,7 +88,8 @@ impl Target {
     /// The target is gone: all its series end.
     pub fn end(&mut self, time: UnixMillis) -> Option<Samples> {
         let ended = ends(&self.set, &self.ends, |_| false, time);
-        *self = Self::new(self.labels.clone(), std::mem::take(&mut self.relabelling));
+        let anew = Self::new(self.labels.clone(), std::mem::take(&mut self.relabelling));
+        *self = anew.without(Arc::clone(&self.elsewhere));
         ended
     }
 
@@ -103,7 +126,9 @@ impl Target {
                     labels.set(name, value);
                 }
             }
-            let shipped = is_wanted && builder.series(families[sample.family_place()], labels.iter(), sample.started());
+            let is_elsewhere = self.elsewhere.iter().any(|series| series.labels().eq(labels.iter()));
+            let shipped =
+                is_wanted && !is_elsewhere && builder.series(families[sample.family_place()], labels.iter(), sample.started());
             if shipped {
                 ended.push(sample.time().is_none());
             }
@@ -224,6 +249,18 @@ mod tests {
         assert_eq!(shown.len(), 3, "{shown:?}");
         assert!(shown[2].ends_with("job=node 1 at 2"), "{shown:?}");
         assert_eq!(target.end(UnixMillis(10)).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_series_that_somebody_else_gives_is_left_to_him() {
+        let others = target(false).take(&mut collected(&[], 1.0), UnixMillis(1));
+        let mut target = target(false).without(Arc::clone(others[0].set()));
+        for time in [5, 6] {
+            let shown = show(&target.take(&mut collected(&["sda"], 3.0), UnixMillis(time)));
+            assert_eq!(shown, [format!("__name__=reads_total,cluster=c,device=sda,instance=a,job=node 3 at {time}")]);
+        }
+        target.end(UnixMillis(7)).unwrap();
+        assert_eq!(target.take(&mut collected(&["sda"], 3.0), UnixMillis(8))[0].len(), 1, "also from the beginning");
     }
 
     #[test]

@@ -334,6 +334,16 @@ odd 1
 }
 
 #[test]
+fn what_a_target_says_of_itself_as_scrapes_do_is_left_out() {
+    let text = "up 0\nscrape_duration_seconds 99\nother 1\n";
+    let expected: [Expected<'_>; 1] = [("other", &[], 1.0, UNKNOWN)];
+    let Some(all) = arrives("what_a_target_says_of_itself_as_scrapes_do_is_left_out", TEXT, text, &expected) else { return };
+    for received in &all {
+        assert!(received.one("up", "test").unwrap().samples.iter().all(|(_, bits)| *bits == 1.0_f64.to_bits()));
+    }
+}
+
+#[test]
 fn times_of_their_own_arrive_as_they_are() {
     let now = stamp::now_nanos() / 1_000_000;
     let (past, future) = (now - 3_600_000, now + 86_400_000);
