@@ -107,7 +107,7 @@ pub struct Ups {
 
 enum Source {
     Nut(Box<nut::Nut>, NutNames),
-    Snmp(snmp::Snmp),
+    Snmp(Box<snmp::Snmp>),
     Apcupsd(apcupsd::Apcupsd, NutNames),
 }
 
@@ -120,7 +120,7 @@ impl Ups {
                 let names = settings.names;
                 Source::Nut(Box::new(nut::Nut::new(settings)), names)
             }
-            UpsSettings::Snmp(settings) => Source::Snmp(snmp::Snmp::new(settings)),
+            UpsSettings::Snmp(settings) => Source::Snmp(Box::new(snmp::Snmp::new(settings))),
             UpsSettings::Apcupsd(settings) => {
                 let names = settings.names;
                 Source::Apcupsd(apcupsd::Apcupsd::new(settings), names)
