@@ -3,6 +3,8 @@
 //! In: the families of one collection. Out: samples of a set of series, ready for every destination. While the shape of collections
 //! stays what it was, only values are copied. A series that was there and is no more gets the marker that ends it, once.
 
+mod exemplars;
+
 use std::sync::Arc;
 
 use proto::metric::{Desc, Families, STALE_BITS, UnixMillis};
@@ -10,6 +12,7 @@ use proto::remote_write::{Samples, SeriesSet, SeriesSetBuilder};
 
 use crate::relabel::{LabelSet, METRIC_NAME, Relabelling, Verdict};
 use crate::scrape::labels::attach;
+use exemplars::KnownExemplars;
 
 /// Of every target, whether it could be collected.
 pub static UP: Desc = Desc::gauge("up", "1 if the target could be collected, 0 if not.", &[]);
@@ -38,13 +41,37 @@ pub struct Target {
     ends: Vec<bool>,
     /// How many series the last collection had that the one before had not.
     added: usize,
+    exemplars: KnownExemplars,
+    /// Series that somebody else gives.
+    elsewhere: Arc<SeriesSet>,
 }
 
 impl Target {
     /// With these labels, and what is changed of its series. Nothing was collected yet.
     pub fn new(labels: TargetLabels, relabelling: Relabelling) -> Self {
         let set = SeriesSetBuilder::new().finish();
-        Self { labels, relabelling, last: Families::new(), shipped: Vec::new(), set, ends: Vec::new(), added: 0 }
+        Self {
+            labels,
+            relabelling,
+            last: Families::new(),
+            shipped: Vec::new(),
+            elsewhere: Arc::clone(&set),
+            set,
+            ends: Vec::new(),
+            added: 0,
+            exemplars: KnownExemplars::default(),
+        }
+    }
+
+    /// The same, which leaves these series to somebody else.
+    #[must_use]
+    pub fn without(self, elsewhere: Arc<SeriesSet>) -> Self {
+        Self { elsewhere, ..self }
+    }
+
+    /// The series of the last collection.
+    pub fn set(&self) -> &Arc<SeriesSet> {
+        &self.set
     }
 
     /// What is shipped of a collection of that time, and before it the ends of series that are no more. `collected` is left with
@@ -66,7 +93,8 @@ impl Target {
     /// The target is gone: all its series end.
     pub fn end(&mut self, time: UnixMillis) -> Option<Samples> {
         let ended = ends(&self.set, &self.ends, |_| false, time);
-        *self = Self::new(self.labels.clone(), std::mem::take(&mut self.relabelling));
+        let anew = Self::new(self.labels.clone(), std::mem::take(&mut self.relabelling));
+        *self = anew.without(Arc::clone(&self.elsewhere));
         ended
     }
 
@@ -80,12 +108,14 @@ impl Target {
         self.added
     }
 
-    fn give(&self, collected: &Families, time: UnixMillis, out: &mut Vec<Samples>) {
+    fn give(&mut self, collected: &Families, time: UnixMillis, out: &mut Vec<Samples>) {
+        let exemplars = self.exemplars.fresh(collected, &self.shipped, time);
         let shipped = || collected.samples().zip(&self.shipped).filter(|(_, shipped)| **shipped).map(|(sample, _)| sample);
         let samples = Samples::new(Arc::clone(&self.set), time, shipped().map(|sample| sample.value()).collect());
         let has_times = shipped().any(|sample| sample.time().is_some());
         let times = || shipped().map(|sample| sample.time().unwrap_or(time)).collect();
-        out.extend(samples.and_then(|samples| if has_times { samples.with_times(times()) } else { Some(samples) }));
+        let samples = samples.and_then(|samples| if has_times { samples.with_times(times()) } else { Some(samples) });
+        out.extend(samples.map(|samples| samples.with_exemplars(exemplars)));
     }
 
     /// Works out the series of a collection; gives the ends of those that it does not have.
@@ -103,7 +133,9 @@ impl Target {
                     labels.set(name, value);
                 }
             }
-            let shipped = is_wanted && builder.series(families[sample.family_place()], labels.iter(), sample.started());
+            let is_elsewhere = self.elsewhere.iter().any(|series| series.labels().eq(labels.iter()));
+            let shipped =
+                is_wanted && !is_elsewhere && builder.series(families[sample.family_place()], labels.iter(), sample.started());
             if shipped {
                 ended.push(sample.time().is_none());
             }
@@ -112,6 +144,7 @@ impl Target {
         let gone = ends(&self.set, &self.ends, |place| builder.has(self.set.series(place)), time);
         let kept = self.set.iter().filter(|series| builder.has(*series)).count();
         self.set = builder.finish();
+        self.exemplars.clear();
         self.ends = ended;
         self.added = self.set.len() - kept;
         gone
@@ -224,6 +257,53 @@ mod tests {
         assert_eq!(shown.len(), 3, "{shown:?}");
         assert!(shown[2].ends_with("job=node 1 at 2"), "{shown:?}");
         assert_eq!(target.end(UnixMillis(10)).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_series_that_somebody_else_gives_is_left_to_him() {
+        let others = target(false).take(&mut collected(&[], 1.0), UnixMillis(1));
+        let mut target = target(false).without(Arc::clone(others[0].set()));
+        for time in [5, 6] {
+            let shown = show(&target.take(&mut collected(&["sda"], 3.0), UnixMillis(time)));
+            assert_eq!(shown, [format!("__name__=reads_total,cluster=c,device=sda,instance=a,job=node 3 at {time}")]);
+        }
+        target.end(UnixMillis(7)).unwrap();
+        assert_eq!(target.take(&mut collected(&["sda"], 3.0), UnixMillis(8))[0].len(), 1, "also from the beginning");
+    }
+
+    #[test]
+    fn an_exemplar_is_given_with_its_series_once() {
+        let exposed = |trace: &str, time: Option<i64>| {
+            let mut families = Families::new();
+            families.read_family("reads_total", proto::metric::Kind::Counter, "", "");
+            for (device, has_exemplar) in [("sdb", false), ("sda", true), ("sdc", true)] {
+                families.read_sample("reads_total", 3.0, None);
+                families.label("device", device);
+                if has_exemplar {
+                    families.exemplar(0.5, time.map(UnixMillis));
+                    families.exemplar_label("trace_id", trace);
+                    families.exemplar_label("a", device);
+                }
+            }
+            families
+        };
+        let mut target = target(false);
+        let drop =
+            Rule { action: Action::Drop, source_labels: vec!["device".to_owned()], regex: "sdb".to_owned(), ..Rule::default() };
+        target.relabelling = Relabelling::new(&[drop]).unwrap();
+        let mut given = |trace: &str, time: Option<i64>, now: i64| -> Vec<String> {
+            let samples = target.take(&mut exposed(trace, time), UnixMillis(now)).pop().unwrap();
+            let show = |exemplar: &proto::remote_write::Exemplar| {
+                let labels: Vec<String> = exemplar.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                format!("{}: {} {} at {}", exemplar.place, labels.join(","), exemplar.value, exemplar.time.0)
+            };
+            samples.exemplars().iter().map(show).collect()
+        };
+        assert_eq!(given("x", None, 10), ["0: a=sda,trace_id=x 0.5 at 10", "1: a=sdc,trace_id=x 0.5 at 10"]);
+        assert_eq!(given("x", None, 20), [""; 0], "it is known");
+        assert_eq!(given("y", Some(15), 30), ["0: a=sda,trace_id=y 0.5 at 15", "1: a=sdc,trace_id=y 0.5 at 15"]);
+        assert_eq!(given("z", Some(14), 40), [""; 0], "older than what is known");
+        assert_eq!(given("y", Some(16), 50).len(), 2, "the same again, later");
     }
 
     #[test]

@@ -4,12 +4,15 @@
 //! of the collection before, and the values. Whoever has worked out something for a shape keeps it while `has_shape_of` holds.
 
 mod desc;
+mod exemplar;
 mod index;
 mod view;
 
 use std::fmt;
 
 pub use desc::Desc;
+pub use exemplar::Exemplar;
+use exemplar::Exemplars;
 use index::Index;
 pub use view::{Family, Labels, Sample};
 
@@ -121,6 +124,7 @@ pub struct Families {
     values: Vec<f64>,
     /// Milliseconds since the epoch, of each sample; empty if none has a time of its own. `NO_TIME` for those without.
     times: Vec<i64>,
+    exemplars: Exemplars,
     /// Where the family of the next sample is looked for first: collections go through their families again and again.
     next_family: usize,
     /// For counters that follow.
@@ -144,6 +148,7 @@ impl Families {
         self.labels.clear();
         self.values.clear();
         self.times.clear();
+        self.exemplars.clear();
         self.next_family = 0;
         self.started = 0;
         self.index.clear();
@@ -240,6 +245,23 @@ impl Families {
         self.labels.push(head);
     }
 
+    /// An exemplar of the sample that came last, with the labels that follow from `exemplar_label`.
+    pub fn exemplar(&mut self, value: f64, time: Option<UnixMillis>) {
+        if let Some(sample) = self.series.len().checked_sub(1) {
+            self.exemplars.push(sample, value, time);
+        }
+    }
+
+    /// A label of the exemplar that came last.
+    pub fn exemplar_label(&mut self, name: &str, value: &str) {
+        self.exemplars.label(name, value);
+    }
+
+    /// All exemplars, in the order of their samples.
+    pub fn exemplars(&self) -> impl ExactSizeIterator<Item = Exemplar<'_>> {
+        self.exemplars.iter()
+    }
+
     /// Tells of the sample at that place since when it counts.
     pub fn set_started(&mut self, place: usize, started: UnixMillis) {
         if let Some(head) = self.series.get_mut(place) {
@@ -283,6 +305,7 @@ impl Families {
             self.times.extend_from_slice(&other.times);
             self.times.resize(self.values.len() + other.values.len(), NO_TIME);
         }
+        self.exemplars.append(&other.exemplars, self.series.len());
         self.values.extend_from_slice(&other.values);
         self.series.extend(other.series.iter().map(|head| SeriesHead {
             family: head.family + family,
@@ -304,6 +327,7 @@ impl Families {
             + self.series.capacity() * size_of::<SeriesHead>()
             + self.labels.capacity() * size_of::<LabelHead>()
             + (self.values.capacity() + self.times.capacity()) * 8
+            + self.exemplars.capacity()
     }
 
     /// Whether it is where it is looked for first: a row goes on to the next family, a column stays with the last.

@@ -4,6 +4,7 @@
 //! Specifications: "Prometheus Remote-Write 1.0" and "2.0", on Prometheus' own site.
 
 mod answer;
+mod exemplar;
 mod request;
 mod series;
 mod v1;
@@ -12,6 +13,7 @@ pub mod wire_1;
 pub mod wire_2;
 
 pub use answer::{Answer, Reply, Written, read_answer};
+pub use exemplar::Exemplar;
 pub use request::{Part, Request};
 pub use series::{Samples, Series, SeriesSet, SeriesSetBuilder};
 pub use v1::encode_metadata;

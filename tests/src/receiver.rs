@@ -56,6 +56,19 @@ pub struct Series {
     pub kind: i32,
     /// When its counter began (2.0).
     pub started: i64,
+    /// Exemplars, each as often as it came.
+    pub exemplars: Vec<Exemplar>,
+}
+
+/// An exemplar of a series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exemplar {
+    /// Its labels.
+    pub labels: Vec<(String, String)>,
+    /// What was counted.
+    pub value: f64,
+    /// When, in milliseconds.
+    pub time: i64,
 }
 
 /// What was received.
@@ -358,12 +371,15 @@ fn answer(decoded: Decoded, samples: usize, is_new: bool, authorization: &str, s
     if !is_new && let Some(words) = words {
         return plain(400, &words);
     }
-    let mut written = 0;
+    let (mut written, mut exemplars) = (0, 0);
     for (labels, sent) in good {
         written += sent.samples.len();
+        exemplars += sent.exemplars.len();
         store(&mut state.received, labels, sent);
     }
-    let more = if is_new { format!("X-Prometheus-Remote-Write-Samples-Written: {written}\r\n") } else { String::new() };
+    let counts = [("Samples", written), ("Histograms", 0), ("Exemplars", exemplars)];
+    let counts = counts.map(|(what, count)| format!("X-Prometheus-Remote-Write-{what}-Written: {count}\r\n"));
+    let more = if is_new { counts.concat() } else { String::new() };
     match words {
         Some(words) => (400, more, words),
         None => (if is_new { 200 } else { 204 }, more, String::new()),
@@ -374,6 +390,7 @@ fn store(received: &mut Received, labels: String, sent: Sent) {
     let series = received.series.entry(labels).or_default();
     series.kind = sent.kind;
     series.started = sent.started;
+    series.exemplars.extend(sent.exemplars);
     for sample in sent.samples {
         if series.samples.contains(&sample) {
             received.repeated += 1;

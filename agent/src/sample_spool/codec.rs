@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use proto::metric::{Family, Kind, UnixMillis};
-use proto::remote_write::{Samples, SeriesSet, SeriesSetBuilder};
+use proto::remote_write::{Exemplar, Samples, SeriesSet, SeriesSetBuilder};
 
 /// Kind and number of samples.
 pub(super) const HEAD: usize = 5;
@@ -16,6 +16,9 @@ const SET: u8 = 1;
 const SAMPLES: u8 = 2;
 /// Samples that have times of their own.
 const TIMED: u8 = 3;
+/// Those with exemplars behind them.
+const SAMPLES_EXEMPLIFIED: u8 = 4;
+const TIMED_EXEMPLIFIED: u8 = 5;
 
 /// What a record is.
 pub(super) enum Record {
@@ -55,7 +58,12 @@ pub(super) fn write_set(number: u32, set: &SeriesSet, out: &mut Vec<u8>) {
 }
 
 pub(super) fn write_samples(number: u32, samples: &Samples, out: &mut Vec<u8>) {
-    out.push(if samples.times().is_empty() { SAMPLES } else { TIMED });
+    out.push(match (samples.times().is_empty(), samples.exemplars().is_empty()) {
+        (true, true) => SAMPLES,
+        (false, true) => TIMED,
+        (true, false) => SAMPLES_EXEMPLIFIED,
+        (false, false) => TIMED_EXEMPLIFIED,
+    });
     put(out, samples.len() as u32);
     put(out, number);
     out.extend_from_slice(&samples.time().0.to_le_bytes());
@@ -64,6 +72,20 @@ pub(super) fn write_samples(number: u32, samples: &Samples, out: &mut Vec<u8>) {
     }
     for time in samples.times() {
         out.extend_from_slice(&time.0.to_le_bytes());
+    }
+    if samples.exemplars().is_empty() {
+        return;
+    }
+    put(out, samples.exemplars().len() as u32);
+    for exemplar in samples.exemplars() {
+        put(out, exemplar.place as u32);
+        out.extend_from_slice(&exemplar.value.to_le_bytes());
+        out.extend_from_slice(&exemplar.time.0.to_le_bytes());
+        put(out, exemplar.labels.len() as u32);
+        for (name, value) in &exemplar.labels {
+            put_text(out, name);
+            put_text(out, value);
+        }
     }
 }
 
@@ -91,9 +113,13 @@ pub(super) fn read(body: &[u8], sets: &HashMap<u32, Arc<SeriesSet>>) -> Option<R
     let values: Vec<f64> = rest.longs(count)?.map(|bits| f64::from_bits(bits.cast_unsigned())).collect();
     let samples = Samples::new(set, time, values)?;
     let samples = match kind {
-        SAMPLES => samples,
-        TIMED => samples.with_times(rest.longs(count)?.map(UnixMillis).collect())?,
+        SAMPLES | SAMPLES_EXEMPLIFIED => samples,
+        TIMED | TIMED_EXEMPLIFIED => samples.with_times(rest.longs(count)?.map(UnixMillis).collect())?,
         _ => return None,
+    };
+    let samples = match kind {
+        SAMPLES_EXEMPLIFIED | TIMED_EXEMPLIFIED => samples.with_exemplars(rest.exemplars()?),
+        _ => samples,
     };
     rest.0.is_empty().then_some(Record::Samples(samples))
 }
@@ -128,6 +154,21 @@ impl<'b> Rest<'b> {
     fn text(&mut self) -> Option<&'b str> {
         let len = self.number()? as usize;
         std::str::from_utf8(self.bytes(len)?).ok()
+    }
+
+    fn exemplars(&mut self) -> Option<Vec<Exemplar>> {
+        let mut exemplars = Vec::new();
+        for _ in 0..self.number()? {
+            let place = self.number()? as usize;
+            let value = f64::from_bits(self.long()?.cast_unsigned());
+            let time = UnixMillis(self.long()?);
+            let mut labels = Vec::new();
+            for _ in 0..self.number()? {
+                labels.push((self.text()?.to_owned(), self.text()?.to_owned()));
+            }
+            exemplars.push(Exemplar { place, labels, value, time });
+        }
+        Some(exemplars)
     }
 
     fn set(&mut self) -> Option<Arc<SeriesSet>> {

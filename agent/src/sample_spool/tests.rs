@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 use proto::metric::{Family, Kind, UnixMillis};
-use proto::remote_write::SeriesSetBuilder;
+use proto::remote_write::{Exemplar, SeriesSetBuilder};
 
 use super::*;
 
@@ -44,7 +44,15 @@ fn what_was_put_in_comes_out_in_order_also_after_a_restart() {
     let mut spool = SampleSpool::open(&path, 1 << 20).unwrap();
     assert!(spool.is_empty() && !path.exists());
     let timed = samples(&one, 9).with_times(vec![UnixMillis(5), UnixMillis(6), UnixMillis(7)]).unwrap();
-    let all = vec![samples(&one, 1), samples(&one, 2), samples(&two, 3), timed, samples(&one, 10)];
+    let exemplar = |place, label: &str| Exemplar {
+        place,
+        labels: vec![("trace_id".to_owned(), label.to_owned())],
+        value: 0.25,
+        time: UnixMillis(8),
+    };
+    let timed = timed.with_exemplars(vec![exemplar(2, "x")]);
+    let exemplified = samples(&one, 10).with_exemplars(vec![exemplar(0, "y"), exemplar(1, "é")]);
+    let all = vec![samples(&one, 1), samples(&one, 2), samples(&two, 3), timed, exemplified];
     for samples in &all {
         spool.append(samples).unwrap();
     }

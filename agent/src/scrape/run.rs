@@ -4,9 +4,11 @@
 //! of its series, `up` too.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proto::metric::{Families, UnixMillis};
+use proto::remote_write::SeriesSet;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
@@ -123,9 +125,10 @@ impl KeptTarget {
     fn new(job: Job, relabelling: Relabelling, common: Common) -> Self {
         let labels = TargetLabels { target: job.target_labels(), external: common.external.clone(), honor: job.honor_labels };
         let about = TargetLabels { honor: false, ..labels.clone() };
+        let own = own_series(&job, about.clone());
         Self {
             scraper: Scraper::new(&job),
-            target: Target::new(labels, relabelling),
+            target: Target::new(labels, relabelling).without(own),
             about: Target::new(about, Relabelling::default()),
             families: Families::new(),
             said: None,
@@ -196,4 +199,15 @@ impl KeptTarget {
         }
         self.said = why;
     }
+}
+
+/// What every scrape gives. A target that exposes one of these, `up` mostly, would have it twice, with two values at one time.
+fn own_series(job: &Job, labels: TargetLabels) -> Arc<SeriesSet> {
+    let mut families = Families::new();
+    families.sample(&UP, &[], 0.0);
+    let nothing = Outcome { duration: Duration::ZERO, result: Err(ScrapeError::Timeout(job.timeout)) };
+    report(job, &nothing, Kept::default(), &mut families);
+    let mut target = Target::new(labels, Relabelling::default());
+    target.take(&mut families, UnixMillis::default());
+    Arc::clone(target.set())
 }

@@ -2,8 +2,8 @@
 //! became of each.
 //!
 //! Targets put their samples into the queue, which never holds them up. At the first failure what is under way and what waits goes to
-//! the spool, and is sent from there, oldest first, before anything fresh. A request that is refused is halved until what is wrong
-//! stands alone: one bad sample costs one sample. What only a person can mend is held and said. Every sample ends as stored, refused
+//! the spool, and is sent from there, oldest first, before anything fresh. One bad sample costs one sample: with 2.0 the rest of its
+//! request is stored, with 1.0 nothing of it is, so it is halved until what is wrong stands alone. What only a person can mend is held and said. Every sample ends as stored, refused
 //! (by reason), given up (by reason) or pending.
 
 mod negotiation;
@@ -214,14 +214,17 @@ impl RemoteWriteSink {
                 }
                 // What says how much it has stored knows 2.0.
                 Answer::Refused { stored: None, .. } if self.negotiation.first_refusal() => waiting.push(request),
-                Answer::Refused { stored, word, reason } => {
+                // What was valid is there already, and nothing of it may be sent again.
+                Answer::Refused { stored, word, reason } if self.negotiation.version() == Version::V2 => {
                     self.works();
-                    // With 2.0, what was valid is there already.
-                    if let Some(samples @ 1..) = stored {
+                    let samples = stored.unwrap_or(0);
+                    if samples > 0 {
                         self.stored(&request, samples);
-                        self.refused(&request, request.len() as u64 - samples, &word, &reason);
-                        continue;
                     }
+                    self.refused(&request, request.len() as u64 - samples, &word, &reason);
+                }
+                Answer::Refused { word, reason, .. } => {
+                    self.works();
                     splits += 1;
                     match request.clone().halves() {
                         Some((first, second)) if splits <= SPLITS_MAX => waiting.extend([second, first]),

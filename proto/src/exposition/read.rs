@@ -14,6 +14,9 @@ use cursor::{Cursor, Quoted, unescape};
 pub use error::{Problem, ReadError};
 use known::{Bearer, Known};
 
+/// Characters of an exemplar's labels, names and values together, that `OpenMetrics` allows.
+const EXEMPLAR_CHARS_MAX: usize = 128;
+
 /// How a text is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -91,7 +94,7 @@ pub fn read(text: &[u8], reading: &Reading, out: &mut Families) -> Result<(), Re
         known: Known::new(reading.format),
         line: 0,
         labels: Vec::new(),
-        spare: Vec::new(),
+        exemplar_labels: Vec::new(),
         scratch: String::new(),
         samples: 0,
         out,
@@ -109,7 +112,7 @@ struct Reader<'t, 'r> {
     /// Of the sample that is being read.
     labels: Vec<(Quoted<'t>, Quoted<'t>)>,
     /// Of its exemplar.
-    spare: Vec<(Quoted<'t>, Quoted<'t>)>,
+    exemplar_labels: Vec<(Quoted<'t>, Quoted<'t>)>,
     scratch: String,
     samples: usize,
     out: &'r mut Families,
@@ -204,13 +207,15 @@ impl<'t> Reader<'t, '_> {
         };
         let value = self.value("a value")?;
         let time = self.time()?;
-        if self.is_open_metrics() && self.cursor.eat(b'#') {
-            self.exemplar()?;
-        }
+        let exemplar = if self.is_open_metrics() && self.cursor.eat(b'#') { Some(self.exemplar()?) } else { None };
         if !self.cursor.end_of_line() {
             return Err(self.expected(if time.is_some() { "the end of the line" } else { "a time or the end of the line" }));
         }
-        self.keep(name, value, time)
+        self.keep(name, value, time)?;
+        if let Some((value, time)) = exemplar {
+            self.keep_exemplar(value, time);
+        }
+        Ok(())
     }
 
     /// What stands between braces, with the closing one. A quoted name without value is the metric's.
@@ -289,20 +294,33 @@ impl<'t> Reader<'t, '_> {
         Ok(Some(UnixMillis(time)))
     }
 
-    /// An example of what was counted, behind the `#`. Nothing is made of it.
-    fn exemplar(&mut self) -> Result<(), Problem> {
+    /// An example of what was counted, behind the `#`: its value and its time. Its labels are in `exemplar_labels`.
+    fn exemplar(&mut self) -> Result<(f64, Option<UnixMillis>), Problem> {
         self.cursor.blanks();
         if !self.cursor.eat(b'{') {
             return Err(self.expected("`{` of an exemplar"));
         }
-        self.spare.clear();
-        std::mem::swap(&mut self.labels, &mut self.spare);
+        self.exemplar_labels.clear();
+        std::mem::swap(&mut self.labels, &mut self.exemplar_labels);
         let read = self.labels(&mut None, false);
-        std::mem::swap(&mut self.labels, &mut self.spare);
+        std::mem::swap(&mut self.labels, &mut self.exemplar_labels);
         read?;
-        self.value("the value of an exemplar")?;
-        self.time()?;
-        Ok(())
+        let value = self.value("the value of an exemplar")?;
+        Ok((value, self.time()?))
+    }
+
+    /// Gives it to the families, unless its labels are longer than any may be: the sample is good without it.
+    fn keep_exemplar(&mut self, value: f64, time: Option<UnixMillis>) {
+        let texts = self.exemplar_labels.iter().flat_map(|(name, value)| [name.text(), value.text()]);
+        if texts.map(|text| text.chars().count()).sum::<usize>() > EXEMPLAR_CHARS_MAX {
+            return;
+        }
+        self.out.exemplar(value, time);
+        for (name, value) in &self.exemplar_labels {
+            if !value.is_empty() {
+                self.out.exemplar_label(&name.text(), &value.text());
+            }
+        }
     }
 
     /// Gives what was read to the families.

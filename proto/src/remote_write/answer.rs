@@ -1,8 +1,8 @@
 //! What an HTTP answer to a remote write request means, by what the sender must do next. Status, headers and body in; no I/O.
 //!
 //! - 1.0 (Prometheus): a 400 stores nothing of the request, though one sample of it was wrong. So it is sent again in halves.
-//! - 2.0: what was valid is stored, and the headers `X-Prometheus-Remote-Write-*-Written` say how many. Receivers that do not know
-//!   2.0 may answer 204 and store nothing: then the headers are missing, and the same is sent as 1.0.
+//! - 2.0: what was valid is stored, and the headers `X-Prometheus-Remote-Write-*-Written` say how many; nothing of it is sent again.
+//!   Receivers that do not know 2.0 may answer 204 and store nothing: then the headers are missing, and the same is sent as 1.0.
 //! - What only a person can mend (401, 403, 404, a redirection, a page in place of an answer) is held, as for logs. The specification
 //!   says of 4xx that the same request is not to be sent again; a token that was renewed is what makes it another one.
 //! - Bodies are for people; nothing is decided by them but the word under which a refusal is counted.
@@ -50,7 +50,7 @@ pub enum Answer {
     },
     /// 400 and other 4xx: something in the request is refused for good, and with 1.0 all of it is.
     Refused {
-        /// Samples that are there all the same; none if it does not say, as what knows 2.0 does.
+        /// Samples of a request of 2.0 that are there all the same; none if it does not say.
         stored: Option<u64>,
         /// Why, as one word for counters: `out_of_order`, `duplicate`, `out_of_bounds`, `limit`, or the status.
         word: String,
@@ -91,7 +91,8 @@ pub fn read_answer(reply: &Reply<'_>, version: Version, sent: u64, now: UnixNano
         413 => Answer::TooLarge { reason },
         408 | 425 | 429 | 500 | 502..600 => Answer::Again { after, reason },
         400 | 406 | 409 | 411 | 412 | 416 | 417 | 422 | 431 => {
-            let stored = reply.written.map(|written| written.samples.min(sent));
+            // To a request of 1.0 the headers mean nothing.
+            let stored = reply.written.filter(|_| version == Version::V2).map(|written| written.samples.min(sent));
             Answer::Refused { stored, word: word(reply.status, reply.body), reason }
         }
         _ => Answer::Held { reason },

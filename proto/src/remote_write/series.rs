@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::exemplar::Exemplar;
 use crate::metric::{Family, Kind, NAN_BITS, UnixMillis, is_stale};
 
 /// Series that are sampled together.
@@ -227,6 +228,8 @@ pub struct Samples {
     values: Vec<f64>,
     /// Of samples that have times of their own; empty if none has.
     times: Vec<UnixMillis>,
+    /// By the places of their samples; mostly none.
+    exemplars: Vec<Exemplar>,
 }
 
 impl Samples {
@@ -237,13 +240,21 @@ impl Samples {
                 *value = f64::from_bits(NAN_BITS);
             }
         }
-        (set.len() == values.len()).then_some(Self { set, time, values, times: Vec::new() })
+        (set.len() == values.len()).then_some(Self { set, time, values, times: Vec::new(), exemplars: Vec::new() })
     }
 
     /// The same with a time for each. Nothing if their numbers differ.
     #[must_use]
     pub fn with_times(self, times: Vec<UnixMillis>) -> Option<Self> {
         (times.len() == self.values.len()).then_some(Self { times, ..self })
+    }
+
+    /// The same with exemplars; those of samples that are not there are left out.
+    #[must_use]
+    pub fn with_exemplars(self, mut exemplars: Vec<Exemplar>) -> Self {
+        exemplars.retain(|exemplar| exemplar.place < self.values.len());
+        exemplars.sort_by_key(|exemplar| exemplar.place);
+        Self { exemplars, ..self }
     }
 
     /// What they are samples of.
@@ -276,6 +287,18 @@ impl Samples {
         &self.times
     }
 
+    /// All exemplars, by the places of their samples.
+    pub fn exemplars(&self) -> &[Exemplar] {
+        &self.exemplars
+    }
+
+    /// The exemplars of one sample.
+    pub fn exemplars_of(&self, place: usize) -> &[Exemplar] {
+        let start = self.exemplars.partition_point(|exemplar| exemplar.place < place);
+        let rest = &self.exemplars[start..];
+        &rest[..rest.partition_point(|exemplar| exemplar.place == place)]
+    }
+
     /// The sample of a series; `place` is below `len`.
     pub fn sample(&self, place: usize) -> (f64, UnixMillis) {
         (self.values[place], self.times.get(place).copied().unwrap_or(self.time))
@@ -283,6 +306,7 @@ impl Samples {
 
     /// Bytes of memory without the set.
     pub fn bytes(&self) -> usize {
-        8 * (self.values.len() + self.times.len()) + size_of::<Self>()
+        let exemplars: usize = self.exemplars.iter().map(Exemplar::bytes).sum();
+        8 * (self.values.len() + self.times.len()) + exemplars + size_of::<Self>()
     }
 }

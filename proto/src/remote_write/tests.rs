@@ -101,6 +101,64 @@ fn collections_of_the_same_series_share_their_labels() {
 }
 
 #[test]
+fn exemplars_go_with_their_samples_in_both_versions_also_in_halves() {
+    let exemplar = |place, trace: &str, value, time| Exemplar {
+        place,
+        // One that is a label of series too.
+        labels: vec![("job".to_owned(), "node".to_owned()), ("trace_id".to_owned(), trace.to_owned())],
+        value,
+        time: UnixMillis(time),
+    };
+    let bare = Exemplar { labels: Vec::new(), ..exemplar(1, "", 0.0, 0) };
+    let exemplars = vec![exemplar(2, "z", 0.5, 999), exemplar(0, "x", 1.5, 1_000), bare, exemplar(9, "nobody's", 1.0, 1)];
+    let with = |part: Part| Part::whole(Arc::new((**part.samples()).clone().with_exemplars(exemplars.clone())));
+    let (one, other) = (set(2), set(1));
+    let request = Request::new(vec![with(samples(&one, 1_000, 1.0)), samples(&one, 2_000, 1.0), samples(&other, 1_000, 1.0)]);
+    let (first, second) = request.clone().halves().unwrap();
+    for version in [Version::V1, Version::V2] {
+        // Encoded as prost does, and symbols stand there once.
+        receive(&request, version);
+        let all = received_exemplars(&request, version);
+        let labels = |trace: &str| vec![("job".to_owned(), "node".to_owned()), ("trace_id".to_owned(), trace.to_owned())];
+        let expected = [("up", labels("x"), 1.5, 1_000), ("up", Vec::new(), 0.0, 0), ("reads_total", labels("z"), 0.5, 999)];
+        let expected: Vec<_> = expected.map(|(name, labels, value, time)| (name.to_owned(), labels, value, time)).into();
+        assert_eq!(all, expected, "{version:?}");
+        let halves = [received_exemplars(&first, version), received_exemplars(&second, version)].concat();
+        assert_eq!(halves, expected, "{version:?}");
+    }
+}
+
+/// Exemplars with the names of their series: labels, value, time.
+type ReceivedExemplars = Vec<(String, Vec<(String, String)>, f64, i64)>;
+
+fn received_exemplars(request: &Request, version: Version) -> ReceivedExemplars {
+    let body = Encoder::new().encode(request, version, |_| true);
+    let message = decompress(&body, 1 << 24).unwrap();
+    let mut all = Vec::new();
+    match version {
+        Version::V1 => {
+            for series in wire_1::WriteRequest::decode(&*message).unwrap().series {
+                for exemplar in series.exemplars {
+                    let labels = exemplar.labels.into_iter().map(|label| (label.name, label.value)).collect();
+                    all.push((series.labels[0].value.clone(), labels, exemplar.value, exemplar.timestamp));
+                }
+            }
+        }
+        Version::V2 => {
+            let decoded = wire_2::Request::decode(&*message).unwrap();
+            let symbol = |place: u32| decoded.symbols[place as usize].clone();
+            for series in &decoded.series {
+                for exemplar in &series.exemplars {
+                    let labels = exemplar.labels.chunks(2).map(|pair| (symbol(pair[0]), symbol(pair[1]))).collect();
+                    all.push((symbol(series.labels[1]), labels, exemplar.value, exemplar.timestamp));
+                }
+            }
+        }
+    }
+    all
+}
+
+#[test]
 fn help_is_sent_with_all_series_of_a_family_where_it_is_asked_for_and_types_always() {
     let request = Request::new(vec![samples(&set(2), 1_000, 1.0)]);
     for wanted in [true, false] {
@@ -167,6 +225,7 @@ fn an_answer_says_what_to_do() {
         (Version::V1, 400, None, "out of order sample", Box::new(refused(None, "out_of_order"))),
         (Version::V2, 400, written(9), "duplicate sample for timestamp", Box::new(refused(Some(9), "duplicate"))),
         (Version::V2, 400, written(0), "out of bounds", Box::new(refused(Some(0), "out_of_bounds"))),
+        (Version::V1, 400, written(9), "out of order sample", Box::new(refused(None, "out_of_order"))),
         (Version::V1, 400, None, "out of bounds", Box::new(refused(None, "out_of_bounds"))),
         (Version::V1, 422, None, "no", Box::new(refused(None, "422"))),
         (Version::V1, 413, None, "", Box::new(|answer| matches!(answer, Answer::TooLarge { .. }))),

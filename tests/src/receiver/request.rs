@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use prost::Message as _;
 use proto::remote_write::{wire_1, wire_2};
 
-use super::{Family, Sample};
+use super::{Exemplar, Family, Sample};
 
 /// A request.
 pub(super) struct Decoded {
@@ -30,6 +30,7 @@ pub(super) struct Sent {
     pub(super) samples: Vec<Sample>,
     pub(super) kind: i32,
     pub(super) started: i64,
+    pub(super) exemplars: Vec<Exemplar>,
 }
 
 impl Sent {
@@ -55,6 +56,12 @@ impl Sent {
         }
         if self.samples.is_empty() || self.samples.windows(2).any(|pair| pair[0].0 >= pair[1].0) {
             violations.push(format!("no samples, or times that do not rise: {text}"));
+        }
+        for Exemplar { labels, time, .. } in &self.exemplars {
+            let is_sorted = labels.windows(2).all(|pair| pair[0].0 < pair[1].0);
+            if *time <= 0 || !is_sorted || labels.iter().any(|(name, value)| name.is_empty() || value.is_empty()) {
+                violations.push(format!("an exemplar without time, or with labels out of order or empty: {text}"));
+            }
         }
         if self.started != 0 && self.samples.iter().any(|(time, _)| self.started > *time) {
             violations.push(format!("it began after its samples: {text}"));
@@ -86,6 +93,15 @@ fn old(decoded: wire_1::WriteRequest) -> Decoded {
         samples: series.samples.iter().map(|sample| (sample.timestamp, sample.value.to_bits())).collect(),
         kind: 0,
         started: 0,
+        exemplars: series
+            .exemplars
+            .into_iter()
+            .map(|exemplar| Exemplar {
+                labels: exemplar.labels.into_iter().map(|label| (label.name, label.value)).collect(),
+                value: exemplar.value,
+                time: exemplar.timestamp,
+            })
+            .collect(),
     });
     Decoded { series: series.collect(), families, violations: Vec::new() }
 }
@@ -99,15 +115,22 @@ fn new(decoded: wire_2::Request) -> Option<Decoded> {
         all.violations.push("the first symbol is not empty, or one stands twice".to_owned());
     }
     let symbol = |place: u32| symbols.get(place as usize).cloned();
+    let pairs = |references: &[u32]| -> Option<Vec<(String, String)>> {
+        references.chunks(2).map(|pair| Some((symbol(*pair.first()?)?, symbol(*pair.get(1)?)?))).collect()
+    };
     let mut targets: BTreeMap<Vec<(String, String)>, Family> = BTreeMap::new();
     for series in decoded.series {
-        let pairs = series.labels.chunks(2).map(|pair| Some((symbol(*pair.first()?)?, symbol(*pair.get(1)?)?)));
+        let exemplar = |exemplar: &wire_2::Exemplar| {
+            let labels = pairs(&exemplar.labels)?;
+            Some(Exemplar { labels, value: exemplar.value, time: exemplar.timestamp })
+        };
         let metadata = series.metadata.unwrap_or_default();
         let sent = Sent {
-            labels: pairs.collect::<Option<Vec<_>>>()?,
+            labels: pairs(&series.labels)?,
             samples: series.samples.iter().map(|sample| (sample.timestamp, sample.value.to_bits())).collect(),
             kind: metadata.r#type,
             started: series.samples.first().map_or(0, |sample| sample.start),
+            exemplars: series.exemplars.iter().map(exemplar).collect::<Option<_>>()?,
         };
         let told = Family { kind: metadata.r#type, help: symbol(metadata.help)?, unit: symbol(metadata.unit)?, helped: 0 };
         // Targets may differ over a metric, but none with itself.

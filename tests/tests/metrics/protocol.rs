@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proto::metric::NAN_BITS;
 use tests::agent::Agent;
 use tests::exposed::{Exposed, OPEN_METRICS, TEXT};
-use tests::receiver::{Received, Receiver, Speaks};
+use tests::receiver::{Exemplar, Received, Receiver, Speaks};
 use tests::{stamp, wait};
 
 use crate::stage::{PATIENCE, Stage};
@@ -331,6 +331,75 @@ odd 1
     assert_eq!(started("wait_seconds_count", ""), [1_700_000_001_000]);
     assert_eq!(started("size_gcount", ""), [0], "a gauge begins never");
     assert!(old.series.values().all(|series| series.started == 0), "1.0 has none");
+}
+
+#[test]
+fn exemplars_arrive_once_with_their_series_and_outlast_an_outage() {
+    let text = |trace: &str| {
+        format!(
+            r#"# TYPE request_seconds histogram
+request_seconds_bucket{{le="0.1"}} 10 # {{trace_id="{trace}",span_id="s"}} 0.05 1700000000.125
+request_seconds_bucket{{le="0.5"}} 50 # {{user="u"}} 0.3
+request_seconds_bucket{{le="+Inf"}} 100
+request_seconds_sum 50.0
+request_seconds_count 100
+# TYPE request_count counter
+request_count 1000 # {{trace_id="{trace}"}} 999 1700000001
+# EOF
+"#
+        )
+    };
+    let name = "exemplars_arrive_once_with_their_series_and_outlast_an_outage";
+    let Some(pair) = Pair::start(name, OPEN_METRICS, &text("first")) else { return };
+    let receivers = || [&pair.new, &pair.old];
+    let traces = |receiver: &Receiver| -> Vec<String> {
+        let received = receiver.received();
+        let all = received.one("request_count", "test").map(|series| series.exemplars.clone()).unwrap_or_default();
+        all.into_iter().map(|exemplar| exemplar.labels[0].1.clone()).collect()
+    };
+    wait::for_condition("the first arrive", PATIENCE, || receivers().iter().all(|receiver| traces(receiver) == ["first"]));
+    for receiver in receivers() {
+        receiver.answer(Some((503, "away")));
+    }
+    pair.target.show(Some((OPEN_METRICS, &text("second"))));
+    let away = |receiver: &Receiver| receiver.received().log.iter().filter(|taken| taken.status == 503).count();
+    let spooled = || pair.agent.metrics().map_or(0.0, |all| all.of("picket_agent_samples_spooled").map(|one| one.value).sum());
+    wait::for_condition("some are on disk", PATIENCE, || receivers().iter().all(|receiver| away(receiver) >= 3));
+    wait::for_condition("the second is on disk", PATIENCE, || spooled() > 100.0);
+    for receiver in receivers() {
+        receiver.answer(None);
+    }
+    let both = ["first", "second"];
+    wait::for_condition("the second arrive", PATIENCE, || receivers().iter().all(|receiver| traces(receiver) == both));
+    wait::for_condition("the disk is empty", PATIENCE, || spooled() == 0.0);
+    pair.agent.terminate();
+    for receiver in [pair.new, pair.old] {
+        let received = receiver.received();
+        assert_eq!(received.violations, Vec::<String>::new());
+        assert_eq!(traces(&receiver), both, "each once");
+        let of = |label: &str| -> Vec<Exemplar> {
+            let series = received.named("request_seconds_bucket").filter(|(labels, _)| labels.contains(label));
+            series.flat_map(|(_, series)| series.exemplars.clone()).collect()
+        };
+        let labels = |trace: &str| vec![("span_id".to_owned(), "s".to_owned()), ("trace_id".to_owned(), trace.to_owned())];
+        let expected = both.map(|trace| Exemplar { labels: labels(trace), value: 0.05, time: 1_700_000_000_125 });
+        assert_eq!(of("le=\"0.1\""), expected);
+        // Without a time it has that of its scrape.
+        let untimed = of("le=\"0.5\"");
+        let first = received.one("request_count", "test").unwrap().times()[0];
+        assert_eq!(untimed, [Exemplar { labels: vec![("user".to_owned(), "u".to_owned())], value: 0.3, time: first }]);
+        assert!(of("le=\"+Inf\"").is_empty());
+    }
+}
+
+#[test]
+fn what_a_target_says_of_itself_as_scrapes_do_is_left_out() {
+    let text = "up 0\nscrape_duration_seconds 99\nother 1\n";
+    let expected: [Expected<'_>; 1] = [("other", &[], 1.0, UNKNOWN)];
+    let Some(all) = arrives("what_a_target_says_of_itself_as_scrapes_do_is_left_out", TEXT, text, &expected) else { return };
+    for received in &all {
+        assert!(received.one("up", "test").unwrap().samples.iter().all(|(_, bits)| *bits == 1.0_f64.to_bits()));
+    }
 }
 
 #[test]

@@ -366,3 +366,47 @@ fn speed() {
         text.len() as f64 / seconds / 1e6
     );
 }
+
+#[test]
+fn exemplars_stand_with_their_samples_and_too_long_ones_are_left_out() {
+    let long = "x".repeat(129 - "trace_id".len());
+    let most = "é".repeat(128 - "trace_id".len());
+    let text = format!(
+        "# TYPE h histogram
+h_bucket{{le=\"1\"}} 2 # {{trace_id=\"a\\\\b\",empty=\"\",span_id=\"c\"}} 0.5 1700000000.1
+h_bucket{{le=\"5\"}} 3
+h_bucket{{le=\"+Inf\"}} 4 1700000001 # {{}} 7
+# TYPE c counter
+c_total 1 # {{trace_id=\"{long}\"}} 1
+c_total{{a=\"b\"}} 1 # {{trace_id=\"{most}\"}} 1
+# EOF
+"
+    );
+    let mut out = Families::new();
+    read(text.as_bytes(), &Reading::of(Format::OpenMetrics), &mut out).unwrap();
+    assert_eq!(out.len(), 5);
+    // Another text behind it, and what is taken in from elsewhere.
+    read(b"d 1 # {e=\"f\"} -1\n# EOF\n", &Reading::of(Format::OpenMetrics), &mut out).unwrap();
+    let mut all = Families::new();
+    all.read_sample("first", 1.0, None);
+    all.append(&out);
+    let shown: Vec<String> = all
+        .exemplars()
+        .map(|exemplar| {
+            let labels: Vec<String> = exemplar.labels().map(|(name, value)| format!("{name}={value}")).collect();
+            let sample = all.sample_at(exemplar.sample_place()).unwrap();
+            format!("{} {} {:?} {}", sample.name(), exemplar.value(), exemplar.time().map(|time| time.0), labels.join(","))
+        })
+        .collect();
+    let expected = [
+        r"h_bucket 0.5 Some(1700000000100) trace_id=a\b,span_id=c".to_owned(),
+        "h_bucket 7 None ".to_owned(),
+        format!("c_total 1 None trace_id={most}"),
+        "d -1 None e=f".to_owned(),
+    ];
+    assert_eq!(shown, expected);
+    let other = all.clone();
+    all.clear();
+    assert_eq!(all.exemplars().len(), 0);
+    assert!(other.has_shape_of(&other.clone()), "exemplars are no part of it");
+}
