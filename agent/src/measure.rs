@@ -181,6 +181,7 @@ pub fn sample_once(groups: Vec<Group>, plan: &Plan) -> (Vec<Samples>, Vec<String
 /// A group's thread.
 struct Running {
     job: String,
+    instance: String,
     sampler: Box<dyn Sampler>,
     target: Target,
     outlets: Outlets,
@@ -195,9 +196,10 @@ impl Running {
         // A group of something else than the node has an instance of its own.
         target.retain(|(name, _)| group.labels.iter().all(|(other, _)| other != name));
         target.extend(group.labels);
+        let instance = target.iter().find(|(name, _)| name == "instance").map(|(_, value)| value.clone()).unwrap_or_default();
         let labels = TargetLabels { target, external: plan.external.clone(), honor: false };
         let target = Target::new(labels, group.relabelling);
-        Self { job: group.job, sampler: group.sampler, target, outlets, collected: Families::new(), was_up: true }
+        Self { job: group.job, instance, sampler: group.sampler, target, outlets, collected: Families::new(), was_up: true }
     }
 
     fn run(mut self, plan: &Plan, orders: &Receiver<Order>) {
@@ -251,8 +253,8 @@ impl Running {
         let is_up = self.sampler.sample(time, &mut self.collected);
         if self.sampler.is_here() {
             match (self.was_up, is_up) {
-                (true, false) => warn!(job = self.job, "the target cannot be collected"),
-                (false, true) => info!(job = self.job, "the target is collected again"),
+                (true, false) => warn!(job = self.job, instance = self.instance, "the target cannot be collected"),
+                (false, true) => info!(job = self.job, instance = self.instance, "the target is collected again"),
                 _ => {}
             }
             self.was_up = is_up;
