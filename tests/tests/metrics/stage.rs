@@ -54,14 +54,14 @@ impl Stage {
         self.launch(&[(url, "")], metrics, &[]).start_listening()
     }
 
-    /// Starts it with these destinations, each with its further settings, that get what these targets expose, by their jobs, five
-    /// times a second.
+    /// Starts it with these destinations, each with its further settings, that get what these targets expose, by their jobs, twice
+    /// a second: an answer may take as long, and the machine may be busy.
     pub(crate) fn start_scraping(&self, destinations: &[(&str, &str)], targets: &[(&str, &Exposed)]) -> Agent {
         let mut jobs = Vec::new();
         let mut scrape = String::new();
         for (job, target) in targets {
             jobs.push(*job);
-            write!(scrape, "{{job: {job}, url: \"{}\", interval: 200ms}}, ", target.url()).unwrap();
+            write!(scrape, "{{job: {job}, url: \"{}\", interval: 500ms}}, ", target.url()).unwrap();
         }
         let of_jobs = |more: &str| format!("jobs: [{}], {more}", jobs.join(", "));
         let all: Vec<(&str, String)> = destinations.iter().map(|(url, more)| (*url, of_jobs(more))).collect();
