@@ -143,8 +143,9 @@ impl Target {
         }
         let gone = ends(&self.set, &self.ends, |place| builder.has(self.set.series(place)), time);
         let kept = self.set.iter().filter(|series| builder.has(*series)).count();
-        self.set = builder.finish();
-        self.exemplars.clear();
+        let set = builder.finish();
+        self.exemplars.move_to(&set, &self.set);
+        self.set = set;
         self.ends = ended;
         self.added = self.set.len() - kept;
         gone
@@ -273,10 +274,10 @@ mod tests {
 
     #[test]
     fn an_exemplar_is_given_with_its_series_once() {
-        let exposed = |trace: &str, time: Option<i64>| {
+        let exposed = |trace: &str, time: Option<i64>, first: &str| {
             let mut families = Families::new();
             families.read_family("reads_total", proto::metric::Kind::Counter, "", "");
-            for (device, has_exemplar) in [("sdb", false), ("sda", true), ("sdc", true)] {
+            for (device, has_exemplar) in [("sdb", false), (first, true), ("sda", true)] {
                 families.read_sample("reads_total", 3.0, None);
                 families.label("device", device);
                 if has_exemplar {
@@ -291,19 +292,22 @@ mod tests {
         let drop =
             Rule { action: Action::Drop, source_labels: vec!["device".to_owned()], regex: "sdb".to_owned(), ..Rule::default() };
         target.relabelling = Relabelling::new(&[drop]).unwrap();
-        let mut given = |trace: &str, time: Option<i64>, now: i64| -> Vec<String> {
-            let samples = target.take(&mut exposed(trace, time), UnixMillis(now)).pop().unwrap();
+        let mut given_with = |trace: &str, time: Option<i64>, now: i64, first: &str| -> Vec<String> {
+            let samples = target.take(&mut exposed(trace, time, first), UnixMillis(now)).pop().unwrap();
             let show = |exemplar: &proto::remote_write::Exemplar| {
                 let labels: Vec<String> = exemplar.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
                 format!("{}: {} {} at {}", exemplar.place, labels.join(","), exemplar.value, exemplar.time.0)
             };
             samples.exemplars().iter().map(show).collect()
         };
-        assert_eq!(given("x", None, 10), ["0: a=sda,trace_id=x 0.5 at 10", "1: a=sdc,trace_id=x 0.5 at 10"]);
+        let mut given = |trace: &str, time: Option<i64>, now: i64| given_with(trace, time, now, "sdc");
+        assert_eq!(given("x", None, 10), ["0: a=sdc,trace_id=x 0.5 at 10", "1: a=sda,trace_id=x 0.5 at 10"]);
         assert_eq!(given("x", None, 20), [""; 0], "it is known");
-        assert_eq!(given("y", Some(15), 30), ["0: a=sda,trace_id=y 0.5 at 15", "1: a=sdc,trace_id=y 0.5 at 15"]);
+        assert_eq!(given("y", Some(15), 30), ["0: a=sdc,trace_id=y 0.5 at 15", "1: a=sda,trace_id=y 0.5 at 15"]);
         assert_eq!(given("z", Some(14), 40), [""; 0], "older than what is known");
         assert_eq!(given("y", Some(16), 50).len(), 2, "the same again, later");
+        let anew = ["0: a=sdd,trace_id=y 0.5 at 16"];
+        assert_eq!(given_with("y", Some(16), 60, "sdd"), anew, "of what is left it is known when the series become others");
     }
 
     #[test]

@@ -42,6 +42,7 @@ impl Prometheus {
             format!("--storage.tsdb.path={}", self.directory.join("data").display()),
             format!("--web.listen-address={}", self.address),
             "--web.enable-remote-write-receiver".to_owned(),
+            "--enable-feature=exemplar-storage".to_owned(),
             "--log.level=warn".to_owned(),
         ];
         self.running = Some(self.program.serve(args, &[], &self.directory.join("log")));
@@ -62,13 +63,19 @@ impl Prometheus {
 
     /// The result of a query: for a range selector, each series with all its samples.
     pub fn query(&self, query: &str) -> Vec<Value> {
-        let encoded: String = query
-            .bytes()
-            .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-            .collect();
-        let answer = get(&self.address, &format!("/api/v1/query?query={encoded}")).expect("it answers");
-        let answer: Value = serde_json::from_str(&answer).expect("it answers in JSON");
+        let answer = self.ask_api(&format!("query?query={}", encoded(query)));
         answer["data"]["result"].as_array().cloned().unwrap_or_else(|| panic!("{query}: {answer}"))
+    }
+
+    /// The exemplars of a selector, of all times: each series with its own.
+    pub fn exemplars(&self, selector: &str) -> Vec<Value> {
+        let answer = self.ask_api(&format!("query_exemplars?query={}&start=0&end=9999999999", encoded(selector)));
+        answer["data"].as_array().cloned().unwrap_or_else(|| panic!("{selector}: {answer}"))
+    }
+
+    fn ask_api(&self, what: &str) -> Value {
+        let answer = get(&self.address, &format!("/api/v1/{what}")).expect("it answers");
+        serde_json::from_str(&answer).expect("it answers in JSON")
     }
 
     /// The times of the samples of the only series that a range selector gives, in milliseconds.
@@ -78,4 +85,10 @@ impl Prometheus {
         let samples = series[0]["values"].as_array().expect("a range selector gives samples");
         samples.iter().map(|sample| (sample[0].as_f64().expect("a time") * 1000.0).round() as i64).collect()
     }
+}
+
+/// For a URL.
+fn encoded(text: &str) -> String {
+    let byte = |byte: u8| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(byte).collect()
 }

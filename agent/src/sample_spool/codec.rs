@@ -166,6 +166,9 @@ impl<'b> Rest<'b> {
             for _ in 0..self.number()? {
                 labels.push((self.text()?.to_owned(), self.text()?.to_owned()));
             }
+            if labels.iter().any(|(name, value)| name.is_empty() || value.is_empty()) {
+                return None;
+            }
             exemplars.push(Exemplar { place, labels, value, time });
         }
         Some(exemplars)

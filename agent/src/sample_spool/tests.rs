@@ -18,6 +18,10 @@ fn samples(set: &Arc<SeriesSet>, time: i64) -> Samples {
     Samples::new(Arc::clone(set), UnixMillis(time), vec![time as f64; set.len()]).unwrap()
 }
 
+fn exemplar(place: usize, label: &str) -> Exemplar {
+    Exemplar { place, labels: vec![("trace_id".to_owned(), label.to_owned())], value: 0.25, time: UnixMillis(8) }
+}
+
 fn times(spool: &mut SampleSpool, most: usize) -> Vec<i64> {
     spool.oldest(most).unwrap().iter().map(|samples| samples.time().0).collect()
 }
@@ -44,12 +48,6 @@ fn what_was_put_in_comes_out_in_order_also_after_a_restart() {
     let mut spool = SampleSpool::open(&path, 1 << 20).unwrap();
     assert!(spool.is_empty() && !path.exists());
     let timed = samples(&one, 9).with_times(vec![UnixMillis(5), UnixMillis(6), UnixMillis(7)]).unwrap();
-    let exemplar = |place, label: &str| Exemplar {
-        place,
-        labels: vec![("trace_id".to_owned(), label.to_owned())],
-        value: 0.25,
-        time: UnixMillis(8),
-    };
     let timed = timed.with_exemplars(vec![exemplar(2, "x")]);
     let exemplified = samples(&one, 10).with_exemplars(vec![exemplar(0, "y"), exemplar(1, "é")]);
     let all = vec![samples(&one, 1), samples(&one, 2), samples(&two, 3), timed, exemplified];
@@ -92,7 +90,7 @@ fn a_torn_tail_is_cut_and_the_rest_read() {
     let set = set(3);
     let mut spool = SampleSpool::open(directory.path(), 1 << 20).unwrap();
     for time in 0..3 {
-        spool.append(&samples(&set, time)).unwrap();
+        spool.append(&samples(&set, time).with_exemplars(vec![exemplar(1, "x")])).unwrap();
     }
     let (bytes, path) = (spool.bytes(), spool.segments.path(1));
     drop(spool);
@@ -113,7 +111,7 @@ fn a_damaged_record_costs_the_rest_of_its_segment_and_is_counted() {
     let set = set(3);
     let mut spool = SampleSpool::open(directory.path(), 1 << 20).unwrap();
     for time in 0..3 {
-        spool.append(&samples(&set, time)).unwrap();
+        spool.append(&samples(&set, time).with_exemplars(vec![exemplar(1, "x")])).unwrap();
     }
     let path = spool.segments.path(1);
     drop(spool);

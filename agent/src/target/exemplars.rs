@@ -1,14 +1,13 @@
 //! Which exemplars of a target are new: one is exposed until another takes its place, and is sent once, with its series.
 //!
-//! As Prometheus does it, one that is older than the series' last is left out, and one without a time gets that of the collection. When
-//! the series become others all are sent again, which changes nothing where they are known.
+//! As Prometheus does it, one that is older than the series' last is left out, and one without a time gets that of the collection.
 
 use std::collections::HashMap;
 
 use proto::metric::{Families, UnixMillis};
-use proto::remote_write::Exemplar;
+use proto::remote_write::{Exemplar, SeriesSet};
 
-/// The last exemplar of each series that has any.
+/// The last exemplar of each series that has any, by the place of the series.
 #[derive(Debug, Default)]
 pub(super) struct KnownExemplars(HashMap<usize, Known>);
 
@@ -19,9 +18,19 @@ struct Known {
 }
 
 impl KnownExemplars {
-    /// The series are others now.
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
+    /// The series stand in another set now; what is known of those that are no more is forgotten.
+    pub(super) fn move_to(&mut self, new: &SeriesSet, old: &SeriesSet) {
+        if self.0.is_empty() {
+            return;
+        }
+        let mut known: HashMap<Vec<(&str, &str)>, Known> =
+            self.0.drain().map(|(place, known)| (old.series(place).labels().collect(), known)).collect();
+        for (place, series) in new.iter().enumerate() {
+            if let Some(mut known) = known.remove(&series.labels().collect::<Vec<_>>()) {
+                known.exemplar.place = place;
+                self.0.insert(place, known);
+            }
+        }
     }
 
     /// Exemplars that are new, by the places of their series. `shipped` says which samples have a place.

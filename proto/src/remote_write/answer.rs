@@ -81,7 +81,8 @@ pub fn read_answer(reply: &Reply<'_>, version: Version, sent: u64, now: UnixNano
     let reason = reason(reply.status, reply.body, "remote write");
     let after = reply.retry_after.and_then(|value| wait(value, now));
     match reply.status {
-        200..300 if is_page(reply.body) => Answer::Held { reason },
+        // Of a success the body says nothing; but a page that is not from a receiver is none.
+        200..300 if reply.written.is_none() && is_page(reply.body) => Answer::Held { reason },
         200..300 => match (version, reply.written) {
             (Version::V1, _) => Answer::Stored { samples: sent, reason: String::new() },
             (Version::V2, Some(written)) => Answer::Stored { samples: written.samples.min(sent), reason },

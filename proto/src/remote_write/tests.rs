@@ -218,6 +218,7 @@ fn an_answer_says_what_to_do() {
         (Version::V1, 200, None, "whatever", Box::new(stored(10))),
         (Version::V1, 200, None, "<html>log in", Box::new(held)),
         (Version::V2, 204, written(10), "", Box::new(stored(10))),
+        (Version::V2, 200, written(10), "<html>all is well", Box::new(stored(10))),
         (Version::V2, 204, written(7), "", Box::new(stored(7))),
         (Version::V2, 204, None, "", Box::new(other)),
         (Version::V2, 415, None, "", Box::new(other)),

@@ -11,7 +11,7 @@ use tests::{stamp, wait};
 use crate::stage::{PATIENCE, Stage};
 
 /// Between two scrapes, in milliseconds.
-const INTERVAL: i64 = 200;
+const INTERVAL: i64 = 500;
 const WRITTEN: &str = "X-Prometheus-Remote-Write-Samples-Written";
 
 /// An agent that scrapes one target for one receiver.
