@@ -1,26 +1,42 @@
-//! When to try again: exponential back-off with full jitter, and never sooner than the other side asks. Pure, but for the seed.
+//! When to try again: exponential back-off with jitter, and never sooner than the other side asks. Pure, but for the seed.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
-/// The wait after the first failure, at most.
-const FIRST: Duration = Duration::from_millis(500);
-/// The longest wait.
-const LONGEST: Duration = Duration::from_mins(1);
+/// How waits grow: each is at most twice the one before, and some part of that by chance.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace {
+    /// The wait after the first failure, at most.
+    pub first: Duration,
+    /// The longest wait.
+    pub longest: Duration,
+    /// The least part of a wait that chance leaves of it.
+    pub least: f64,
+}
+
+impl Pace {
+    /// Half a second to a minute, with nearly full jitter: many that were cut off at once do not come back at once.
+    pub const PATIENT: Self = Self { first: Duration::from_millis(500), longest: Duration::from_mins(1), least: 0.1 };
+    /// Prometheus' own for samples, 30 ms to 5 s: what alerts wait for is there soon after an outage. No wait is shorter than the one
+    /// before.
+    pub const BRISK: Self = Self { first: Duration::from_millis(30), longest: Duration::from_secs(5), least: 0.5 };
+}
+
 /// The longest wait that the other side may ask for: one that says "in a year" is mistaken.
 const LONGEST_ASKED: Duration = Duration::from_mins(10);
 
 /// How often something has failed since it last worked.
 #[derive(Clone, Debug)]
 pub struct Backoff {
+    pace: Pace,
     failures: u32,
     random: u64,
 }
 
 impl Backoff {
     /// Nothing has failed. `seed` makes several wait differently.
-    pub fn new(seed: u64) -> Self {
-        Self { failures: 0, random: seed | 1 }
+    pub fn new(pace: Pace, seed: u64) -> Self {
+        Self { pace, failures: 0, random: seed | 1 }
     }
 
     /// It works.
@@ -35,17 +51,19 @@ impl Backoff {
 
     /// It failed: how long to wait. The other side's own word is taken as the least.
     pub fn failed(&mut self, asked: Option<Duration>) -> Duration {
-        let most = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
+        let Pace { first, longest, least } = self.pace;
+        let most = first.saturating_mul(1 << self.failures.min(16)).min(longest);
         self.failures = self.failures.saturating_add(1);
-        let jittered = most.mul_f64(0.1 + 0.9 * self.fraction());
-        asked.map_or(jittered, |asked| asked.min(LONGEST_ASKED).max(jittered.min(FIRST)))
+        let jittered = most.mul_f64(least + (1.0 - least) * self.fraction());
+        asked.map_or(jittered, |asked| asked.min(LONGEST_ASKED).max(jittered.min(first)))
     }
 
-    /// It was refused for a reason that only a person can mend: the longest wait at once.
+    /// It was refused for a reason that only a person can mend, who is no quicker for being asked often: patience, whatever the pace.
     pub fn refused(&mut self) -> Duration {
+        let Pace { first, longest, .. } = Pace::PATIENT;
         self.failures = self.failures.saturating_add(1);
         // Soon at first, since a configuration is often mended while somebody watches.
-        let most = LONGEST.min(FIRST.saturating_mul(1 << self.failures.saturating_add(2).min(16)));
+        let most = longest.min(first.saturating_mul(1 << self.failures.saturating_add(2).min(16)));
         most.mul_f64(0.75 + 0.25 * self.fraction())
     }
 
@@ -69,26 +87,36 @@ mod tests {
 
     #[test]
     fn waits_grow_to_a_minute_and_begin_anew_after_success() {
-        let mut backoff = Backoff::new(7);
+        let Pace { first, longest, .. } = Pace::PATIENT;
+        let mut backoff = Backoff::new(Pace::PATIENT, 7);
         let waits: Vec<Duration> = (0..20).map(|_| backoff.failed(None)).collect();
-        assert!(waits[0] <= FIRST);
-        assert!(waits.iter().all(|wait| *wait <= LONGEST && *wait >= FIRST.mul_f64(0.1)));
+        assert!(waits[0] <= first);
+        assert!(waits.iter().all(|wait| *wait <= longest && *wait >= first.mul_f64(0.1)));
         assert!(waits[10..].iter().any(|wait| *wait > Duration::from_secs(20)), "{waits:?}");
         backoff.worked();
-        assert!(backoff.failed(None) <= FIRST);
+        assert!(backoff.failed(None) <= first);
     }
 
     #[test]
     fn the_other_side_is_heeded_within_reason() {
-        let mut backoff = Backoff::new(7);
+        let mut backoff = Backoff::new(Pace::PATIENT, 7);
         assert_eq!(backoff.failed(Some(Duration::from_secs(30))), Duration::from_secs(30));
         assert_eq!(backoff.failed(Some(Duration::from_secs(1 << 40))), LONGEST_ASKED);
         assert!(backoff.failed(Some(Duration::ZERO)) > Duration::ZERO, "zero must not become a busy loop");
     }
 
     #[test]
+    fn at_a_brisk_pace_no_wait_is_shorter_than_the_one_before_until_the_longest() {
+        let mut backoff = Backoff::new(Pace::BRISK, 99);
+        let waits: Vec<Duration> = (0..12).map(|_| backoff.failed(None)).collect();
+        assert!(waits[0] <= Pace::BRISK.first && waits[..8].windows(2).all(|pair| pair[0] <= pair[1]), "{waits:?}");
+        assert!(waits[8..].iter().all(|wait| *wait >= Pace::BRISK.longest / 2 && *wait <= Pace::BRISK.longest), "{waits:?}");
+        assert!(backoff.refused() > Pace::BRISK.longest, "whom a person has to mend is asked rarely");
+    }
+
+    #[test]
     fn two_do_not_wait_alike() {
-        let (mut one, mut two) = (Backoff::new(11), Backoff::new(1234));
+        let (mut one, mut two) = (Backoff::new(Pace::PATIENT, 11), Backoff::new(Pace::PATIENT, 1234));
         assert_ne!(one.failed(None), two.failed(None));
     }
 }

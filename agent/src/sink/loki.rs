@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use client::backoff::{self, Backoff};
+use client::backoff::{self, Backoff, Pace};
 use proto::loki::answer::{Answer, read_answer};
 use proto::time::UnixNanos;
 use tokio::sync::mpsc::Receiver;
@@ -131,7 +131,7 @@ impl LokiSink {
             name: output.name.clone(),
             number,
             output: output.clone(),
-            backoff: Backoff::new(backoff::random()),
+            backoff: Backoff::new(Pace::PATIENT, backoff::random()),
             with,
             spool,
             known: HashMap::new(),

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use client::backoff::{self, Backoff};
+use client::backoff::{self, Backoff, Pace};
 use proto::remote_write::{Answer, Encoder, Part, Request, Samples, SeriesSet, Version, read_answer};
 use proto::time::UnixNanos;
 use tokio::sync::watch;
@@ -96,7 +96,7 @@ impl RemoteWriteSink {
             encoder: Encoder::new(),
             told: Told::default(),
             spool,
-            backoff: Backoff::new(backoff::random()),
+            backoff: Backoff::new(Pace::BRISK, backoff::random()),
             with,
             once,
             failing_since: None,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use client::backoff::{Backoff, random};
+use client::backoff::{Backoff, Pace, random};
 use client::{Auth, Endpoint, Secret, Tls};
 use proto::time::UnixNanos;
 use serde_json::{Value, json};
@@ -149,7 +149,7 @@ impl Instance {
 
     /// Sends what waits, until it is dropped. What cannot be sent is on disk after each attempt, and gone from there afterwards.
     pub async fn run(self: Arc<Self>) {
-        let mut backoff = Backoff::new(random());
+        let mut backoff = Backoff::new(Pace::PATIENT, random());
         let mut is_down = false;
         let mut is_saved = !self.with_queue(|queue| queue.is_empty());
         loop {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use client::backoff::{Backoff, random};
+use client::backoff::{Backoff, Pace, random};
 use proto::time::UnixNanos;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::{JoinError, JoinSet};
@@ -337,7 +337,7 @@ async fn deliver(way: &Way, notification: &Notification, external_url: &str) -> 
         return false;
     };
     let message = Message::of(notification, external_url);
-    let mut backoff = Backoff::new(random());
+    let mut backoff = Backoff::new(Pace::PATIENT, random());
     let mut attempts = 0_u32;
     loop {
         attempts = attempts.saturating_add(1);
