@@ -73,6 +73,9 @@ pub struct RemoteWriteSink {
     said_full: Option<Instant>,
 }
 
+/// A collection that bears a time so much before one that was made earlier is of a clock that was set back.
+const SET_BACK_MILLIS: i64 = 60_000;
+
 /// How sending a batch ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
@@ -137,11 +140,16 @@ impl RemoteWriteSink {
         self.spool_waiting();
         let lost = self.with.queue.samples();
         if lost > 0 {
-            self.with.counters.give_up("ended", lost);
-            error!(destination = %self.name, samples = lost, "samples are lost: neither the destination nor the disk takes them");
+            self.lose(lost);
         }
         self.count_pending();
         self.with.queue.is_empty() && self.spool.is_none_or(|spool| spool.is_empty()) && self.failing_since.is_none()
+    }
+
+    /// At the end: these are nowhere.
+    fn lose(&self, samples: u64) {
+        self.with.counters.give_up("ended", samples);
+        error!(destination = %self.name, samples, "samples are lost: neither the destination nor the disk takes them");
     }
 
     /// When everything ends there is no use in waiting for a server that is away: the samples are safe on disk.
@@ -186,8 +194,7 @@ impl RemoteWriteSink {
             }
             // No room on disk: they stay here, and the queue keeps the newest behind them.
             if outcome == Outcome::Stopped || !self.may_try_again() {
-                let lost = fresh.iter().map(|samples| samples.len() as u64).sum();
-                self.with.counters.give_up("ended", lost);
+                self.lose(fresh.iter().map(|samples| samples.len() as u64).sum());
                 return Outcome::Stopped;
             }
         }
@@ -459,13 +466,21 @@ fn chunks(batch: &[Arc<Samples>], most: usize) -> Vec<Request> {
     let mut requests = Vec::new();
     let mut parts: Vec<Part> = Vec::new();
     let mut room = most;
-    for samples in batch {
+    // Where the request that is being made begins in the batch.
+    let mut begin = 0;
+    for (place, samples) in batch.iter().enumerate() {
+        if batch[begin..place].iter().any(|earlier| is_set_back(earlier, samples)) {
+            requests.push(Request::new(std::mem::take(&mut parts)));
+            room = most;
+            begin = place;
+        }
         let mut rest = Part::whole(Arc::clone(samples));
         while !rest.is_empty() {
             // A collection is taken apart only if it is too large by itself.
             if rest.len() > room && !parts.is_empty() {
                 requests.push(Request::new(std::mem::take(&mut parts)));
                 room = most;
+                begin = place;
             }
             let part = rest.split_off_first(room);
             room -= part.len();
@@ -478,7 +493,47 @@ fn chunks(batch: &[Arc<Samples>], most: usize) -> Vec<Request> {
     requests
 }
 
+/// Whether the clock was set back between two collections: a request with both would have series whose times do not rise, and no
+/// receiver need read it. Of other targets than the same one times may differ a little.
+fn is_set_back(earlier: &Samples, later: &Samples) -> bool {
+    let back = earlier.time().0 - later.time().0;
+    back > SET_BACK_MILLIS || (back >= 0 && Arc::ptr_eq(earlier.set(), later.set()))
+}
+
 fn now() -> UnixNanos {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     UnixNanos(since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::metric::{Family, Kind, UnixMillis};
+    use proto::remote_write::SeriesSetBuilder;
+
+    use super::*;
+
+    #[test]
+    fn no_request_holds_times_of_a_clock_before_and_after_it_was_set_back() {
+        let set = |series: usize| {
+            let mut builder = SeriesSetBuilder::new();
+            let family = builder.family(Family { name: "up", kind: Kind::Gauge, help: "", unit: "" });
+            for place in 0..series {
+                let place = place.to_string();
+                builder.series(family, [("__name__", "up"), ("place", place.as_str())].into_iter(), UnixMillis(0));
+            }
+            builder.finish()
+        };
+        let (one, other) = (set(3), set(2));
+        let samples =
+            |set: &Arc<_>, time| Arc::new(Samples::new(Arc::clone(set), UnixMillis(time), vec![1.0; set.len()]).unwrap());
+        let sizes = |batch: &[Arc<Samples>], most| chunks(batch, most).iter().map(Request::len).collect::<Vec<_>>();
+        let hour = 3_600_000;
+        let rising = [samples(&one, hour), samples(&other, hour - 50), samples(&one, hour + 100), samples(&other, hour + 60)];
+        assert_eq!(sizes(&rising, 100), [10], "targets may be late");
+        assert_eq!(sizes(&rising, 5), [5, 5]);
+        let back = [samples(&one, hour), samples(&one, hour + 100), samples(&one, 200), samples(&one, 300), samples(&one, 250)];
+        assert_eq!(sizes(&back, 100), [6, 6, 3]);
+        let others = [samples(&one, hour), samples(&other, 100)];
+        assert_eq!(sizes(&others, 100), [3, 2], "whatever series there are after it");
+    }
 }
